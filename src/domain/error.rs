@@ -1,0 +1,239 @@
+//! Everything a verb can refuse or fail with: each kind is one a program can act on.
+//!
+//! The `Display` sentence goes to the client: it names the thing, never a path on the server's
+//! disk or a secret. What the log needs beside it travels in `source`. Every door maps every kind
+//! in one `match` without a catch-all, so a new kind asks each of them for an answer.
+
+use crate::{
+    model::{address::BadAddress, etag::Etag, name::BadName, time::Timestamp},
+    store::error::StoreError,
+};
+
+/// A kind of thing that can be missing or in the way.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum What {
+    /// An account.
+    Account,
+    /// An access key or app password.
+    Credential,
+    /// A bucket.
+    Bucket,
+    /// A file, or an S3 key.
+    File,
+    /// A folder, or whatever a tree path names.
+    Item,
+    /// The folder something is to be put into.
+    Parent,
+    /// A version of a file.
+    Version,
+    /// A multipart upload.
+    Upload,
+    /// A lock.
+    Lock,
+}
+
+impl std::fmt::Display for What {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Account => "account",
+            Self::Credential => "credential",
+            Self::Bucket => "bucket",
+            Self::File => "file",
+            Self::Item => "item",
+            Self::Parent => "parent folder",
+            Self::Version => "version",
+            Self::Upload => "upload",
+            Self::Lock => "lock",
+        })
+    }
+}
+
+/// Why nobody was recognised. Doors may tell S3 clients apart; people get one answer.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Unrecognised {
+    /// Nothing was presented, and anonymous callers may not do this.
+    Missing,
+    /// Wrong name, password or token.
+    Wrong,
+    /// No such access key.
+    UnknownKey,
+    /// The signature does not match.
+    Signature,
+    /// The account or credential is disabled or has expired.
+    Disabled,
+}
+
+/// What is wrong with a multipart upload's list of parts.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum BadPart {
+    /// A part that was never sent, or was sent with other content.
+    Unknown,
+    /// Numbers that do not ascend.
+    Order,
+    /// A part other than the last below the least size.
+    TooSmall,
+    /// A number outside 1 to 10,000.
+    Number,
+}
+
+/// A refusal or failure of a verb.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// It is not there, or the caller may not know that it is.
+    #[error("{0} {1} does not exist")]
+    NotFound(What, String),
+    /// The version is a delete marker. `current` is false when it was named by its id.
+    #[error("{name} is deleted")]
+    DeleteMarker {
+        /// The file.
+        name: String,
+        /// The marker's version id.
+        version: String,
+        /// When it was deleted.
+        at: Timestamp,
+        /// Whether the marker was reached as the current version.
+        current: bool,
+    },
+    /// It is there already.
+    #[error("{0} {1} exists already")]
+    Exists(What, String),
+    /// The caller's own bucket exists already.
+    #[error("bucket {0} exists already and is yours")]
+    ExistsYours(String),
+    /// The bucket or folder still holds something.
+    #[error("{0} is not empty")]
+    NotEmpty(String),
+    /// The caller is known and may not.
+    #[error("not allowed: {0}")]
+    Denied(String),
+    /// Nobody was recognised.
+    #[error("not recognised: wrong or missing credentials")]
+    Unauthenticated(Unrecognised),
+    /// An `If-*` condition does not hold.
+    #[error("{0} is not in the state the request demands")]
+    PreconditionFailed(String),
+    /// A read's condition says that the client has it already.
+    #[error("not modified")]
+    NotModified {
+        /// The version's tag.
+        etag: Etag,
+        /// Its commit time.
+        modified: Timestamp,
+    },
+    /// The request contradicts the state: a move into itself, a parent that is gone.
+    #[error("{0}")]
+    Conflict(String),
+    /// A lock forbids it.
+    #[error("{0} is locked")]
+    Locked(String),
+    /// More bytes than a limit allows.
+    #[error("{what} is larger than the {limit} bytes allowed")]
+    TooLarge {
+        /// What is too large.
+        what: &'static str,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// More things than a limit allows.
+    #[error("there may be {limit} {what} at most")]
+    TooMany {
+        /// What there are too many of.
+        what: &'static str,
+        /// The limit.
+        limit: u64,
+    },
+    /// The bucket owner's quota would be passed.
+    #[error("the quota of {owner} is used up")]
+    OverQuota {
+        /// The account whose quota it is.
+        owner: String,
+    },
+    /// The disk is full.
+    #[error("the disk is full")]
+    DiskFull,
+    /// A name that breaks the rule for its kind.
+    #[error("the name {name:?} {why}")]
+    BadName {
+        /// The name.
+        name: String,
+        /// The rule that is broken.
+        why: BadName,
+    },
+    /// A key or path that cannot be.
+    #[error("{0}")]
+    BadAddress(#[from] BadAddress),
+    /// A value the request carries makes no sense.
+    #[error("{0}")]
+    Invalid(String),
+    /// No byte of the content is in the range.
+    #[error("the range is outside the {size} bytes of the file")]
+    BadRange {
+        /// The size of the content.
+        size: u64,
+    },
+    /// The parts of an upload do not fit together.
+    #[error("the parts of the upload do not fit: part {1}")]
+    BadPart(BadPart, u32),
+    /// The body is not as long as declared.
+    #[error("the body has {got} bytes where {declared} were declared")]
+    Incomplete {
+        /// Bytes declared.
+        declared: u64,
+        /// Bytes that came.
+        got: u64,
+    },
+    /// The body does not have the digest declared; names the algorithm.
+    #[error("the {0} declared does not match the body")]
+    ChecksumDiffers(&'static str),
+    /// What is asked for is not built.
+    #[error("{0} is not supported")]
+    Unsupported(String),
+    /// Too much at once; a retry may succeed.
+    #[error("too busy: {0}")]
+    Busy(String),
+    /// No writes, or nothing at all, until somebody looks at the server.
+    #[error("not available at the moment")]
+    Unavailable {
+        /// For the log.
+        reason: String,
+    },
+    /// The stored bytes are not what was written; they are never served.
+    #[error("{name} is damaged")]
+    Damaged {
+        /// The file.
+        name: String,
+        /// For the log.
+        reason: String,
+    },
+    /// A fault of Holdall.
+    #[error("internal error")]
+    Internal {
+        /// For the log.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// What the log gets beside the sentence for the client.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Unavailable { reason } | Self::Damaged { reason, .. } | Self::Internal { reason } => {
+                Some(reason)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Damaged(reason) => Self::Damaged { name: "stored data".into(), reason },
+            StoreError::Full => Self::DiskFull,
+            StoreError::Unavailable(reason) | StoreError::Refused(reason) => Self::Unavailable { reason },
+            StoreError::Busy(what) => Self::Busy(what),
+            StoreError::Io(source) => Self::Internal { reason: format!("input/output error: {source}") },
+        }
+    }
+}

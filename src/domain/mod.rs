@@ -1,0 +1,17 @@
+//! The rules: one struct, [`Holdall`], whose verbs decide and change things.
+//!
+//! Every verb takes the [`caller::Caller`] first and decides inside whether it may. One
+//! transaction makes a verb visible, with its preconditions and its journal row. Knows no
+//! protocol: doors translate requests into verbs and nouns back into answers.
+
+pub mod caller;
+pub mod error;
+pub mod nouns;
+mod unbuilt;
+
+pub use error::Error;
+pub use unbuilt::{Opened, PartPut, Presented, Put};
+
+/// The system, opened once and shared by all doors.
+#[derive(Debug)]
+pub struct Holdall {}

@@ -1,0 +1,1 @@
+//! What stands before every door: accepting, limits, authentication, routing.

@@ -1,0 +1,62 @@
+//! Every limit of Holdall that is not tuned in `config.toml`, with the error it leads to.
+
+/// Bytes of an S3 key, after percent-decoding. Longer: `KeyTooLongError`, WebDAV 414.
+pub const KEY_BYTES: usize = 1024;
+/// Segments of a key or path. More: as for [`KEY_BYTES`].
+pub const KEY_SEGMENTS: usize = 128;
+/// Bytes of one path segment created through WebDAV. Longer: 414. S3 keys are bound by
+/// [`KEY_BYTES`] alone.
+pub const DAV_SEGMENT_BYTES: usize = 255;
+/// Bytes of an account's display name. Longer: bad name.
+pub const DISPLAY_NAME_BYTES: usize = 256;
+/// Bytes of a password taken in. Longer: unauthenticated, or bad name when it is set.
+pub const PASSWORD_BYTES: usize = 1024;
+/// Characters a new account password must have at least.
+pub const PASSWORD_MIN_CHARS: usize = 8;
+/// Bytes of user metadata, names and values together. More: `MetadataTooLarge`.
+pub const USER_METADATA_BYTES: usize = 2048;
+/// Bytes of a stored Content-Type, Content-Encoding and the like, each. Longer: too large.
+pub const HEADER_VALUE_BYTES: usize = 1024;
+/// Size of one object, as in S3: 5 TiB. Larger: `EntityTooLarge`, WebDAV 413.
+pub const OBJECT_BYTES: u64 = 5 << 40;
+/// Size of one PUT or part through S3: 5 GiB. Larger: `EntityTooLarge`. WebDAV has only
+/// [`OBJECT_BYTES`].
+pub const S3_PUT_BYTES: u64 = 5 << 30;
+/// Smallest part of a multipart upload but the last. Smaller: `EntityTooSmall` at Complete.
+pub const PART_MIN_BYTES: u64 = 5 << 20;
+/// Highest part number. Beyond: `InvalidArgument`.
+pub const PARTS: u32 = 10_000;
+/// Rows of one listing page. More are clamped.
+pub const LIST_PAGE: usize = 1000;
+/// Keys in one DeleteObjects. More: `MalformedXML`.
+pub const DELETE_BATCH: usize = 1000;
+/// Buckets of one account. More: `TooManyBuckets`.
+pub const BUCKETS_PER_ACCOUNT: usize = 1000;
+/// Open multipart uploads of one bucket. More: busy.
+pub const UPLOADS_PER_BUCKET: usize = 100_000;
+/// Access keys of one account, and app passwords of one account. More: too many.
+pub const CREDENTIALS_PER_ACCOUNT: usize = 100;
+/// Dead properties of one node. More: insufficient storage.
+pub const PROPS_PER_NODE: usize = 256;
+/// Bytes of one dead property. More: insufficient storage.
+pub const PROP_BYTES: usize = 64 << 10;
+/// Locks one account may hold. More: insufficient storage.
+pub const LOCKS_PER_ACCOUNT: usize = 100_000;
+/// Longest lock granted, seconds. Longer requests are cut.
+pub const LOCK_SECONDS: u64 = 86_400;
+/// Lock granted when none is asked for, seconds.
+pub const LOCK_DEFAULT_SECONDS: u64 = 600;
+/// Bytes of an XML body of S3. More: `MalformedXML`.
+pub const S3_XML_BYTES: usize = 8 << 20;
+/// Bytes of an XML body of WebDAV. More: 413.
+pub const DAV_XML_BYTES: usize = 1 << 20;
+/// Nested XML elements. More: `MalformedXML`, WebDAV 400.
+pub const XML_DEPTH: usize = 32;
+/// Attributes of one XML element. More: as for [`XML_DEPTH`].
+pub const XML_ATTRIBUTES: usize = 256;
+/// Signed requests may be this old or this far ahead, seconds. Else `RequestTimeTooSkewed`.
+pub const CLOCK_SKEW_SECONDS: i64 = 15 * 60;
+/// Longest life of a presigned URL, seconds. Longer: `AuthorizationQueryParametersError`.
+pub const PRESIGN_SECONDS: i64 = 7 * 24 * 3600;
+/// Rows one transaction may write. Verbs that need more work in batches.
+pub const TX_ROWS: usize = 1000;

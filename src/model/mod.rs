@@ -1,0 +1,15 @@
+//! The nouns of Holdall and pure functions over them.
+//!
+//! Everything here is a value: no I/O, no async, no clock, no randomness. Every other room may
+//! import this one; it imports none.
+
+pub mod address;
+pub mod checksum;
+pub mod condition;
+pub mod etag;
+pub mod ids;
+pub mod limits;
+pub mod name;
+pub mod range;
+pub mod secret;
+pub mod time;

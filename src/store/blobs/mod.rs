@@ -1,0 +1,1 @@
+//! Bodies as manifests of chunks: taken in, deduplicated, read back verified.

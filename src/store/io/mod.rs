@@ -1,0 +1,104 @@
+//! The only code that touches the data directory, behind one trait with two disks: the real one
+//! and a simulated one that forgets what was not synced.
+//!
+//! Paths are relative to the data directory and written with `/`. Knows files and syncs, not
+//! what is in them. Every sync names its [`Site`], so that a test can leave one out and must
+//! then see a promise broken.
+
+use std::{io, sync::Arc};
+
+/// Where in the code a sync is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Site {
+    /// Chunk records of a lane, before their rows are committed.
+    SegmentData,
+    /// A segment's footer, when it is sealed.
+    SegmentSeal,
+    /// The folders of a new segment file.
+    SegmentDir,
+    /// The metadata file, inside a redb commit.
+    Meta,
+    /// The folder of a new metadata file.
+    MetaDir,
+    /// The FORMAT file, before it is renamed into place.
+    Format,
+    /// The data directory, after FORMAT or the reserve was made.
+    RootDir,
+    /// The reserve.
+    Reserve,
+}
+
+impl Site {
+    /// Every site, for tests that leave out one after the other.
+    pub const ALL: [Self; 8] = [
+        Self::SegmentData,
+        Self::SegmentSeal,
+        Self::SegmentDir,
+        Self::Meta,
+        Self::MetaDir,
+        Self::Format,
+        Self::RootDir,
+        Self::Reserve,
+    ];
+}
+
+/// How a file is opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// It must exist; reads only.
+    Read,
+    /// It must exist.
+    ReadWrite,
+    /// It must not exist.
+    Create,
+}
+
+/// Room on the disk that holds the data directory, in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Space {
+    /// What this process may still write.
+    pub free: u64,
+    /// The size of the disk.
+    pub total: u64,
+}
+
+/// A disk.
+pub trait Io: Send + Sync + std::fmt::Debug {
+    /// Opens a file. A created file's name is durable only after [`Io::sync_dir`] of its folder.
+    fn open(&self, path: &str, mode: Mode) -> io::Result<Arc<dyn File>>;
+    /// The names in a folder, in no order; an absent folder has none.
+    fn list(&self, dir: &str) -> io::Result<Vec<String>>;
+    /// Makes a folder and its parents; one that exists is not an error.
+    fn create_dir(&self, dir: &str) -> io::Result<()>;
+    /// Renames a file over whatever has the new name, atomically.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    /// Removes a file; one that is not there is not an error.
+    fn remove(&self, path: &str) -> io::Result<()>;
+    /// Makes the names in a folder durable (`""` is the data directory itself).
+    fn sync_dir(&self, dir: &str, site: Site) -> io::Result<()>;
+    /// Room left.
+    fn space(&self) -> io::Result<Space>;
+}
+
+/// An open file. Positions are absolute, so threads share it freely.
+pub trait File: Send + Sync + std::fmt::Debug {
+    /// Fills the buffer, or fails with `UnexpectedEof`.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+    /// Writes everything or fails; after a failure any part of it may be there.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+    /// Its length in bytes.
+    fn len(&self) -> io::Result<u64>;
+    /// Cuts it, or lengthens it with zeros.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+    /// Takes room on the disk up to `len` and lengthens the file to it, so that writing there
+    /// cannot fail for want of space.
+    fn allocate(&self, len: u64) -> io::Result<()>;
+    /// Makes data and length durable. A failure is final: never call it again for those bytes.
+    fn sync(&self, site: Site) -> io::Result<()>;
+    /// Starts writing a range back early; no promise.
+    fn start_writeback(&self, offset: u64, len: u64);
+    /// True for a file without a byte.
+    fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+}

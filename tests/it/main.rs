@@ -1,0 +1,1 @@
+//! The one test binary: every door against an in-process server.
