@@ -1,1 +1,12 @@
 //! What stands before every door: accepting, limits, authentication, routing.
+//!
+//! A request passes here once: it gets its id, its door and its line in the log. Knows nothing of
+//! files; what a door does with a request is the door's.
+
+pub mod body;
+pub mod context;
+pub mod id;
+
+pub use body::Body;
+pub use context::{Peer, RequestContext};
+pub use id::RequestId;

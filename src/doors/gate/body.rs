@@ -1,0 +1,62 @@
+//! The one body type that goes in and out of every door. Bytes stream through it; nothing here
+//! gathers them.
+
+use std::{convert::Infallible, io};
+
+use bytes::Bytes;
+use futures::{Stream, TryStreamExt};
+use http_body::Frame;
+use http_body_util::{BodyExt, Empty, Full, StreamBody, combinators::UnsyncBoxBody};
+
+/// A request's or an answer's body.
+pub type Body = UnsyncBoxBody<Bytes, io::Error>;
+
+fn never(impossible: Infallible) -> io::Error {
+    match impossible {}
+}
+
+/// No bytes.
+#[must_use]
+pub fn empty() -> Body {
+    Empty::new().map_err(never).boxed_unsync()
+}
+
+/// Bytes that are there already; its length is known.
+#[must_use]
+pub fn full(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into()).map_err(never).boxed_unsync()
+}
+
+/// Bytes as they come. The length is what the answer's `Content-Length` says, else the body goes
+/// out in chunks; an error, or fewer bytes than announced, breaks the connection so that the
+/// client does not take the part for the whole.
+#[must_use]
+pub fn from_stream(stream: impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static) -> Body {
+    StreamBody::new(stream.map_ok(Frame::data)).boxed_unsync()
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body::Body as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stream_comes_out_as_it_went_in() {
+        let pieces = ["one ", "two"].map(|piece| Ok(Bytes::from_static(piece.as_bytes())));
+        let body = from_stream(futures::stream::iter(pieces));
+        assert_eq!(body.collect().await.unwrap().to_bytes(), "one two");
+    }
+
+    #[tokio::test]
+    async fn an_error_in_the_stream_is_an_error_of_the_body() {
+        let body = from_stream(futures::stream::iter([Err(io::Error::other("gone"))]));
+        assert!(body.collect().await.is_err());
+    }
+
+    #[test]
+    fn lengths_that_are_known_are_told() {
+        assert_eq!(full("abc").size_hint().exact(), Some(3));
+        assert!(empty().is_end_stream());
+    }
+}
