@@ -331,7 +331,7 @@ macro_rules! enum_field {
             fn read(
                 from: &mut $crate::store::meta::codec::Reader<'_>,
             ) -> Result<Self, $crate::store::error::StoreError> {
-                match u8::read(from)? {
+                match <u8 as $crate::store::meta::codec::Field>::read(from)? {
                     $($number => Ok(Self::$variant),)+
                     other => Err($crate::store::error::StoreError::Damaged(
                         format!("{} has no form {other}", stringify!($type)),

@@ -23,7 +23,6 @@
 //! alias         bucket, parent, NFC name, sortname     –
 //! ctag          bucket, folder                         seq of the last change below
 //! versions      bucket, history, class, !seq           Version
-//! nullversion   bucket, history                        seq of the null version
 //! vacated ?     bucket, parent, sortname               who left the name, and when
 //! trash         bucket, seq                            TrashItem
 //! upload        bucket, key, seq                       Upload
@@ -87,7 +86,6 @@ tables! {
     Alias = "alias",
     Ctag = "ctag",
     Versions = "versions",
-    NullVersion = "nullversion",
     Vacated = "vacated",
     Trash = "trash",
     Upload = "upload",

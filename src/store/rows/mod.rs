@@ -1,1 +1,27 @@
-//! The rows of the namespace, typed.
+//! The rows of accounts, buckets and the namespace, typed: what a value holds, how its key is
+//! built, and the few look-ups that are one row or one scan. Knows no rule about them.
+
+pub mod journal;
+pub mod tree;
+pub mod usage;
+pub mod version;
+pub mod work;
+
+use super::{
+    error::StoreError,
+    meta::{
+        codec::Row,
+        rows::{Rows, RowsMut},
+        table::Table,
+    },
+};
+
+/// The row at `key`, decoded.
+pub(crate) fn get<R: Row>(rows: &dyn Rows, table: Table, key: &[u8]) -> Result<Option<R>, StoreError> {
+    rows.get(table, key)?.map(|value| R::decode(&value)).transpose()
+}
+
+/// Writes a row.
+pub(crate) fn put<R: Row>(rows: &mut dyn RowsMut, table: Table, key: Vec<u8>, row: &R) {
+    rows.put(table, key, row.encode());
+}
