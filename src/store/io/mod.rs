@@ -5,6 +5,8 @@
 //! what is in them. Every sync names its [`Site`], so that a test can leave one out and must
 //! then see a promise broken.
 
+pub mod disk;
+
 use std::{io, sync::Arc};
 
 /// Where in the code a sync is asked for.
@@ -76,6 +78,9 @@ pub trait Io: Send + Sync + std::fmt::Debug {
     fn remove(&self, path: &str) -> io::Result<()>;
     /// Makes the names in a folder durable (`""` is the data directory itself).
     fn sync_dir(&self, dir: &str, site: Site) -> io::Result<()>;
+    /// Takes a file, made if it is not there, for this process alone, until the handle is
+    /// dropped. `WouldBlock` if somebody else has it.
+    fn lock(&self, path: &str) -> io::Result<Arc<dyn File>>;
     /// Room left.
     fn space(&self) -> io::Result<Space>;
 }
@@ -90,8 +95,9 @@ pub trait File: Send + Sync + std::fmt::Debug {
     fn len(&self) -> io::Result<u64>;
     /// Cuts it, or lengthens it with zeros.
     fn set_len(&self, len: u64) -> io::Result<()>;
-    /// Takes room on the disk up to `len` and lengthens the file to it, so that writing there
-    /// cannot fail for want of space.
+    /// Lengthens the file to `len` with zeros and takes room on the disk for what was added, so
+    /// that writing there cannot fail for want of space. Never shortens; after a failure the
+    /// length may be anything in between.
     fn allocate(&self, len: u64) -> io::Result<()>;
     /// Makes data and length durable. A failure is final: never call it again for those bytes.
     fn sync(&self, site: Site) -> io::Result<()>;
