@@ -6,6 +6,10 @@
 //! then see a promise broken.
 
 pub mod disk;
+pub mod sim;
+
+#[cfg(test)]
+mod suite;
 
 use std::{io, sync::Arc};
 

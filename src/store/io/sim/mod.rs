@@ -1,0 +1,176 @@
+//! A disk in memory that forgets what was not synced, for tests and crash simulations.
+//!
+//! It is deterministic: no clock, no thread, one log of everything that was done and is not yet
+//! durable. [`SimDisk::crash`] makes from it the disk that a power cut could leave. Unsynced
+//! writes are then lost, kept, kept in part (sectors of 512 bytes are the smallest unit), or leave
+//! their length behind without their bytes; unsynced names are there or not; in any mixture.
+//!
+//! Stricter than most file systems: the sync of a file never makes its name durable.
+
+mod content;
+mod crash;
+mod state;
+
+use std::{
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use super::{File, Io, Mode, Site, Space};
+use state::State;
+
+pub use state::Counts;
+
+/// Bytes that a disk writes whole or not at all.
+pub const SECTOR: u64 = 512;
+
+/// A simulated disk. Clones are the same disk.
+#[derive(Clone, Debug, Default)]
+pub struct SimDisk {
+    state: Arc<Mutex<State>>,
+}
+
+impl SimDisk {
+    /// An empty disk of 1 TiB.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the disk could hold after a power cut now. The same seed gives the same image, which
+    /// is a disk of its own, without faults or left-out syncs.
+    #[must_use]
+    pub fn crash(&self, seed: u64) -> Self {
+        let state = crash::image(&self.state(), seed);
+        Self { state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// From now on every sync of this site answers well and does nothing.
+    pub fn skip(&self, site: Site) {
+        self.state().skipped.insert(site);
+    }
+
+    /// From now on every sync of this site fails, and what it should have synced stays volatile.
+    pub fn fail(&self, site: Site) {
+        self.state().failing.insert(site);
+    }
+
+    /// Lets the first `calls` changing calls from now on through. The next is cut off by the
+    /// power: it fails, though a crash image may hold parts of it; every later one fails.
+    pub fn crash_after(&self, calls: u64) {
+        let mut state = self.state();
+        state.power_until = Some(state.counts.changes + calls);
+    }
+
+    /// Sets what is free from now on; writing it full gives `StorageFull`.
+    pub fn set_free(&self, bytes: u64) {
+        self.state().free = bytes;
+    }
+
+    /// What was done so far. [`Counts::changes`] is the number of boundaries for
+    /// [`SimDisk::crash_after`].
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.state().counts.clone()
+    }
+
+    /// Flips bits of one byte, in live and durable content alike, as a decaying disk does.
+    ///
+    /// # Errors
+    /// When there is no such file or byte.
+    pub fn damage(&self, path: &str, offset: u64, mask: u8) -> io::Result<()> {
+        self.state().damage(path, offset, mask)
+    }
+}
+
+impl Io for SimDisk {
+    fn open(&self, path: &str, mode: Mode) -> io::Result<Arc<dyn File>> {
+        let inode = self.state().open(path, mode)?;
+        Ok(Arc::new(SimFile { disk: self.clone(), inode, writable: mode != Mode::Read, locked: false }))
+    }
+
+    fn list(&self, dir: &str) -> io::Result<Vec<String>> {
+        Ok(self.state().list(dir))
+    }
+
+    fn create_dir(&self, dir: &str) -> io::Result<()> {
+        self.state().create_dir(dir)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.state().rename(from, to)
+    }
+
+    fn remove(&self, path: &str) -> io::Result<()> {
+        self.state().remove(path)
+    }
+
+    fn sync_dir(&self, dir: &str, site: Site) -> io::Result<()> {
+        self.state().sync_dir(dir, site)
+    }
+
+    fn lock(&self, path: &str) -> io::Result<Arc<dyn File>> {
+        let inode = self.state().lock(path)?;
+        Ok(Arc::new(SimFile { disk: self.clone(), inode, writable: true, locked: true }))
+    }
+
+    fn space(&self) -> io::Result<Space> {
+        let state = self.state();
+        Ok(Space { free: state.free, total: state.total })
+    }
+}
+
+#[derive(Debug)]
+struct SimFile {
+    disk: SimDisk,
+    inode: usize,
+    writable: bool,
+    locked: bool,
+}
+
+impl SimFile {
+    fn change(&self) -> io::Result<MutexGuard<'_, State>> {
+        // As the real disk answers a write through a file opened for reading.
+        if self.writable { Ok(self.disk.state()) } else { Err(io::Error::from_raw_os_error(9)) }
+    }
+}
+
+impl Drop for SimFile {
+    fn drop(&mut self) {
+        if self.locked {
+            self.disk.state().unlock(self.inode);
+        }
+    }
+}
+
+impl File for SimFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.disk.state().read(self.inode, buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.change()?.write(self.inode, bytes, offset)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.disk.state().len(self.inode)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.change()?.set_len(self.inode, len)
+    }
+
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        self.change()?.allocate(self.inode, len)
+    }
+
+    fn sync(&self, site: Site) -> io::Result<()> {
+        self.disk.state().sync(self.inode, site)
+    }
+
+    fn start_writeback(&self, _offset: u64, _len: u64) {}
+}

@@ -1,0 +1,397 @@
+//! What the simulated disk holds: live and durable content and names, and the log between them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+};
+
+use super::{
+    super::{Mode, Site},
+    content::Content,
+};
+
+/// What was asked of a disk so far.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    /// Calls that change anything, syncs included.
+    pub changes: u64,
+    /// Calls that read bytes.
+    pub reads: u64,
+    /// Bytes read.
+    pub bytes_read: u64,
+    /// Calls that write bytes.
+    pub writes: u64,
+    /// Bytes written.
+    pub bytes_written: u64,
+    /// Syncs of files and folders, by site; those left out too.
+    pub syncs: BTreeMap<Site, u64>,
+}
+
+/// A step of the log that is not durable yet.
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    Write { offset: u64, bytes: Vec<u8> },
+    SetLen(u64),
+}
+
+/// A change of names that is not durable yet. Renames are one change: they happen or do not.
+#[derive(Clone, Debug)]
+pub(super) struct NameStep {
+    /// The folder whose sync makes it durable.
+    pub(super) dir: String,
+    pub(super) gone: Option<String>,
+    pub(super) made: Option<(String, Entry)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Entry {
+    Folder,
+    File(usize),
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Inode {
+    pub(super) live: Content,
+    pub(super) durable: Content,
+    /// Steps since the last sync, each with its place in the disk's one log.
+    pub(super) pending: Vec<(u64, Step)>,
+    /// Room taken on the disk: the highest end written or allocated.
+    taken: u64,
+    locked: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct State {
+    pub(super) inodes: Vec<Inode>,
+    pub(super) names: BTreeMap<String, Entry>,
+    pub(super) durable_names: BTreeMap<String, Entry>,
+    pub(super) pending_names: Vec<(u64, NameStep)>,
+    /// Steps logged so far.
+    pub(super) logged: u64,
+    pub(super) skipped: BTreeSet<Site>,
+    pub(super) failing: BTreeSet<Site>,
+    pub(super) power_until: Option<u64>,
+    pub(super) counts: Counts,
+    pub(super) free: u64,
+    pub(super) total: u64,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            inodes: Vec::new(),
+            names: BTreeMap::new(),
+            durable_names: BTreeMap::new(),
+            pending_names: Vec::new(),
+            logged: 0,
+            skipped: BTreeSet::new(),
+            failing: BTreeSet::new(),
+            power_until: None,
+            counts: Counts::default(),
+            free: 1 << 40,
+            total: 1 << 40,
+        }
+    }
+}
+
+impl Inode {
+    /// A file whose content is all there is: nothing pending.
+    pub(super) fn settled(content: Content) -> Self {
+        Self { taken: content.len(), live: content.clone(), durable: content, ..Self::default() }
+    }
+}
+
+/// Whether the power lasts for a change.
+enum Power {
+    On,
+    /// It fails within this change: the log has it, the caller hears an error.
+    Failing,
+}
+
+impl Power {
+    fn answer(self) -> io::Result<()> {
+        match self {
+            Self::On => Ok(()),
+            Self::Failing => Err(power_cut()),
+        }
+    }
+}
+
+fn power_cut() -> io::Error {
+    io::Error::other("the simulated power is off")
+}
+
+fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(dir, _)| dir)
+}
+
+impl State {
+    /// Counts a change and says whether it happens; an error means it does not, not even in part.
+    fn change(&mut self) -> io::Result<Power> {
+        let number = self.counts.changes;
+        self.counts.changes += 1;
+        match self.power_until {
+            Some(until) if number > until => Err(power_cut()),
+            Some(until) if number == until => Ok(Power::Failing),
+            _ => Ok(Power::On),
+        }
+    }
+
+    fn log(&mut self) -> u64 {
+        self.logged += 1;
+        self.logged
+    }
+
+    fn inode(&mut self, inode: usize) -> io::Result<&mut Inode> {
+        self.inodes.get_mut(inode).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn file(&self, path: &str) -> io::Result<usize> {
+        match self.names.get(path) {
+            Some(Entry::File(inode)) => Ok(*inode),
+            Some(Entry::Folder) => Err(io::ErrorKind::IsADirectory.into()),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn is_folder(&self, dir: &str) -> bool {
+        dir.is_empty() || self.names.get(dir) == Some(&Entry::Folder)
+    }
+
+    fn name(&mut self, gone: Option<&str>, made: Option<(&str, Entry)>) {
+        if let Some(path) = gone {
+            self.names.remove(path);
+        }
+        if let Some((path, entry)) = made {
+            self.names.insert(path.to_owned(), entry);
+        }
+        let dir = parent(made.map(|(path, _)| path).or(gone).unwrap_or_default()).to_owned();
+        let step = NameStep {
+            dir,
+            gone: gone.map(str::to_owned),
+            made: made.map(|(path, entry)| (path.to_owned(), entry)),
+        };
+        let place = self.log();
+        self.pending_names.push((place, step));
+    }
+
+    pub(super) fn open(&mut self, path: &str, mode: Mode) -> io::Result<usize> {
+        if mode != Mode::Create {
+            return self.file(path);
+        }
+        if !self.is_folder(parent(path)) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        if self.names.contains_key(path) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let power = self.change()?;
+        let inode = self.inodes.len();
+        self.inodes.push(Inode::default());
+        self.name(None, Some((path, Entry::File(inode))));
+        power.answer().map(|()| inode)
+    }
+
+    pub(super) fn list(&self, dir: &str) -> Vec<String> {
+        let within = |path: &&String| parent(path) == dir && !path.is_empty();
+        let last = |path: &String| path.rsplit('/').next().unwrap_or_default().to_owned();
+        self.names.keys().filter(within).map(last).collect()
+    }
+
+    pub(super) fn create_dir(&mut self, dir: &str) -> io::Result<()> {
+        let ends = dir.match_indices('/').map(|(at, _)| at).chain([dir.len()]);
+        for path in ends.filter_map(|end| dir.get(..end)) {
+            match self.names.get(path) {
+                Some(Entry::Folder) => {}
+                Some(Entry::File(_)) => return Err(io::ErrorKind::AlreadyExists.into()),
+                None => {
+                    let power = self.change()?;
+                    self.name(None, Some((path, Entry::Folder)));
+                    power.answer()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        let inode = self.file(from)?;
+        if !self.is_folder(parent(to)) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let power = self.change()?;
+        self.give_back(to);
+        self.name(Some(from), Some((to, Entry::File(inode))));
+        power.answer()
+    }
+
+    pub(super) fn remove(&mut self, path: &str) -> io::Result<()> {
+        match self.file(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            found => found?,
+        };
+        let power = self.change()?;
+        self.give_back(path);
+        self.name(Some(path), None);
+        power.answer()
+    }
+
+    /// The room of a file that loses its name.
+    fn give_back(&mut self, path: &str) {
+        if let Ok(inode) = self.file(path)
+            && let Ok(inode) = self.inode(inode)
+        {
+            self.free += std::mem::take(&mut inode.taken);
+        }
+    }
+
+    pub(super) fn lock(&mut self, path: &str) -> io::Result<usize> {
+        let inode = match self.file(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.open(path, Mode::Create)?,
+            found => found?,
+        };
+        if std::mem::replace(&mut self.inode(inode)?.locked, true) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(inode)
+    }
+
+    pub(super) fn unlock(&mut self, inode: usize) {
+        if let Ok(inode) = self.inode(inode) {
+            inode.locked = false;
+        }
+    }
+
+    pub(super) fn read(&mut self, inode: usize, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.counts.reads += 1;
+        self.counts.bytes_read += buffer.len() as u64;
+        let whole = self.inode(inode)?.live.read(buffer, offset);
+        if whole { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    }
+
+    pub(super) fn len(&mut self, inode: usize) -> io::Result<u64> {
+        Ok(self.inode(inode)?.live.len())
+    }
+
+    /// Takes room up to `end`, as far as there is any, and says up to where.
+    fn take_room(&mut self, inode: usize, end: u64) -> io::Result<u64> {
+        let free = self.free;
+        let inode = self.inode(inode)?;
+        let more = end.saturating_sub(inode.taken).min(free);
+        inode.taken += more;
+        let reached = inode.taken;
+        self.free -= more;
+        Ok(reached)
+    }
+
+    fn step(&mut self, inode: usize, step: Step) -> io::Result<()> {
+        let place = self.log();
+        let inode = self.inode(inode)?;
+        apply(&mut inode.live, &step);
+        inode.pending.push((place, step));
+        Ok(())
+    }
+
+    pub(super) fn write(&mut self, inode: usize, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let power = self.change()?;
+        self.counts.writes += 1;
+        self.counts.bytes_written += bytes.len() as u64;
+        let reached = self.take_room(inode, offset + bytes.len() as u64)?;
+        let fits = usize::try_from(reached.saturating_sub(offset)).unwrap_or(usize::MAX).min(bytes.len());
+        let kept = bytes.get(..fits).unwrap_or_default().to_vec();
+        if !kept.is_empty() {
+            self.step(inode, Step::Write { offset, bytes: kept })?;
+        }
+        power.answer()?;
+        if fits < bytes.len() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+
+    pub(super) fn set_len(&mut self, inode: usize, len: u64) -> io::Result<()> {
+        let power = self.change()?;
+        let file = self.inode(inode)?;
+        let back = file.taken.saturating_sub(len);
+        file.taken -= back;
+        self.free += back;
+        self.step(inode, Step::SetLen(len))?;
+        power.answer()
+    }
+
+    pub(super) fn allocate(&mut self, inode: usize, len: u64) -> io::Result<()> {
+        if len <= self.len(inode)? {
+            return Ok(());
+        }
+        let power = self.change()?;
+        if self.take_room(inode, len)? < len {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.step(inode, Step::SetLen(len))?;
+        power.answer()
+    }
+
+    /// Counts a sync and says whether it is to be done.
+    fn synced(&mut self, site: Site) -> io::Result<bool> {
+        let power = self.change()?;
+        *self.counts.syncs.entry(site).or_default() += 1;
+        power.answer()?;
+        if self.failing.contains(&site) {
+            return Err(io::Error::other("the simulated disk cannot sync"));
+        }
+        Ok(!self.skipped.contains(&site))
+    }
+
+    pub(super) fn sync(&mut self, inode: usize, site: Site) -> io::Result<()> {
+        if self.synced(site)? {
+            let inode = self.inode(inode)?;
+            inode.pending.clear();
+            inode.durable = inode.live.clone();
+        }
+        Ok(())
+    }
+
+    pub(super) fn sync_dir(&mut self, dir: &str, site: Site) -> io::Result<()> {
+        if !self.is_folder(dir) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        if self.synced(site)? {
+            let durable = &mut self.durable_names;
+            self.pending_names.retain(|(_, step)| {
+                let ours = step.dir == dir;
+                if ours {
+                    apply_names(durable, step);
+                }
+                !ours
+            });
+        }
+        Ok(())
+    }
+
+    pub(super) fn damage(&mut self, path: &str, offset: u64, mask: u8) -> io::Result<()> {
+        let inode = self.file(path)?;
+        let inode = self.inode(inode)?;
+        for content in [&mut inode.live, &mut inode.durable] {
+            let mut byte = [0];
+            if content.read(&mut byte, offset) {
+                content.write(&[byte[0] ^ mask], offset);
+            }
+        }
+        if offset < inode.live.len() { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    }
+}
+
+/// Does one step to a content.
+pub(super) fn apply(content: &mut Content, step: &Step) {
+    match step {
+        Step::Write { offset, bytes } => content.write(bytes, *offset),
+        Step::SetLen(len) => content.set_len(*len),
+    }
+}
+
+/// Does one change to a set of names.
+pub(super) fn apply_names(names: &mut BTreeMap<String, Entry>, step: &NameStep) {
+    if let Some(path) = &step.gone {
+        names.remove(path);
+    }
+    if let Some((path, entry)) = &step.made {
+        names.insert(path.clone(), *entry);
+    }
+}
