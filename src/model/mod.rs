@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod checksum;
+pub mod chunker;
 pub mod condition;
 pub mod etag;
 pub mod ids;
