@@ -7,6 +7,7 @@ pub mod address;
 pub mod checksum;
 pub mod chunker;
 pub mod condition;
+pub mod digest;
 pub mod etag;
 pub mod ids;
 pub mod limits;
