@@ -4,6 +4,7 @@
 //! through [`io`].
 
 pub mod blobs;
+pub mod dir;
 pub mod error;
 pub mod io;
 pub mod meta;

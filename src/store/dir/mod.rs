@@ -1,0 +1,172 @@
+//! The data directory as a whole: whose it is, what format it has, how full it may become.
+//!
+//! ```text
+//! FORMAT       what is needed to read the rest (see `format`)
+//! LOCK         held by the one process that has the directory open
+//! reserve      room put by for a full disk (see `room`)
+//! meta/        rows
+//! segments/    bytes
+//! keys/        secrets under which others are sealed
+//! admin.sock   for commands while the server runs
+//! ```
+//!
+//! Knows the names above, not what is in meta, segments and keys.
+
+mod format;
+mod room;
+
+use std::{io::ErrorKind, sync::Arc};
+
+use super::{
+    error::StoreError,
+    io::{File, Io},
+};
+use crate::model::time::Timestamp;
+use room::Room;
+
+pub use room::RoomOptions;
+
+const LOCK: &str = "LOCK";
+
+/// A clock, handed in.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// How a data directory is opened.
+#[derive(Clone)]
+pub struct DirOptions {
+    /// The identity a new directory gets: 16 random bytes. One that exists keeps its own.
+    pub fresh_uuid: [u8; 16],
+    /// Says how old an answer about the room left is; decides nothing else.
+    pub now: Clock,
+    /// Room put by, and when new bodies are refused.
+    pub room: RoomOptions,
+}
+
+impl std::fmt::Debug for DirOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DirOptions").field("room", &self.room).finish_non_exhaustive()
+    }
+}
+
+/// A data directory that this process has for itself.
+#[derive(Debug)]
+pub struct DataDir {
+    uuid: [u8; 16],
+    room: Room,
+    // Given up when the directory is dropped.
+    _lock: Arc<dyn File>,
+}
+
+impl DataDir {
+    /// Takes the directory, and lays it out if it is new.
+    ///
+    /// # Errors
+    /// Refused when another process has it, or when its format is not one of this build; damaged
+    /// when FORMAT is not what was written. Nothing is changed then.
+    pub fn open(io: Arc<dyn Io>, options: DirOptions) -> Result<Self, StoreError> {
+        let lock = io.lock(LOCK).map_err(|error| match error.kind() {
+            ErrorKind::WouldBlock => {
+                StoreError::Refused("another holdall is using this data directory".into())
+            }
+            _ => error.into(),
+        })?;
+        let uuid = format::read_or_make(&*io, options.fresh_uuid)?;
+        let room = Room::open(io, options.room, options.now)?;
+        Ok(Self { uuid, room, _lock: lock })
+    }
+
+    /// The identity of this store, the same for its whole life.
+    #[must_use]
+    pub fn uuid(&self) -> [u8; 16] {
+        self.uuid
+    }
+
+    /// Whether there is room for new bodies; the answer may be a second old.
+    ///
+    /// # Errors
+    /// Full below the threshold, or while the reserve is in use.
+    pub fn admits_bodies(&self) -> Result<(), StoreError> {
+        self.room.admits_bodies()
+    }
+
+    /// Gives the reserve back to the disk, so that deletes and rows can go on; true if there was
+    /// one. It is put by again by [`DataDir::admits_bodies`] once there is room.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn release_reserve(&self) -> Result<bool, StoreError> {
+        self.room.release()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::io::{disk::Disk, sim::SimDisk};
+
+    pub(super) fn options(uuid: u8) -> DirOptions {
+        DirOptions {
+            fresh_uuid: [uuid; 16],
+            now: Arc::new(|| Timestamp(0)),
+            room: RoomOptions { reserve_bytes: Some(4096), full_below_bytes: Some(8192) },
+        }
+    }
+
+    #[test]
+    fn a_directory_keeps_the_identity_it_was_born_with() {
+        let disk = SimDisk::new();
+        let first = DataDir::open(Arc::new(disk.clone()), options(1)).unwrap();
+        assert_eq!(first.uuid(), [1; 16]);
+        drop(first);
+        assert_eq!(DataDir::open(Arc::new(disk), options(2)).unwrap().uuid(), [1; 16]);
+    }
+
+    #[test]
+    fn a_second_opener_is_refused_on_both_disks() {
+        let folder = tempfile::tempdir().unwrap();
+        let disks: [Arc<dyn Io>; 2] =
+            [Arc::new(Disk::open(folder.path()).unwrap()), Arc::new(SimDisk::new())];
+        for io in disks {
+            let held = DataDir::open(io.clone(), options(1)).unwrap();
+            let Err(StoreError::Refused(why)) = DataDir::open(io.clone(), options(1)) else { panic!() };
+            assert_eq!(why, "another holdall is using this data directory");
+            drop(held);
+            DataDir::open(io, options(1)).unwrap();
+        }
+    }
+
+    /// Opens at every point where the power may go, then again; true if an image was found that
+    /// a whole opening before the cut promised and that is not kept.
+    fn breaks(skip: Option<crate::store::io::Site>) -> bool {
+        (0..200).any(|seed| {
+            let disk = SimDisk::new();
+            skip.into_iter().for_each(|site| disk.skip(site));
+            DataDir::open(Arc::new(disk.clone()), options(1)).unwrap();
+            // What others do once the directory is open.
+            disk.create_dir("meta").unwrap();
+            let after = disk.crash(seed);
+            !DataDir::open(Arc::new(after), options(2)).is_ok_and(|dir| dir.uuid() == [1; 16])
+        })
+    }
+
+    #[test]
+    fn an_opened_directory_survives_a_crash_unless_a_sync_is_left_out() {
+        use crate::store::io::Site;
+        assert!(!breaks(None));
+        assert!(breaks(Some(Site::Format)));
+        assert!(breaks(Some(Site::RootDir)));
+    }
+
+    #[test]
+    fn a_crash_while_a_directory_is_made_leaves_one_that_can_be_made() {
+        for calls in 0..20 {
+            for seed in 0..20 {
+                let disk = SimDisk::new();
+                disk.crash_after(calls);
+                let done = DataDir::open(Arc::new(disk.clone()), options(1)).is_ok();
+                let after = DataDir::open(Arc::new(disk.crash(seed)), options(2)).unwrap();
+                assert!(!done || after.uuid() == [1; 16]);
+            }
+        }
+    }
+}
