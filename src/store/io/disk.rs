@@ -131,13 +131,18 @@ impl File for DiskFile {
     }
 
     fn allocate(&self, len: u64) -> io::Result<()> {
-        let now = self.len()?;
-        if len <= now {
+        if len == 0 {
             return Ok(());
         }
-        match fallocate(&self.0, FallocateFlags::empty(), now, len - now) {
+        match fallocate(&self.0, FallocateFlags::empty(), 0, len) {
             // A file system without it takes room only when bytes are written; those writes may fail.
-            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => self.0.set_len(len),
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
+                if len > self.len()? {
+                    self.0.set_len(len)
+                } else {
+                    Ok(())
+                }
+            }
             done => Ok(done?),
         }
     }

@@ -99,9 +99,9 @@ pub trait File: Send + Sync + std::fmt::Debug {
     fn len(&self) -> io::Result<u64>;
     /// Cuts it, or lengthens it with zeros.
     fn set_len(&self, len: u64) -> io::Result<()>;
-    /// Lengthens the file to `len` with zeros and takes room on the disk for what was added, so
-    /// that writing there cannot fail for want of space. Never shortens; after a failure the
-    /// length may be anything in between.
+    /// Lengthens the file to `len` with zeros and takes room on the disk for all of it, holes
+    /// that [`File::set_len`] left included, so that writing there cannot fail for want of space.
+    /// Never shortens; after a failure the length may be anything in between.
     fn allocate(&self, len: u64) -> io::Result<()>;
     /// Makes data and length durable. A failure is final: never call it again for those bytes.
     fn sync(&self, site: Site) -> io::Result<()>;

@@ -143,6 +143,19 @@ fn a_full_disk_says_so_and_keeps_what_was_there() {
 }
 
 #[test]
+fn allocating_takes_room_for_holes_too() {
+    let disk = SimDisk::new();
+    let file = create(&disk, "a", b"hello");
+    file.set_len(1000).unwrap();
+    disk.set_free(100);
+    assert_eq!(kind(file.allocate(1000)), Some(ErrorKind::StorageFull));
+    disk.set_free(1000);
+    file.allocate(1000).unwrap();
+    disk.set_free(0);
+    file.write_at(&[7; 1000], 0).unwrap();
+}
+
+#[test]
 fn a_crash_keeps_what_was_synced_whatever_the_seed() {
     let disk = SimDisk::new();
     disk.create_dir("d").unwrap();

@@ -317,14 +317,17 @@ impl State {
     }
 
     pub(super) fn allocate(&mut self, inode: usize, len: u64) -> io::Result<()> {
-        if len <= self.len(inode)? {
+        let longer = len > self.len(inode)?;
+        if !longer && self.inode(inode)?.taken >= len {
             return Ok(());
         }
         let power = self.change()?;
         if self.take_room(inode, len)? < len {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        self.step(inode, Step::SetLen(len))?;
+        if longer {
+            self.step(inode, Step::SetLen(len))?;
+        }
         power.answer()
     }
 

@@ -1,0 +1,153 @@
+//! Group commit: everything queued while the last commit ran is committed together.
+//!
+//! Each verb runs on changes of its own, which join the group's only if it succeeds. Answers,
+//! refusals too, follow the commit of the group: a refusal may rest on what an earlier verb of
+//! the group did.
+
+use std::{sync::mpsc, time::Duration};
+
+use super::{
+    Meta,
+    health::lock,
+    overlay::Changes,
+    queue::Submission,
+    tx::{Ground, Tx},
+};
+use crate::store::error::StoreError;
+
+/// Most verbs of a group.
+const MOST_VERBS: usize = 256;
+
+/// A group takes no further verb once its rows have this many bytes.
+const ENOUGH_BYTES: usize = 1 << 20;
+
+#[derive(Default)]
+struct Group {
+    submissions: Vec<Submission>,
+    changes: Changes,
+}
+
+impl Meta {
+    /// Queues a verb. `done` gets its answer after its group is durable; at once, and on this
+    /// thread, if the store takes nothing any more.
+    pub fn submit<T, E>(
+        &self,
+        verb: impl FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        done: impl FnOnce(Result<T, E>) + Send + 'static,
+    ) where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.submit_boxed(Submission::new(verb, done));
+    }
+
+    /// Queues a submission made before.
+    pub fn submit_boxed(&self, submission: Submission) {
+        if let Err(error) = self.engine.latch().check() {
+            return submission.refuse(error);
+        }
+        if let Err(submission) = self.queue.push(submission) {
+            submission.refuse(StoreError::Unavailable("the store is closing".into()));
+        }
+    }
+
+    /// Submits a verb and drives the committer until its answer is there. For starting up, the
+    /// command line and tests; never from inside a verb or a `done`.
+    ///
+    /// # Errors
+    /// The verb's own, and those of its commit.
+    pub fn apply<T, E>(&self, verb: impl FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (sender, answer) = mpsc::channel();
+        self.submit(verb, move |result| drop(sender.send(result)));
+        loop {
+            self.step();
+            match answer.recv_timeout(Duration::from_millis(1)) {
+                Ok(result) => return result,
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => {
+                    return Err(StoreError::Unavailable("the answer was lost".into()).into());
+                }
+            }
+        }
+    }
+
+    /// Runs and commits one group; answers how many verbs it had.
+    pub fn step(&self) -> usize {
+        let _driving = lock(&self.driving);
+        let mut group = Group::default();
+        let outcome = self.run(&mut group).and_then(|()| self.commit(std::mem::take(&mut group.changes)));
+        let count = group.submissions.len();
+        self.verbs.fetch_add(count as u64, std::sync::atomic::Ordering::Relaxed);
+        for mut submission in group.submissions {
+            if let Err(error) = &outcome {
+                submission.fail(error.clone());
+            }
+            submission.answer();
+        }
+        count
+    }
+
+    /// Drives the committer until the store is closed and everything taken is answered: the body
+    /// of its thread.
+    pub fn drive(&self) {
+        while self.wait(Duration::from_secs(1)) {
+            self.step();
+        }
+    }
+
+    /// Waits until there is work, at most for `timeout`. False once the store is closed and
+    /// everything is answered.
+    pub fn wait(&self, timeout: Duration) -> bool {
+        self.queue.wait(timeout)
+    }
+
+    /// Takes no more verbs; those already taken are still run by [`Meta::step`].
+    pub fn close(&self) {
+        self.queue.close();
+    }
+
+    fn run(&self, group: &mut Group) -> Result<(), StoreError> {
+        let Some(first) = self.queue.pop() else { return Ok(()) };
+        group.submissions.push(first);
+        let ready = self.engine.latch().check().and_then(|()| self.engine.snapshot());
+        let snapshot = match ready {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                // The rest of the queue would meet the same end.
+                group.submissions.extend(std::iter::from_fn(|| self.queue.pop()).take(MOST_VERBS));
+                return Err(error);
+            }
+        };
+        let ground = Ground {
+            engine: &self.engine,
+            snapshot: &snapshot,
+            now: (self.engine.options().now)(),
+            incarnation: self.incarnation,
+        };
+        while let Some(submission) = group.submissions.last_mut() {
+            let mut tx = Tx::new(&ground, &group.changes);
+            if submission.run(&mut tx) {
+                let changes = tx.into_changes();
+                group.changes.merge(changes);
+            }
+            // A verb may hide that the engine failed below it; the group must not.
+            self.engine.latch().check()?;
+            if group.submissions.len() >= MOST_VERBS || group.changes.bytes() >= ENOUGH_BYTES {
+                break;
+            }
+            match self.queue.pop() {
+                Some(next) => group.submissions.push(next),
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    fn commit(&self, changes: Changes) -> Result<(), StoreError> {
+        if changes.is_empty() { Ok(()) } else { self.engine.commit(changes, &self.engine.due()) }
+    }
+}

@@ -1,0 +1,317 @@
+//! redb behind the metadata: opening, snapshots, and the one way rows are committed.
+//!
+//! Every commit is durable and in two phases: the file names the new state only after all of it
+//! was synced. That is also what makes it safe to open the file again after a failed sync, when
+//! the system may have forgotten pages it could not write: they belong to the state that was
+//! never named. Knows tables and changes, not verbs.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+
+use super::{
+    MetaOptions,
+    backend::{Backend, MetaFile},
+    blocks::{Blocks, Extension, Kind},
+    health::{Latch, from_redb, lock},
+    migrate,
+    overlay::Changes,
+    snapshot::Snapshot,
+    table::Table,
+};
+use crate::store::{
+    error::StoreError,
+    io::{Io, Mode, Site},
+};
+
+const DIR: &str = "meta";
+const NAME: &str = "holdall.redb";
+const PATH: &str = "meta/holdall.redb";
+const NEW_PATH: &str = "meta/holdall.redb.new";
+
+/// Up to this size every commit also saves the page allocator, which makes opening after a crash
+/// a matter of milliseconds and costs about 128 KiB per GiB and commit.
+const QUICK_REPAIR_UP_TO: u64 = 1 << 30;
+
+type Bytes = &'static [u8];
+
+/// How redb knows a table. All are byte strings to byte strings, so that no change of redb's own
+/// types can keep an old file from opening.
+pub(super) fn definition(table: Table) -> TableDefinition<'static, Bytes, Bytes> {
+    TableDefinition::new(table.name())
+}
+
+struct Open {
+    database: Database,
+    file: Arc<MetaFile>,
+}
+
+/// What must be found again after the database was closed and opened because of a failure.
+#[derive(Default)]
+struct Last {
+    acknowledged: Changes,
+    uncertain: Changes,
+}
+
+/// The open database.
+pub(super) struct Engine {
+    io: Arc<dyn Io>,
+    options: MetaOptions,
+    open: RwLock<Option<Open>>,
+    writing: Mutex<()>,
+    last: Mutex<Last>,
+    latch: Arc<Latch>,
+    blocks: Blocks,
+    commits: AtomicU64,
+    rows_read: Arc<AtomicU64>,
+}
+
+impl Engine {
+    /// Opens the database, makes it first if there is none, and brings its schema up to date.
+    pub(super) fn open(io: Arc<dyn Io>, options: MetaOptions) -> Result<Self, StoreError> {
+        if !io.list(DIR)?.iter().any(|name| name == NAME) {
+            if !options.create {
+                return Err(StoreError::Refused("the metadata file is missing".into()));
+            }
+            create(io.as_ref(), &options)?;
+        }
+        let open = open_file(io.as_ref(), &options)?;
+        let engine = Self {
+            io,
+            options,
+            open: RwLock::new(Some(open)),
+            writing: Mutex::new(()),
+            last: Mutex::default(),
+            latch: Arc::default(),
+            blocks: Blocks::default(),
+            commits: AtomicU64::new(0),
+            rows_read: Arc::default(),
+        };
+        migrate::bring_up(&engine, migrate::MIGRATIONS)?;
+        engine.commit(Changes::default(), &Kind::ALL)?;
+        Ok(engine)
+    }
+
+    pub(super) fn options(&self) -> &MetaOptions {
+        &self.options
+    }
+
+    pub(super) fn latch(&self) -> &Latch {
+        &self.latch
+    }
+
+    pub(super) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn rows_read(&self) -> u64 {
+        self.rows_read.load(Ordering::Relaxed)
+    }
+
+    /// The length of the metadata file.
+    pub(super) fn file_bytes(&self) -> u64 {
+        self.with(|open| Ok(open.file.len())).unwrap_or_default()
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&Open) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        match self.open.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            Some(open) => act(open),
+            None => Err(StoreError::Unavailable("the metadata is not open".into())),
+        }
+    }
+
+    /// The last committed state.
+    pub(super) fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        let transaction = self.with(|open| {
+            open.database.begin_read().map_err(|error| self.latch.fault("beginning to read", error))
+        })?;
+        Ok(Snapshot::new(transaction, Arc::clone(&self.latch), Arc::clone(&self.rows_read)))
+    }
+
+    /// The next id of a kind.
+    pub(super) fn fresh(&self, kind: Kind) -> Result<u64, StoreError> {
+        self.blocks.take(kind, || self.commit(Changes::default(), &[kind]))
+    }
+
+    /// Kinds whose block should grow with the next commit.
+    pub(super) fn due(&self) -> Vec<Kind> {
+        self.blocks.due()
+    }
+
+    /// Makes changes durable, and lengthens the blocks of some kinds. `Full` leaves everything as
+    /// it was; any other error sets the latch, and whether the changes are durable is unknown.
+    pub(super) fn commit(&self, changes: Changes, due: &[Kind]) -> Result<(), StoreError> {
+        let _writing = lock(&self.writing);
+        self.latch.check()?;
+        self.with(|open| open.file.ensure_room(self.io.as_ref()).map_err(|error| self.no_room(error)))?;
+        // A panic inside redb must not take the committer with it; the state it leaves is unknown.
+        let written = catch_unwind(AssertUnwindSafe(|| self.with(|open| self.write(open, &changes, due))))
+            .unwrap_or_else(|_| Err(StoreError::Unavailable("internal fault in a commit".into())));
+        match written {
+            Ok(extensions) => {
+                self.blocks.extend(&extensions);
+                self.commits.fetch_add(1, Ordering::Relaxed);
+                if !changes.is_empty() {
+                    lock(&self.last).acknowledged = changes;
+                }
+                Ok(())
+            }
+            Err(error) => {
+                self.latch.set(&error.to_string());
+                lock(&self.last).uncertain = changes;
+                Err(StoreError::Unavailable(error.to_string()))
+            }
+        }
+    }
+
+    fn no_room(&self, error: std::io::Error) -> StoreError {
+        match StoreError::from(error) {
+            StoreError::Full => StoreError::Full,
+            other => {
+                self.latch.set(&format!("taking room: {other}"));
+                StoreError::Unavailable("taking room failed".into())
+            }
+        }
+    }
+
+    fn write(&self, open: &Open, changes: &Changes, due: &[Kind]) -> Result<Vec<Extension>, StoreError> {
+        let mut transaction =
+            open.database.begin_write().map_err(|error| self.latch.fault("beginning to write", error))?;
+        transaction
+            .set_durability(Durability::Immediate)
+            .map_err(|error| self.latch.fault("asking for durability", error))?;
+        transaction.set_two_phase_commit(true);
+        transaction.set_quick_repair(open.file.len() <= QUICK_REPAIR_UP_TO);
+        let written = put_rows(&transaction, changes, due);
+        let extensions = written.map_err(|error| self.latch.fault("writing rows", error))?;
+        transaction.commit().map_err(|error| self.latch.fault("committing", error))?;
+        Ok(extensions)
+    }
+
+    /// Closes the database and opens it again, after a failure. Everything acknowledged must be
+    /// there; then the latch is released. Snapshots from before answer errors.
+    pub(super) fn reopen(&self) -> Result<(), StoreError> {
+        {
+            let _writing = lock(&self.writing);
+            let mut slot = self.open.write().unwrap_or_else(PoisonError::into_inner);
+            self.latch.set("the metadata is being opened again");
+            *slot = None;
+            *slot = Some(open_file(self.io.as_ref(), &self.options)?);
+        }
+        let outcome = self.verify();
+        if outcome.is_err() {
+            // Reading while verifying may have failed; the latch holds the first reason.
+            return outcome;
+        }
+        self.latch.release();
+        // A commit that changes nothing: proof that the disk takes writes and syncs again.
+        self.commit(Changes::default(), &[])
+    }
+
+    fn verify(&self) -> Result<(), StoreError> {
+        let snapshot = self.snapshot()?;
+        migrate::expect_current(&snapshot)?;
+        self.blocks.verify(&snapshot)?;
+        let mut last = lock(&self.last);
+        for (table, rows) in last.acknowledged.tables() {
+            for (key, value) in rows {
+                let found = super::rows::Rows::get(&snapshot, table, key)?;
+                let expected = found == *value;
+                let replaced = last.uncertain.get(table, key) == Some(found.as_deref());
+                if !expected && !replaced {
+                    return Err(StoreError::Damaged("an acknowledged row is gone".into()));
+                }
+            }
+        }
+        last.uncertain = Changes::default();
+        Ok(())
+    }
+}
+
+fn put_rows(
+    transaction: &WriteTransaction,
+    changes: &Changes,
+    due: &[Kind],
+) -> Result<Vec<Extension>, redb::Error> {
+    for (table, rows) in changes.tables() {
+        let mut open = transaction.open_table(definition(table))?;
+        for (key, value) in rows {
+            match value {
+                Some(value) => drop(open.insert(key.as_slice(), value.as_slice())?),
+                None => drop(open.remove(key.as_slice())?),
+            }
+        }
+    }
+    if due.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut open = transaction.open_table(definition(Table::Blocks))?;
+    let mut extensions = Vec::new();
+    for &kind in due {
+        // The row, not memory, says where the block ends: another thread may have moved it.
+        let held = open.get(kind.key().as_slice())?.map(|value| value.value().to_vec());
+        let extension = Extension::of(kind, held.as_deref())
+            .map_err(|error| redb::Error::Corrupted(error.to_string()))?;
+        open.insert(kind.key().as_slice(), extension.row().as_slice())?;
+        extensions.push(extension);
+    }
+    Ok(extensions)
+}
+
+/// Makes the file under another name and renames it when it is whole, because redb cannot open a
+/// file it was stopped in making.
+fn create(io: &dyn Io, options: &MetaOptions) -> Result<(), StoreError> {
+    io.create_dir(DIR)?;
+    io.sync_dir("", Site::MetaDir)?;
+    io.remove(NEW_PATH)?;
+    let file = MetaFile::new(io.open(NEW_PATH, Mode::Create)?)?;
+    let database = build(Arc::clone(&file), options)?;
+    first_rows(&database).map_err(from_redb)?;
+    drop(database);
+    if file.has_failed() {
+        return Err(StoreError::Unavailable("the new metadata file could not be written".into()));
+    }
+    io.rename(NEW_PATH, PATH)?;
+    io.sync_dir(DIR, Site::MetaDir)?;
+    Ok(())
+}
+
+fn first_rows(database: &Database) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    for &table in Table::ALL {
+        transaction.open_table(definition(table))?;
+    }
+    {
+        let mut config = transaction.open_table(definition(Table::Config))?;
+        for (key, value) in migrate::first_rows() {
+            config.insert(key, value.as_slice())?;
+        }
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+fn open_file(io: &dyn Io, options: &MetaOptions) -> Result<Open, StoreError> {
+    let file = MetaFile::new(io.open(PATH, Mode::ReadWrite)?)?;
+    let database = build(Arc::clone(&file), options)?;
+    Ok(Open { database, file })
+}
+
+fn build(file: Arc<MetaFile>, options: &MetaOptions) -> Result<Database, StoreError> {
+    let progress = Arc::clone(&options.progress);
+    // redb asserts where a file contradicts itself.
+    catch_unwind(AssertUnwindSafe(|| {
+        Database::builder()
+            .set_cache_size(options.cache_bytes)
+            .set_repair_callback(move |session| progress(session.progress()))
+            .create_with_backend(Backend(file))
+    }))
+    .map_err(|_| StoreError::Damaged("the metadata file contradicts itself".into()))?
+    .map_err(|error| from_redb(error.into()))
+}

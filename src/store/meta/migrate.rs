@@ -1,0 +1,94 @@
+//! The version of the tables and the steps from one to the next.
+//!
+//! A step runs in one transaction together with the row that says it was done. A file of a newer
+//! version is refused before anything is written to it.
+
+use super::{
+    codec::{Field, Reader, expect_end},
+    engine::Engine,
+    rows::{Rows, RowsMut},
+    table::Table,
+    tx::{Ground, Tx},
+};
+use crate::store::error::StoreError;
+
+/// A step from one version of the tables to the next.
+pub(super) type Migration = fn(&mut Tx<'_>) -> Result<(), StoreError>;
+
+/// The steps in order: the first leads from version 1 to 2.
+pub(super) const MIGRATIONS: &[Migration] = &[];
+
+const VERSION: &[u8] = b"version";
+const INCARNATION: &[u8] = b"incarnation";
+
+/// The rows of [`Table::Config`] in a new store.
+pub(super) fn first_rows() -> [(&'static [u8], Vec<u8>); 2] {
+    [(VERSION, row_of(version_after(MIGRATIONS))), (INCARNATION, row_of(1))]
+}
+
+fn version_after(migrations: &[Migration]) -> u32 {
+    u32::try_from(migrations.len()).unwrap_or(u32::MAX).saturating_add(1)
+}
+
+fn row_of(number: u32) -> Vec<u8> {
+    let mut row = Vec::new();
+    number.write(&mut row);
+    row
+}
+
+fn number_at(rows: &dyn Rows, key: &[u8]) -> Result<u32, StoreError> {
+    let row = rows
+        .get(Table::Config, key)?
+        .ok_or_else(|| StoreError::Damaged("the metadata says nothing of itself".into()))?;
+    let mut from = Reader::new(&row);
+    let number = u32::read(&mut from)?;
+    expect_end(&from)?;
+    Ok(number)
+}
+
+/// The incarnation of the store.
+pub(super) fn incarnation(rows: &dyn Rows) -> Result<u32, StoreError> {
+    number_at(rows, INCARNATION)
+}
+
+/// Refuses every version but this build's.
+pub(super) fn expect_current(rows: &dyn Rows) -> Result<(), StoreError> {
+    match steps_done(rows, MIGRATIONS)? {
+        done if done == MIGRATIONS.len() => Ok(()),
+        _ => Err(StoreError::Damaged("the metadata has an older version than before".into())),
+    }
+}
+
+fn steps_done(rows: &dyn Rows, migrations: &[Migration]) -> Result<usize, StoreError> {
+    let (found, known) = (number_at(rows, VERSION)?, version_after(migrations));
+    if found > known {
+        return Err(StoreError::Refused(format!(
+            "the metadata has version {found}, and this holdall knows versions up to {known}: \
+             start it with the newer holdall that wrote it"
+        )));
+    }
+    let done = found.checked_sub(1).ok_or_else(|| StoreError::Damaged("metadata version 0".into()))?;
+    Ok(done as usize)
+}
+
+/// Runs the steps that are missing.
+pub(super) fn bring_up(engine: &Engine, migrations: &[Migration]) -> Result<(), StoreError> {
+    let done = steps_done(&engine.snapshot()?, migrations)?;
+    for (step, migration) in migrations.iter().enumerate().skip(done) {
+        let snapshot = engine.snapshot()?;
+        let ground = Ground {
+            engine,
+            snapshot: &snapshot,
+            now: (engine.options().now)(),
+            incarnation: incarnation(&snapshot)?,
+        };
+        let nothing = super::overlay::Changes::default();
+        let mut tx = Tx::new(&ground, &nothing);
+        migration(&mut tx)?;
+        tx.put(Table::Config, VERSION.to_vec(), row_of(u32::try_from(step + 2).unwrap_or(u32::MAX)));
+        let changes = tx.into_changes();
+        drop(snapshot);
+        engine.commit(changes, &[])?;
+    }
+    Ok(())
+}
