@@ -1,6 +1,179 @@
 //! Ordered rows in named tables, changed in transactions.
+//!
+//! A verb is submitted and runs, with others, in a group that is committed as one; see
+//! [`committer`]. Readers take snapshots. redb is known only in this folder.
 
+mod backend;
+mod blocks;
 pub mod codec;
+mod committer;
+mod engine;
+mod health;
 pub mod key;
+mod migrate;
+mod overlay;
+mod queue;
 pub mod rows;
+mod snapshot;
 pub mod table;
+#[cfg(test)]
+mod tests;
+mod tx;
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+pub use self::{
+    blocks::Kind,
+    health::Health,
+    queue::Submission,
+    snapshot::Snapshot,
+    tx::{Tx, ctag_key},
+};
+use self::{engine::Engine, health::lock, queue::Queue};
+use crate::{
+    model::time::Timestamp,
+    store::{error::StoreError, io::Io},
+};
+
+/// Tells the time, once per group.
+pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Hears how far the repair after a crash is, from 0 to 1.
+pub type Progress = Arc<dyn Fn(f64) + Send + Sync>;
+
+/// How the metadata is opened.
+#[derive(Clone)]
+pub struct MetaOptions {
+    /// The clock.
+    pub now: Now,
+    /// Memory for pages of the file, in bytes.
+    pub cache_bytes: usize,
+    /// Called while a large file is repaired.
+    pub progress: Progress,
+    /// Whether a missing file is made; otherwise it is refused.
+    pub create: bool,
+}
+
+impl MetaOptions {
+    /// The usual options with this clock.
+    #[must_use]
+    pub fn new(now: Now) -> Self {
+        Self { now, cache_bytes: 64 << 20, progress: Arc::new(|_| {}), create: true }
+    }
+}
+
+impl fmt::Debug for MetaOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MetaOptions")
+            .field("cache_bytes", &self.cache_bytes)
+            .field("create", &self.create)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What was done since the metadata was opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counters {
+    /// Durable commits.
+    pub commits: u64,
+    /// Verbs answered.
+    pub verbs: u64,
+    /// Rows read from the database, by verbs and snapshots.
+    pub rows_read: u64,
+    /// The length of the metadata file.
+    pub file_bytes: u64,
+}
+
+/// The metadata store. Shared as an `Arc`; one thread drives it with [`Meta::drive`], or a test
+/// with [`Meta::step`].
+pub struct Meta {
+    engine: Engine,
+    queue: Queue,
+    driving: Mutex<()>,
+    incarnation: u32,
+    verbs: AtomicU64,
+}
+
+impl fmt::Debug for Meta {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Meta").field("health", &self.health()).finish_non_exhaustive()
+    }
+}
+
+impl Meta {
+    /// Opens the metadata of a data directory.
+    ///
+    /// # Errors
+    /// Refused for tables of a newer version or a missing file that must not be made; damaged if
+    /// the file is not what was written; otherwise what the disk says.
+    pub fn open(io: Arc<dyn Io>, options: MetaOptions) -> Result<Self, StoreError> {
+        let engine = Engine::open(io, options)?;
+        let incarnation = migrate::incarnation(&engine.snapshot()?)?;
+        Ok(Self {
+            engine,
+            queue: Queue::default(),
+            driving: Mutex::new(()),
+            incarnation,
+            verbs: AtomicU64::new(0),
+        })
+    }
+
+    /// The last committed state.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        self.engine.snapshot()
+    }
+
+    /// The incarnation of the store.
+    #[must_use]
+    pub fn incarnation(&self) -> u32 {
+        self.incarnation
+    }
+
+    /// The next id of a kind, outside a transaction. Waits for a commit when a block is used up.
+    ///
+    /// # Errors
+    /// If the block could not be made longer.
+    pub fn fresh(&self, kind: Kind) -> Result<u64, StoreError> {
+        self.engine.fresh(kind)
+    }
+
+    /// What the store is able to do.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        match self.engine.latch().reason() {
+            Some(reason) => Health::Failed(reason),
+            None if self.queue.is_closed() => Health::Closing,
+            None => Health::Open,
+        }
+    }
+
+    /// Closes the database and opens it again after a failure, and makes sure that what was
+    /// acknowledged last is there. Snapshots taken before answer errors.
+    ///
+    /// # Errors
+    /// If it cannot be opened or something is missing; the store stays failed.
+    pub fn reopen(&self) -> Result<(), StoreError> {
+        let _driving = lock(&self.driving);
+        self.engine.reopen()
+    }
+
+    /// What was done so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        Counters {
+            commits: self.engine.commits(),
+            verbs: self.verbs.load(Ordering::Relaxed),
+            rows_read: self.engine.rows_read(),
+            file_bytes: self.engine.file_bytes(),
+        }
+    }
+}

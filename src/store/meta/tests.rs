@@ -1,0 +1,159 @@
+//! The committer from outside: what a verb sees, what it leaves, when it is answered.
+
+use std::sync::{Arc, Mutex};
+
+use super::{
+    Health, Meta, MetaOptions, Tx, ctag_key,
+    rows::{KeyRange, Order, Rows, RowsMut},
+    table::Table,
+};
+use crate::{
+    model::{
+        ids::{BucketId, NodeId, Seq},
+        time::Timestamp,
+    },
+    store::{
+        error::StoreError,
+        io::{Io, Site, disk::Disk, sim::SimDisk},
+    },
+};
+
+pub(super) fn open(io: impl Io + 'static) -> Result<Meta, StoreError> {
+    Meta::open(Arc::new(io), MetaOptions::new(Arc::new(|| Timestamp(7))))
+}
+
+pub(super) fn put(tx: &mut Tx<'_>, key: &str, value: &str) {
+    tx.put(Table::Dent, key.into(), value.into());
+}
+
+pub(super) fn all(rows: &dyn Rows, order: Order) -> Vec<(String, String)> {
+    let range = KeyRange::prefix(Vec::new());
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let found = rows.scan(Table::Dent, &range, order, usize::MAX).unwrap();
+    found.into_iter().map(|(key, value)| (text(key), text(value))).collect()
+}
+
+fn row(key: &str, value: &str) -> (String, String) {
+    (key.into(), value.into())
+}
+
+type Log = Arc<Mutex<Vec<String>>>;
+
+/// Submits a verb that sets one row; the log gets the answer.
+fn submit_put(meta: &Meta, log: &Log, key: &'static str) {
+    let log = Arc::clone(log);
+    meta.submit(
+        move |tx| {
+            put(tx, key, "1");
+            Ok::<_, StoreError>(key)
+        },
+        move |result| log.lock().unwrap().push(result.map_or_else(|e| e.to_string(), str::to_owned)),
+    );
+}
+
+#[test]
+fn a_store_on_a_real_disk_keeps_its_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let meta = open(Disk::open(dir.path()).unwrap()).unwrap();
+    meta.apply(|tx| {
+        assert_eq!((tx.now(), tx.incarnation()), (Timestamp(7), 1));
+        put(tx, "a", "1");
+        Ok::<_, StoreError>(())
+    })
+    .unwrap();
+    drop(meta);
+    let meta = open(Disk::open(dir.path()).unwrap()).unwrap();
+    assert_eq!(all(&meta.snapshot().unwrap(), Order::Forward), [row("a", "1")]);
+    assert!(!dir.path().join("meta/holdall.redb.new").exists());
+}
+
+#[test]
+fn a_refused_verb_leaves_nothing() {
+    let meta = open(SimDisk::new()).unwrap();
+    let commits = meta.counters().commits;
+    let refused = meta.apply(|tx| {
+        put(tx, "a", "1");
+        tx.touch(BucketId(1), NodeId(2), Seq(3));
+        Err::<(), _>(StoreError::Busy("no".into()))
+    });
+    assert!(matches!(refused, Err(StoreError::Busy(_))));
+    let snapshot = meta.snapshot().unwrap();
+    assert!(all(&snapshot, Order::Forward).is_empty());
+    assert_eq!(snapshot.get(Table::Ctag, &ctag_key(BucketId(1), NodeId(2))).unwrap(), None);
+    assert_eq!(meta.counters().commits, commits, "a group that changes nothing needs no commit");
+}
+
+#[test]
+fn verbs_of_one_group_see_each_other_in_order_and_are_answered_after_one_commit() {
+    let disk = SimDisk::new();
+    let meta = open(disk.clone()).unwrap();
+    let commits = meta.counters().commits;
+    let log = Log::default();
+    submit_put(&meta, &log, "b");
+    submit_put(&meta, &log, "a");
+    let (seen, at_answer) = (Arc::clone(&log), Arc::clone(&log));
+    let syncs = move || disk.counts().syncs.get(&Site::Meta).copied().unwrap_or_default();
+    let before = syncs();
+    meta.submit(
+        move |tx| {
+            let rows: Vec<String> = all(tx, Order::Reverse).into_iter().map(|(key, _)| key).collect();
+            assert!(seen.lock().unwrap().is_empty(), "nobody is answered before the commit");
+            tx.delete(Table::Dent, b"a".to_vec());
+            Ok::<_, StoreError>(rows)
+        },
+        move |rows| {
+            assert!(syncs() >= before + 2, "both phases were synced");
+            at_answer.lock().unwrap().push(rows.unwrap().join(" "));
+        },
+    );
+    assert_eq!(meta.step(), 3);
+    assert_eq!(*log.lock().unwrap(), ["b", "a", "b a"]);
+    assert_eq!(meta.counters().commits, commits + 1);
+    assert_eq!(all(&meta.snapshot().unwrap(), Order::Forward), [row("b", "1")]);
+}
+
+#[test]
+fn a_panic_in_a_verb_is_that_verbs_failure_only() {
+    let meta = open(SimDisk::new()).unwrap();
+    let log = Log::default();
+    submit_put(&meta, &log, "a");
+    let told = Arc::clone(&log);
+    meta.submit(
+        |tx| {
+            put(tx, "x", "1");
+            let rows = all(tx, Order::Forward);
+            assert!(rows.is_empty(), "the store does not work");
+            Ok::<_, StoreError>(())
+        },
+        move |result| told.lock().unwrap().push(result.unwrap_err().to_string()),
+    );
+    submit_put(&meta, &log, "b");
+    assert_eq!(meta.step(), 3);
+    assert_eq!(*log.lock().unwrap(), ["a", "the store takes no writes: internal fault", "b"]);
+    assert_eq!(all(&meta.snapshot().unwrap(), Order::Forward), [row("a", "1"), row("b", "1")]);
+    assert_eq!(meta.health(), Health::Open);
+}
+
+#[test]
+fn a_ctag_is_written_once_per_group_with_the_highest_seq() {
+    let meta = open(SimDisk::new()).unwrap();
+    let ctag = |rows: &dyn Rows| rows.get(Table::Ctag, &ctag_key(BucketId(1), NodeId(2))).unwrap();
+    meta.submit(
+        |tx| {
+            tx.touch(BucketId(1), NodeId(2), Seq(300));
+            tx.touch(BucketId(1), NodeId(2), Seq(8));
+            Ok::<_, StoreError>(())
+        },
+        Result::unwrap,
+    );
+    meta.submit(
+        move |tx| {
+            tx.touch(BucketId(1), NodeId(2), Seq(9));
+            assert_eq!(ctag(tx), Some(vec![0xac, 2]), "300 as a varint");
+            Ok::<_, StoreError>(())
+        },
+        Result::unwrap,
+    );
+    meta.step();
+    assert_eq!(ctag(&meta.snapshot().unwrap()), Some(vec![0xac, 2]));
+}
