@@ -1,3 +1,7 @@
-//! The `holdall` command.
+//! The `holdall` command: the exit code, nothing else.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    holdall::cli::main()
+}

@@ -1,1 +1,10 @@
 //! The one test binary: every door against an in-process server.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on ends there"
+)]
+
+mod layering;
+mod supply;
