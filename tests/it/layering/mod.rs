@@ -30,6 +30,9 @@ const ROOMS: [(&str, &[&str]); 13] = [
 /// The rooms that put the parts together.
 const EVERY: &[&str] = &["*"];
 
+/// Macros, which Rust puts at the crate's root, and the room each belongs to.
+const MACROS: [(&str, &str); 2] = [("row", "store"), ("enum_field", "store")];
+
 /// A heavy library, and the places it may be named in.
 const HOMES: [(&str, &[&str]); 11] = [
     ("redb", &["store/meta"]),
@@ -53,7 +56,10 @@ const STATEFUL: [&str; 9] =
 fn room_of(path: &[String]) -> Option<String> {
     match path {
         [doors, door, ..] if doors == "doors" => Some(format!("doors/{door}")),
-        [first, ..] => Some(first.clone()),
+        [first, ..] => {
+            let of_macro = MACROS.iter().find(|(name, _)| name == first).map(|(_, room)| (*room).to_owned());
+            Some(of_macro.unwrap_or_else(|| first.clone()))
+        }
         [] => None,
     }
 }
@@ -154,6 +160,8 @@ fn each_way_around_the_tables_is_seen() {
         ("doors/gate/mod.rs", "use crate::doors::s3 as other;", "doors/gate imports doors/s3"),
         ("doors/s3/mod.rs", "use crate::store::blobs;", "doors/s3 imports store"),
         ("doors/gate/mod.rs", "use crate::*;", "doors/gate imports *"),
+        ("domain/mod.rs", "use crate::nothing;", "domain imports nothing"),
+        ("model/mod.rs", "crate::row! {}", "model imports store"),
         ("jobs/mod.rs", "use crate::model::ids;", "not in the table of rooms"),
         ("store/blobs/mod.rs", "use redb::Database;", "redb is named outside its home"),
         ("domain/mod.rs", "fn f() { redb::Builder::new(); }", "redb is named outside its home"),
@@ -182,6 +190,7 @@ fn what_the_rooms_may_do_is_no_fault() {
         ("doors/s3/mod.rs", "use crate::doors::gate::Body; use super::gate; use s3s::S3;"),
         ("store/meta/engine.rs", "use redb::Database; use super::super::error::StoreError;"),
         ("store/meta/key.rs", "mod tests { use super::*; use super::super::rows; }"),
+        ("store/rows/tree.rs", "use crate::{row, model::ids}; crate::enum_field!();"),
         ("model/a.rs", "// use crate::store\n/* crate::doors::s3 */ const A: &str = \"crate::store::io\";"),
         ("model/a.rs", "const A: &str = r#\"use \"redb::x\" \"#; fn f(c: char) -> bool { c == '\"' }"),
         ("model/a.rs", "static NAMES: [&'static str; 1] = [\"a\"]; fn redb() {}"),
