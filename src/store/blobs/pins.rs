@@ -1,0 +1,116 @@
+//! What must not be collected right now: manifests that are being read, chunks that an upload
+//! found by their digest and has not committed yet.
+//!
+//! Pinning and condemning share one mutex. The collector claims a thing before the commit that
+//! condemns it; a claim fails while there is a pin, a pin fails while there is a claim. Whoever
+//! has pinned then looks at the rows in a snapshot taken afterwards: what was condemned before
+//! shows there, and what was not cannot be condemned any more. No clock is involved.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use crate::model::ids::{ChunkNo, ManifestId};
+
+/// A thing that can be pinned.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Thing {
+    /// A manifest with everything it refers to.
+    Manifest(ManifestId),
+    /// A chunk.
+    Chunk(ChunkNo),
+}
+
+/// The pins of this process; nothing in here outlives it, and nothing needs to.
+#[derive(Debug, Default)]
+pub struct Pins {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    pinned: HashMap<Thing, usize>,
+    claimed: HashSet<Thing>,
+}
+
+impl Pins {
+    /// Keeps a thing until the pin is dropped; `None` if it is being condemned.
+    #[must_use]
+    pub fn pin(self: &Arc<Self>, thing: Thing) -> Option<Pin> {
+        let mut state = self.state();
+        if state.claimed.contains(&thing) {
+            return None;
+        }
+        *state.pinned.entry(thing).or_insert(0) += 1;
+        Some(Pin { pins: Arc::clone(self), thing })
+    }
+
+    /// For the collector, inside the verb that condemns the thing: from now on nobody pins it.
+    /// False, and nothing changed, if somebody did already. May be repeated.
+    #[must_use]
+    pub fn claim(&self, thing: Thing) -> bool {
+        let mut state = self.state();
+        if state.pinned.contains_key(&thing) {
+            return false;
+        }
+        state.claimed.insert(thing);
+        true
+    }
+
+    /// Ends a claim, after its commit is durable or was refused.
+    pub fn unclaim(&self, thing: Thing) {
+        self.state().claimed.remove(&thing);
+    }
+
+    /// How many things are pinned.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.state().pinned.len()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps one thing; dropping it lets go.
+#[derive(Debug)]
+pub struct Pin {
+    pins: Arc<Pins>,
+    thing: Thing,
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        let mut state = self.pins.state();
+        if let Some(count) = state.pinned.get_mut(&self.thing) {
+            *count -= 1;
+            if *count == 0 {
+                state.pinned.remove(&self.thing);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pinned_thing_is_not_condemned_and_a_condemned_one_not_pinned() {
+        let pins = Arc::new(Pins::default());
+        let thing = Thing::Chunk(ChunkNo(1));
+        let (first, second) = (pins.pin(thing), pins.pin(thing));
+        assert!(first.is_some() && !pins.claim(thing));
+        drop(first);
+        assert!(!pins.claim(thing));
+        assert!(pins.claim(Thing::Manifest(ManifestId(1))), "another thing with the same number");
+        drop(second);
+        assert_eq!(pins.count(), 0);
+        assert!(pins.claim(thing) && pins.claim(thing));
+        assert!(pins.pin(thing).is_none());
+        pins.unclaim(thing);
+        assert!(pins.pin(thing).is_some());
+    }
+}
