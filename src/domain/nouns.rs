@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+pub use crate::model::bucket::{HistoryPolicy, Versioning};
 use crate::model::{
     checksum::{Checksum, ChecksumKind},
     condition::Conditions,
@@ -344,28 +345,6 @@ pub struct Removed {
     pub version: Option<VersionRef>,
     /// A delete marker was made, or the version removed was one.
     pub marker: bool,
-}
-
-/// How versions of a bucket's files are kept for S3.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Versioning {
-    /// Never was on.
-    #[default]
-    Never,
-    /// Every write makes a version.
-    Enabled,
-    /// Writes replace the null version.
-    Suspended,
-}
-
-/// How long a never-versioned bucket keeps replaced and deleted content for people.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum HistoryPolicy {
-    /// Not at all.
-    #[default]
-    Off,
-    /// This many days.
-    Days(u32),
 }
 
 /// A bucket.

@@ -4,6 +4,7 @@
 //! import this one; it imports none.
 
 pub mod address;
+pub mod bucket;
 pub mod checksum;
 pub mod chunker;
 pub mod condition;

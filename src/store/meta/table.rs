@@ -8,7 +8,7 @@
 //! config        name                                   store-wide values: version, incarnation
 //! blocks        kind                                   end of the id block that is in use
 //! account       account                                Account
-//! accountname   name                                   account id
+//! accountname   name, or e-mail in lower case           account id
 //! accesskey     access key id                          AccessKey
 //! accountkey    account, access key id                 –
 //! apppassword   token hash                             AppPassword

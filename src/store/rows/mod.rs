@@ -1,11 +1,17 @@
 //! The rows of accounts, buckets and the namespace, typed: what a value holds, how its key is
 //! built, and the few look-ups that are one row or one scan. Knows no rule about them.
 
+pub mod account;
+pub mod bucket;
+pub mod credential;
 pub mod journal;
 pub mod tree;
 pub mod usage;
 pub mod version;
 pub mod work;
+
+#[cfg(test)]
+pub(crate) mod memory;
 
 use super::{
     error::StoreError,
