@@ -4,6 +4,7 @@
 //! transaction makes a verb visible, with its preconditions and its journal row. Knows no
 //! protocol: doors translate requests into verbs and nouns back into answers.
 
+mod access;
 pub mod caller;
 pub mod error;
 pub mod nouns;
