@@ -3,6 +3,7 @@
 
 use std::{
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -68,6 +69,21 @@ impl Latch {
         let mut held = lock(&self.reason);
         *held = None;
         self.failed.store(false, Ordering::Release);
+    }
+
+    /// Reads through redb. A failure sets the latch, and so does a panic: redb does not check
+    /// pages as it reads them and asserts where one contradicts itself.
+    pub(super) fn reading<T, E: Into<redb::Error>>(
+        &self,
+        read: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, StoreError> {
+        match catch_unwind(AssertUnwindSafe(read)) {
+            Ok(result) => result.map_err(|error| self.fault("reading rows", error)),
+            Err(_) => {
+                self.set("reading rows: a page contradicts itself");
+                Err(StoreError::Damaged("metadata: a page contradicts itself".into()))
+            }
+        }
     }
 
     /// Sets it and names the failure for the caller.

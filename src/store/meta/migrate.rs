@@ -92,3 +92,40 @@ pub(super) fn bring_up(engine: &Engine, migrations: &[Migration]) -> Result<(), 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        model::time::Timestamp,
+        store::{io::sim::SimDisk, meta::MetaOptions},
+    };
+
+    fn step(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        let before = tx.get(Table::Dent, b"steps")?.unwrap_or_default();
+        tx.put(Table::Dent, b"steps".to_vec(), [before, vec![1]].concat());
+        Ok(())
+    }
+
+    fn failing(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        step(tx)?;
+        Err(StoreError::Busy("not today".into()))
+    }
+
+    #[test]
+    fn missing_steps_run_once_in_order_and_a_failed_one_leaves_nothing() {
+        let options = MetaOptions::new(Arc::new(|| Timestamp(0)));
+        let engine = Engine::open(Arc::new(SimDisk::new()), options).unwrap();
+        let steps = || engine.snapshot().unwrap().get(Table::Dent, b"steps").unwrap();
+
+        assert!(bring_up(&engine, &[step, failing]).is_err());
+        assert_eq!(steps(), Some(vec![1]));
+        for _ in 0..2 {
+            bring_up(&engine, &[step, step, step]).unwrap();
+            assert_eq!(steps(), Some(vec![1, 1, 1]));
+        }
+        assert!(matches!(bring_up(&engine, &[step]), Err(StoreError::Refused(_))));
+    }
+}

@@ -58,10 +58,7 @@ impl Snapshot {
         if let Some(open) = slot.get() {
             return Ok(open);
         }
-        let open = self
-            .transaction
-            .open_table(definition(table))
-            .map_err(|error| self.latch.fault("opening a table", error))?;
+        let open = self.latch.reading(|| self.transaction.open_table(definition(table)))?;
         Ok(slot.get_or_init(|| open))
     }
 
@@ -75,27 +72,35 @@ impl Snapshot {
         if is_void(range) {
             return Ok(Box::new(std::iter::empty()));
         }
-        let found = self
-            .table(table)?
-            .range::<&[u8]>(bounds(range))
-            .map_err(|error| self.latch.fault("reading rows", error))?;
-        let read = move |row: redb::Result<(redb::AccessGuard<'_, Bytes>, redb::AccessGuard<'_, Bytes>)>| {
+        let open = self.table(table)?;
+        let mut found = self.latch.reading(|| open.range::<&[u8]>(bounds(range)))?;
+        Ok(Box::new(std::iter::from_fn(move || {
+            let next = || {
+                let row = match order {
+                    Order::Forward => found.next(),
+                    Order::Reverse => found.next_back(),
+                };
+                let copied = row.map(|row| {
+                    let (key, value) = row?;
+                    Ok::<_, redb::StorageError>((key.value().to_vec(), value.value().to_vec()))
+                });
+                copied.transpose()
+            };
+            let row = self.latch.reading(next).transpose()?;
             self.count();
-            row.map(|(key, value)| (key.value().to_vec(), value.value().to_vec()))
-                .map_err(|error| self.latch.fault("reading rows", error))
-        };
-        Ok(match order {
-            Order::Forward => Box::new(found.map(read)),
-            Order::Reverse => Box::new(found.rev().map(read)),
-        })
+            Some(row)
+        })))
     }
 }
 
 impl Rows for Snapshot {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.count();
-        let found = self.table(table)?.get(key).map_err(|error| self.latch.fault("reading a row", error))?;
-        Ok(found.map(|value| value.value().to_vec()))
+        let open = self.table(table)?;
+        self.latch.reading(|| {
+            let found = open.get(key)?;
+            Ok::<_, redb::StorageError>(found.map(|value| value.value().to_vec()))
+        })
     }
 
     fn scan(

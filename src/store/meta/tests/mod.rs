@@ -1,5 +1,9 @@
 //! The committer from outside: what a verb sees, what it leaves, when it is answered.
 
+mod crash;
+mod failure;
+mod model;
+
 use std::sync::{Arc, Mutex};
 
 use super::{
@@ -18,15 +22,15 @@ use crate::{
     },
 };
 
-pub(super) fn open(io: impl Io + 'static) -> Result<Meta, StoreError> {
+fn open(io: impl Io + 'static) -> Result<Meta, StoreError> {
     Meta::open(Arc::new(io), MetaOptions::new(Arc::new(|| Timestamp(7))))
 }
 
-pub(super) fn put(tx: &mut Tx<'_>, key: &str, value: &str) {
+fn put(tx: &mut Tx<'_>, key: &str, value: &str) {
     tx.put(Table::Dent, key.into(), value.into());
 }
 
-pub(super) fn all(rows: &dyn Rows, order: Order) -> Vec<(String, String)> {
+fn all(rows: &dyn Rows, order: Order) -> Vec<(String, String)> {
     let range = KeyRange::prefix(Vec::new());
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let found = rows.scan(Table::Dent, &range, order, usize::MAX).unwrap();
