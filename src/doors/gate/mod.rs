@@ -6,7 +6,10 @@
 pub mod body;
 pub mod context;
 pub mod id;
+mod route;
+mod target;
 
 pub use body::Body;
 pub use context::{Peer, RequestContext};
 pub use id::RequestId;
+pub use route::{Hosts, Route, route};
