@@ -6,10 +6,15 @@
 pub mod body;
 pub mod context;
 pub mod id;
+mod limits;
+mod pace;
+mod pulse;
 mod route;
 mod target;
+mod wire;
 
 pub use body::Body;
 pub use context::{Peer, RequestContext};
 pub use id::RequestId;
+pub use limits::Limits;
 pub use route::{Hosts, Route, route};
