@@ -7,6 +7,7 @@
 mod access;
 pub mod caller;
 pub mod error;
+mod health;
 pub mod nouns;
 mod unbuilt;
 

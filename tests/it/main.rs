@@ -6,5 +6,7 @@
     reason = "a test that cannot go on ends there"
 )]
 
+mod common;
+mod gate;
 mod layering;
 mod supply;

@@ -1,0 +1,298 @@
+//! The way of one request through the gate: id, door, answer, log. Knows doors as functions.
+
+use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Instant};
+
+use futures::FutureExt;
+use http::{
+    HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header, request::Parts,
+    uri::PathAndQuery,
+};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    answer::{Answer, Entry},
+    body::{self, Body},
+    context::{Peer, RequestContext},
+    cors::Origins,
+    door::Doors,
+    id::RequestId,
+    limits::Limits,
+    listen::Serves,
+    metrics::{DoorName, Metrics},
+    own,
+    pace::Paced,
+    page,
+    problem::problem,
+    pulse::{Active, Pulse},
+    route::{self, Hosts, Route},
+    target,
+};
+use crate::{
+    domain::{Holdall, caller::Caller},
+    model::time::Timestamp,
+};
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+
+/// What the gate is made of.
+pub struct Setup {
+    /// The doors behind it.
+    pub doors: Doors,
+    /// Asked for credentials and readiness, by the gate itself only for `/-/…`.
+    pub holdall: Arc<Holdall>,
+    /// Host names that mean S3.
+    pub hosts: Hosts,
+    /// Where pages may use WebDAV and the API from.
+    pub origins: Origins,
+    /// Whether anybody may read `/-/metrics`.
+    pub public_metrics: bool,
+    /// What a connection may take.
+    pub limits: Limits,
+    /// The clock.
+    pub now: Box<dyn Fn() -> Timestamp + Send + Sync>,
+    /// Randomness for request ids.
+    pub random: Box<dyn Fn() -> [u8; 16] + Send + Sync>,
+}
+
+impl fmt::Debug for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Setup")
+            .field("doors", &self.doors)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The gate, shared by all connections.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    setup: Setup,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Running handlers.
+    pub(crate) tasks: TaskTracker,
+    /// Cancelled when the time to drain is over.
+    pub(crate) abort: CancellationToken,
+}
+
+/// Where a request came in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Inlet {
+    pub(crate) peer: Peer,
+    pub(crate) tls: bool,
+    pub(crate) serves: Serves,
+}
+
+impl Gate {
+    pub(crate) fn new(setup: Setup) -> Self {
+        Self { setup, metrics: Arc::default(), tasks: TaskTracker::new(), abort: CancellationToken::new() }
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.setup.limits
+    }
+
+    pub(crate) fn holdall(&self) -> &Holdall {
+        &self.setup.holdall
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.setup.holdall.ready()
+    }
+
+    pub(crate) fn public_metrics(&self) -> bool {
+        self.setup.public_metrics
+    }
+
+    pub(crate) fn metrics_text(&self) -> String {
+        self.metrics.text(self.setup.limits.connections)
+    }
+
+    /// Answers a request. The handler runs in a task of its own: a client that goes away breaks
+    /// its body off and loses the answer, but no verb stops half-way.
+    pub(crate) async fn serve(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        inlet: Inlet,
+        pulse: Pulse,
+    ) -> Response<Answer> {
+        let active = pulse.begin();
+        let started = Instant::now();
+        let id = RequestId::from_random((self.setup.random)());
+        let context = RequestContext::new(id, inlet.peer, inlet.tls, (self.setup.now)());
+        let expects = request.headers().contains_key(header::EXPECT);
+        let request = request.map(|body| Paced::new(body, pulse, expects).boxed_unsync());
+        let gate = Arc::clone(&self);
+        let answered =
+            self.tasks.spawn(async move { gate.run(request, context, inlet, (started, active)).await });
+        match answered.await {
+            Ok(response) => response,
+            // The task catches panics itself and is never aborted: the runtime is going down.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    async fn run(
+        &self,
+        request: Request<Body>,
+        mut context: RequestContext,
+        inlet: Inlet,
+        (started, active): (Instant, Active),
+    ) -> Response<Answer> {
+        let (mut parts, body) = request.into_parts();
+        let route = self.route(&mut parts, inlet);
+        if let Route::S3 { host_bucket } = &route {
+            context.host_bucket.clone_from(host_bucket);
+        }
+        let mut entry = Entry {
+            metrics: Arc::clone(&self.metrics),
+            context: context.clone(),
+            door: door_name(&route),
+            method: printable(parts.method.as_str()),
+            target: target::shown(&parts.uri),
+            started,
+            status: 0,
+            bytes: 0,
+            whole: false,
+        };
+        let head = parts.method == Method::HEAD;
+        let mut response = self.guarded(route, Request::from_parts(parts, body), context).await;
+        let id = HeaderValue::from_str(entry.context.id.as_str());
+        let headers = response.headers_mut();
+        headers.insert(X_REQUEST_ID, id.unwrap_or(HeaderValue::from_static("-")));
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+        if head {
+            response = without_body(response);
+        }
+        entry.status = response.status().as_u16();
+        response.map(|body| Answer::new(body, entry, active))
+    }
+
+    /// The door, with the request's head as that door expects it.
+    fn route(&self, parts: &mut Parts, inlet: Inlet) -> Route {
+        if let Err(why) = settle_host(parts) {
+            return Route::BadHost(why);
+        }
+        let route = inlet.serves.narrow(route::route(parts, &self.setup.hosts));
+        if route == Route::Dav {
+            spell_out_prefix(parts);
+        }
+        route
+    }
+
+    /// Runs the handler; a panic in it is an answer of this request and nothing else.
+    async fn guarded(&self, route: Route, request: Request<Body>, context: RequestContext) -> Response<Body> {
+        let id = context.id;
+        let handler = AssertUnwindSafe(self.dispatch(route, request, context)).catch_unwind();
+        tokio::select! {
+            biased;
+            () = self.abort.cancelled() => {
+                problem(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the server is stopping")
+            }
+            answered = handler => answered.unwrap_or_else(|panic| {
+                self.metrics.panicked();
+                let text = panic.downcast_ref::<&str>().copied();
+                let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+                tracing::error!(id = %id, panic = text.unwrap_or("no text"), "a handler panicked");
+                problem(StatusCode::INTERNAL_SERVER_ERROR, "internal", "internal error")
+            }),
+        }
+    }
+
+    async fn dispatch(
+        &self,
+        route: Route,
+        request: Request<Body>,
+        context: RequestContext,
+    ) -> Response<Body> {
+        let doors = &self.setup.doors;
+        match route {
+            Route::Own(rest) => {
+                context.note_caller(&Caller::Anonymous);
+                own::answer(self, &rest, &request.into_parts().0, &context).await
+            }
+            Route::S3 { .. } => doors.s3.handle(request, context).await,
+            Route::Dav | Route::Api => {
+                let origin = self.setup.origins.reader(request.headers());
+                let door = if route == Route::Dav { &doors.dav } else { &doors.api };
+                let mut response = door.handle(request, context).await;
+                self.setup.origins.expose(origin, response.headers_mut());
+                response
+            }
+            Route::StartPage => page::start_page(&request.into_parts().0, context.scheme()),
+            Route::Preflight => self.setup.origins.preflight(request.headers()),
+            Route::BadHost(why) => problem(StatusCode::BAD_REQUEST, "bad_host", why),
+            Route::NotFound => problem(StatusCode::NOT_FOUND, "not_found", "there is nothing here"),
+            Route::NotAllowed => {
+                problem(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "no door has this method")
+            }
+        }
+    }
+}
+
+fn door_name(route: &Route) -> DoorName {
+    match route {
+        Route::S3 { .. } => DoorName::S3,
+        Route::Dav => DoorName::Dav,
+        Route::Api => DoorName::Api,
+        Route::StartPage => DoorName::Web,
+        Route::Own(_) | Route::Preflight | Route::NotFound | Route::NotAllowed | Route::BadHost(_) => {
+            DoorName::Own
+        }
+    }
+}
+
+fn printable(text: &str) -> String {
+    let mut shown = String::new();
+    target::escape(&mut shown, text);
+    shown
+}
+
+/// Makes sure that there is one host and that doors find it in `Host`, whatever the version.
+fn settle_host(parts: &mut Parts) -> Result<(), &'static str> {
+    let mut values = parts.headers.get_all(header::HOST).iter();
+    let (first, second) = (values.next(), values.next());
+    if second.is_some() {
+        return Err("there is more than one Host header");
+    }
+    let Some(authority) = parts.uri.authority() else {
+        let missing = first.is_none() && parts.version == Version::HTTP_11;
+        return if missing { Err("the Host header is missing") } else { Ok(()) };
+    };
+    if first.is_some_and(|host| !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())) {
+        return Err("the Host header names another host than the target");
+    }
+    let host = HeaderValue::from_str(authority.as_str()).map_err(|_| "the host is not readable")?;
+    parts.headers.insert(header::HOST, host);
+    Ok(())
+}
+
+/// WebDAV sees `/dav` in letters however the client escaped it.
+fn spell_out_prefix(parts: &mut Parts) {
+    let path = parts.uri.path();
+    if path == "/dav" || path.starts_with("/dav/") || path == "/" || path == "*" {
+        return;
+    }
+    let rest =
+        path.get(1..).and_then(|path| path.find('/').and_then(|at| path.get(at..))).unwrap_or_default();
+    let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let mut spelled = parts.uri.clone().into_parts();
+    spelled.path_and_query = PathAndQuery::try_from(format!("/dav{rest}{query}")).ok();
+    if let Ok(uri) = Uri::from_parts(spelled) {
+        parts.uri = uri;
+    }
+}
+
+/// The answer to HEAD: what GET says of the body stays in the headers.
+fn without_body(mut response: Response<Body>) -> Response<Body> {
+    if let (Some(length), false) =
+        (response.body().size_hint().exact(), response.headers().contains_key(header::CONTENT_LENGTH))
+        && length > 0
+    {
+        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    response.map(|_| body::empty())
+}

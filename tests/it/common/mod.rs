@@ -1,0 +1,71 @@
+//! What end-to-end tests share: a server in this process on a free port with a directory of its
+//! own, and the least of an HTTP client that lets a test see every byte.
+
+pub(crate) mod wire;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use holdall::{
+    domain::Holdall,
+    doors::gate::{Doors, Serves},
+    server::{ListenerConfig, Server, ServerConfig},
+};
+use tempfile::TempDir;
+
+/// A running server. Dropping it ends it with the test's runtime; [`TestServer::stop`] drains it.
+pub(crate) struct TestServer {
+    pub(crate) directory: TempDir,
+    pub(crate) holdall: Arc<Holdall>,
+    server: Server,
+}
+
+impl TestServer {
+    /// A server on an empty directory with all doors and default settings.
+    pub(crate) async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// The same with settings changed.
+    pub(crate) async fn start_with(change: impl FnOnce(&mut ServerConfig)) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let holdall = open(&directory);
+        let server = Server::start(config(change), Arc::clone(&holdall)).await.unwrap();
+        Self { directory, holdall, server }
+    }
+
+    /// The same with other doors.
+    pub(crate) async fn start_doors(doors: Doors, change: impl FnOnce(&mut ServerConfig)) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let holdall = open(&directory);
+        let server = Server::start_with(config(change), Arc::clone(&holdall), doors).await.unwrap();
+        Self { directory, holdall, server }
+    }
+
+    /// The address of the first listener.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.server.addresses()[0]
+    }
+
+    /// `http://…` of the first listener, with a path.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address())
+    }
+
+    /// Lets running requests end.
+    pub(crate) async fn stop(self) -> bool {
+        self.server.stop().await
+    }
+}
+
+/// The one place where tests open the system.
+fn open(_directory: &TempDir) -> Arc<Holdall> {
+    Arc::new(Holdall {})
+}
+
+fn config(change: impl FnOnce(&mut ServerConfig)) -> ServerConfig {
+    let address = SocketAddr::from(([127, 0, 0, 1], 0));
+    let listeners = vec![ListenerConfig { address, tls: None, serves: Serves::All }];
+    let mut config = ServerConfig { listeners, ..ServerConfig::default() };
+    change(&mut config);
+    config
+}
