@@ -9,7 +9,7 @@
 //! | [`outside`] | the world we call | model |
 //! | [`domain`] | the rules: one struct, its verbs | store, outside, model |
 //! | [`doors`] | each translates one protocol, behind one gate | domain, model |
-//! | [`server`], [`cli`], [`config`] | put the parts together | all |
+//! | [`server`], [`cli`], [`config`], [`telemetry`] | put the parts together | all |
 
 pub mod cli;
 pub mod config;
@@ -19,3 +19,4 @@ pub mod model;
 pub mod outside;
 pub mod server;
 pub mod store;
+pub mod telemetry;

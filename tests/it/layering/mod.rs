@@ -11,7 +11,7 @@ use std::{
 use source::Mention;
 
 /// A room, and the rooms it may import. A room may always import itself.
-const ROOMS: [(&str, &[&str]); 13] = [
+const ROOMS: [(&str, &[&str]); 14] = [
     ("model", &[]),
     ("store", &["model"]),
     ("outside", &["model"]),
@@ -22,6 +22,7 @@ const ROOMS: [(&str, &[&str]); 13] = [
     ("doors/api", &["doors/gate", "domain", "model"]),
     ("doors/web", &["doors/gate", "domain", "model"]),
     ("client", &["model"]),
+    ("telemetry", &[]),
     ("server", EVERY),
     ("cli", EVERY),
     ("config", EVERY),
@@ -34,7 +35,7 @@ const EVERY: &[&str] = &["*"];
 const MACROS: [(&str, &str); 2] = [("row", "store"), ("enum_field", "store")];
 
 /// A heavy library, and the places it may be named in.
-const HOMES: [(&str, &[&str]); 11] = [
+const HOMES: [(&str, &[&str]); 12] = [
     ("redb", &["store/meta"]),
     ("s3s", &["doors/s3"]),
     ("dav_server", &["doors/dav"]),
@@ -44,6 +45,7 @@ const HOMES: [(&str, &[&str]); 11] = [
     ("clap", &["cli"]),
     ("toml", &["config"]),
     ("quick_xml", &["doors"]),
+    ("tracing_subscriber", &["telemetry"]),
     ("hyper", &["doors", "server", "cli"]),
     ("tokio", &["outside", "domain", "doors", "client", "server", "cli"]),
 ];
