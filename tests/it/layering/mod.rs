@@ -26,6 +26,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
     ("server", EVERY),
     ("cli", EVERY),
     ("config", EVERY),
+    ("telemetry", EVERY),
 ];
 
 /// The rooms that put the parts together.
@@ -43,6 +44,7 @@ const HOMES: [(&str, &[&str]); 12] = [
     ("bollard", &["outside/docker"]),
     ("argon2", &["domain"]),
     ("clap", &["cli"]),
+    ("tracing_subscriber", &["telemetry"]),
     ("toml", &["config"]),
     ("quick_xml", &["doors"]),
     ("tracing_subscriber", &["telemetry"]),

@@ -1,0 +1,150 @@
+//! The kinds of settings and how each is read from a text. A text says the same in `config.toml`,
+//! in the environment and behind a flag.
+
+use std::{net::SocketAddr, time::Duration};
+
+/// What a setting may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    /// Any text.
+    Text,
+    /// `true` or `false`.
+    Flag,
+    /// A whole number between these.
+    Number { least: u64, most: u64 },
+    /// Bytes, such as `64 MiB`; `auto` leaves it to the disk.
+    Size { auto: bool },
+    /// A time, such as `24h`.
+    Duration,
+    /// An IP address and port.
+    Address,
+    /// Texts separated by commas.
+    List,
+    /// One of these.
+    Choice(&'static [&'static str]),
+}
+
+/// A setting as read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Value {
+    /// Empty: not set.
+    Unset,
+    Text(String),
+    Flag(bool),
+    Number(u64),
+    Duration(Duration),
+    Address(SocketAddr),
+    List(Vec<String>),
+}
+
+impl Kind {
+    /// Reads a text; the error says what it should be.
+    pub(super) fn read(self, text: &str) -> Result<Value, String> {
+        let text = text.trim();
+        let optional = matches!(self, Self::Text | Self::Address | Self::List);
+        if text.is_empty() && optional {
+            return Ok(Value::Unset);
+        }
+        let value = match self {
+            Self::Text => Some(Value::Text(text.to_owned())),
+            Self::Flag => text.parse().ok().map(Value::Flag),
+            Self::Number { least, most } => {
+                text.parse().ok().filter(|n| (least..=most).contains(n)).map(Value::Number)
+            }
+            Self::Size { auto: true } if text == "auto" => Some(Value::Unset),
+            Self::Size { .. } => bytes(text).map(Value::Number),
+            Self::Duration => duration(text).map(Value::Duration),
+            Self::Address => text.parse().ok().map(Value::Address),
+            Self::List => Some(Value::List(list(text))),
+            Self::Choice(words) => words.contains(&text).then(|| Value::Text(text.to_owned())),
+        };
+        value.ok_or_else(|| self.wanted())
+    }
+
+    /// What a text of this kind looks like.
+    fn wanted(self) -> String {
+        match self {
+            Self::Text => "a text".into(),
+            Self::Flag => "true or false".into(),
+            Self::Number { least, most } => format!("a whole number from {least} to {most}"),
+            Self::Size { auto } => {
+                format!("a number of bytes such as 64 MiB{}", if auto { ", or auto" } else { "" })
+            }
+            Self::Duration => "a time such as 30s, 15m or 24h".into(),
+            Self::Address => {
+                "an IP address and port such as 127.0.0.1:7070 (0.0.0.0 or [::] for all networks)".into()
+            }
+            Self::List => "texts separated by commas".into(),
+            Self::Choice(words) => format!("one of {}", words.join(", ")),
+        }
+    }
+}
+
+fn list(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+/// A number and a unit.
+fn quantity(text: &str) -> Option<(u64, &str)> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    Some((number.parse().ok()?, unit.trim()))
+}
+
+/// Bytes: a whole number, and `B`, `KiB`, `MiB`, `GiB` or `TiB` if it is not bytes.
+fn bytes(text: &str) -> Option<u64> {
+    let (number, unit) = quantity(text)?;
+    let shift = match unit {
+        "" | "B" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        "TiB" => 40,
+        _ => return None,
+    };
+    number.checked_mul(1 << shift)
+}
+
+/// A time above zero: a whole number of `ms`, `s`, `m`, `h` or `d`.
+fn duration(text: &str) -> Option<Duration> {
+    let (number, unit) = quantity(text)?;
+    let milliseconds = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    number.checked_mul(milliseconds).filter(|time| *time > 0).map(Duration::from_millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_times_have_units() {
+        let size = Kind::Size { auto: false };
+        assert_eq!(size.read("64 MiB"), Ok(Value::Number(64 << 20)));
+        assert_eq!(size.read("1024"), Ok(Value::Number(1024)));
+        assert!(size.read("auto").is_err());
+        assert_eq!(Kind::Size { auto: true }.read("auto"), Ok(Value::Unset));
+        assert_eq!(Kind::Duration.read("24h"), Ok(Value::Duration(Duration::from_secs(86_400))));
+        for bad in ["", "MiB", "1 XB", "-1", "18446744073709551615 TiB"] {
+            assert!(size.read(bad).is_err(), "{bad}");
+        }
+        for bad in ["", "24", "0s", "h", "1 week"] {
+            assert!(Kind::Duration.read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_value_of_a_kind_is_refused_with_what_would_be() {
+        assert_eq!(Kind::Flag.read("yes").unwrap_err(), "true or false");
+        assert_eq!(Kind::Number { least: 1, most: 9 }.read("10").unwrap_err(), "a whole number from 1 to 9");
+        assert_eq!(Kind::Choice(&["a", "b"]).read("c").unwrap_err(), "one of a, b");
+        assert!(Kind::Address.read("localhost:7070").unwrap_err().contains("127.0.0.1:7070"));
+        assert_eq!(Kind::List.read(" a, b ,"), Ok(Value::List(vec!["a".into(), "b".into()])));
+    }
+}
