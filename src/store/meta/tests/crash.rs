@@ -41,7 +41,7 @@ fn work(disk: &SimDisk) -> Told {
             let answers = Arc::clone(&answers);
             meta.submit(
                 move |tx| {
-                    put(tx, &added, &"x".repeat(300));
+                    put(tx, &added, &"x".repeat(300))?;
                     if let Some(removed) = &removed {
                         tx.delete(Table::Dent, removed.clone().into_bytes());
                     }
@@ -86,7 +86,7 @@ fn broken(image: &SimDisk, told: &Told) -> Option<String> {
     if told.ids.range(id..).next().is_some() {
         return Some(format!("id {id} was given out before"));
     }
-    meta.apply(|tx| Ok::<_, StoreError>(put(tx, "after", ""))).err().map(|error| error.to_string())
+    meta.apply(|tx| put(tx, "after", "")).err().map(|error| error.to_string())
 }
 
 /// Changing calls of the whole workload.

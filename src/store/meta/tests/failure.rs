@@ -18,7 +18,7 @@ use crate::{
 };
 
 fn put_now(meta: &Meta, key: &'static str) -> Result<(), StoreError> {
-    meta.apply(move |tx| Ok(put(tx, key, "1")))
+    meta.apply(move |tx| put(tx, key, "1"))
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn a_thread_drives_what_others_submit() {
             let meta = &meta;
             scope.spawn(move || {
                 for n in 0..50 {
-                    meta.apply(move |tx| Ok::<_, StoreError>(put(tx, &format!("{thread}/{n}"), ""))).unwrap();
+                    meta.apply(move |tx| put(tx, &format!("{thread}/{n}"), "")).unwrap();
                 }
             });
         }

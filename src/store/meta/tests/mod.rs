@@ -26,8 +26,9 @@ fn open(io: impl Io + 'static) -> Result<Meta, StoreError> {
     Meta::open(Arc::new(io), MetaOptions::new(Arc::new(|| Timestamp(7))))
 }
 
-fn put(tx: &mut Tx<'_>, key: &str, value: &str) {
+fn put(tx: &mut Tx<'_>, key: &str, value: &str) -> Result<(), StoreError> {
     tx.put(Table::Dent, key.into(), value.into());
+    Ok(())
 }
 
 fn all(rows: &dyn Rows, order: Order) -> Vec<(String, String)> {
@@ -48,7 +49,7 @@ fn submit_put(meta: &Meta, log: &Log, key: &'static str) {
     let log = Arc::clone(log);
     meta.submit(
         move |tx| {
-            put(tx, key, "1");
+            put(tx, key, "1")?;
             Ok::<_, StoreError>(key)
         },
         move |result| log.lock().unwrap().push(result.map_or_else(|e| e.to_string(), str::to_owned)),
@@ -61,7 +62,7 @@ fn a_store_on_a_real_disk_keeps_its_rows() {
     let meta = open(Disk::open(dir.path()).unwrap()).unwrap();
     meta.apply(|tx| {
         assert_eq!((tx.now(), tx.incarnation()), (Timestamp(7), 1));
-        put(tx, "a", "1");
+        put(tx, "a", "1")?;
         Ok::<_, StoreError>(())
     })
     .unwrap();
@@ -76,7 +77,7 @@ fn a_refused_verb_leaves_nothing() {
     let meta = open(SimDisk::new()).unwrap();
     let commits = meta.counters().commits;
     let refused = meta.apply(|tx| {
-        put(tx, "a", "1");
+        put(tx, "a", "1")?;
         tx.touch(BucketId(1), NodeId(2), Seq(3));
         Err::<(), _>(StoreError::Busy("no".into()))
     });
@@ -124,7 +125,7 @@ fn a_panic_in_a_verb_is_that_verbs_failure_only() {
     let told = Arc::clone(&log);
     meta.submit(
         |tx| {
-            put(tx, "x", "1");
+            put(tx, "x", "1")?;
             let rows = all(tx, Order::Forward);
             assert!(rows.is_empty(), "the store does not work");
             Ok::<_, StoreError>(())
