@@ -47,7 +47,6 @@ const HOMES: [(&str, &[&str]); 12] = [
     ("tracing_subscriber", &["telemetry"]),
     ("toml", &["config"]),
     ("quick_xml", &["doors"]),
-    ("tracing_subscriber", &["telemetry"]),
     ("hyper", &["doors", "server", "cli"]),
     ("tokio", &["outside", "domain", "doors", "client", "server", "cli"]),
 ];
