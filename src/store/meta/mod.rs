@@ -1,7 +1,7 @@
 //! Ordered rows in named tables, changed in transactions.
 //!
 //! A verb is submitted and runs, with others, in a group that is committed as one; see
-//! [`committer`]. Readers take snapshots. redb is known only in this folder.
+//! [`Meta::step`]. Readers take snapshots. redb is known only in this folder.
 
 mod backend;
 mod blocks;
