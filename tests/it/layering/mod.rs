@@ -11,7 +11,7 @@ use std::{
 use source::Mention;
 
 /// A room, and the rooms it may import. A room may always import itself.
-const ROOMS: [(&str, &[&str]); 14] = [
+const ROOMS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("store", &["model"]),
     ("outside", &["model"]),
@@ -33,10 +33,10 @@ const ROOMS: [(&str, &[&str]); 14] = [
 const EVERY: &[&str] = &["*"];
 
 /// Macros, which Rust puts at the crate's root, and the room each belongs to.
-const MACROS: [(&str, &str); 2] = [("row", "store"), ("enum_field", "store")];
+const MACROS: &[(&str, &str)] = &[("row", "store"), ("enum_field", "store")];
 
 /// A heavy library, and the places it may be named in.
-const HOMES: [(&str, &[&str]); 12] = [
+const HOMES: &[(&str, &[&str])] = &[
     ("redb", &["store/meta"]),
     ("s3s", &["doors/s3"]),
     ("dav_server", &["doors/dav"]),
