@@ -246,6 +246,17 @@ fn a_failing_sync_fails_and_makes_nothing_durable() {
 }
 
 #[test]
+fn a_write_can_be_cut_short_once() {
+    let disk = SimDisk::new();
+    let file = create(&disk, "a", b"");
+    disk.cut_write_after(1);
+    file.write_at(b"whole", 0).unwrap();
+    assert!(file.write_at(b"half", 5).is_err());
+    assert_eq!(content(&disk, "a"), b"wholeha");
+    file.write_at(b"half", 5).unwrap();
+}
+
+#[test]
 fn the_power_can_be_cut_at_every_change() {
     let work = |disk: &SimDisk| -> std::io::Result<()> {
         let file = disk.open("a", Mode::Create)?;

@@ -71,6 +71,12 @@ impl SimDisk {
         self.state().free = bytes;
     }
 
+    /// Lets `writes` more writes through; the one after them fails half-way, once.
+    pub fn cut_write_after(&self, writes: u64) {
+        let mut state = self.state();
+        state.cut_write = Some(state.counts.writes + writes);
+    }
+
     /// What was done so far. [`Counts::changes`] is the number of boundaries for
     /// [`SimDisk::crash_after`].
     #[must_use]

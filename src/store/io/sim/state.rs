@@ -71,6 +71,8 @@ pub(super) struct State {
     pub(super) skipped: BTreeSet<Site>,
     pub(super) failing: BTreeSet<Site>,
     pub(super) power_until: Option<u64>,
+    /// The number of the write that fails half-way.
+    pub(super) cut_write: Option<u64>,
     pub(super) counts: Counts,
     pub(super) free: u64,
     pub(super) total: u64,
@@ -87,6 +89,7 @@ impl Default for State {
             skipped: BTreeSet::new(),
             failing: BTreeSet::new(),
             power_until: None,
+            cut_write: None,
             counts: Counts::default(),
             free: 1 << 40,
             total: 1 << 40,
@@ -294,15 +297,19 @@ impl State {
 
     pub(super) fn write(&mut self, inode: usize, bytes: &[u8], offset: u64) -> io::Result<()> {
         let power = self.change()?;
+        let cut = self.cut_write == Some(self.counts.writes);
         self.counts.writes += 1;
         self.counts.bytes_written += bytes.len() as u64;
         let reached = self.take_room(inode, offset + bytes.len() as u64)?;
         let fits = usize::try_from(reached.saturating_sub(offset)).unwrap_or(usize::MAX).min(bytes.len());
-        let kept = bytes.get(..fits).unwrap_or_default().to_vec();
+        let kept = bytes.get(..if cut { fits / 2 } else { fits }).unwrap_or_default().to_vec();
         if !kept.is_empty() {
             self.step(inode, Step::Write { offset, bytes: kept })?;
         }
         power.answer()?;
+        if cut {
+            return Err(io::Error::other("the simulated disk cut a write short"));
+        }
         if fits < bytes.len() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 
