@@ -1,0 +1,295 @@
+//! A lane: one writer at a time appends, one sync covers everything appended before it.
+//!
+//! Its state machine is driven by [`Lane::step`]. Appending and waiting only fill queues, so a
+//! simulation can run everything in one thread.
+
+use std::{
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use super::{
+    Placed, SegmentState, Shared,
+    footer::SealError,
+    record::Prepared,
+    writer::{self, Writer},
+};
+use crate::store::{error::StoreError, io::Site};
+
+/// What a lane is for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum LaneKind {
+    /// Bodies that skip the chunker.
+    Small,
+    /// Everything else.
+    Normal,
+    /// One large stream at a time, so that its chunks lie together and die together.
+    Exclusive,
+    /// Chunks the compactor moves.
+    Relocation,
+}
+
+impl LaneKind {
+    /// Its number on the disk.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Small => 0,
+            Self::Normal => 1,
+            Self::Exclusive => 2,
+            Self::Relocation => 3,
+        }
+    }
+
+    /// The kind of a number.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        [Self::Small, Self::Normal, Self::Exclusive, Self::Relocation]
+            .into_iter()
+            .find(|kind| kind.code() == code)
+    }
+}
+
+/// Called once, when what was appended is durable or never will be known to be.
+pub type Done = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+#[derive(Default)]
+struct State {
+    open: Option<Writer>,
+    /// Never appended to again, but not sealed yet.
+    full: Vec<Writer>,
+    /// A segment in `full` has not been tried yet.
+    unsealed: bool,
+    waiters: Vec<Done>,
+    /// Why this lane takes nothing any more.
+    poisoned: Option<String>,
+    closing: bool,
+}
+
+pub(super) struct Lane {
+    kind: LaneKind,
+    shared: Arc<Shared>,
+    state: Mutex<State>,
+    work: Condvar,
+    /// Held through a step: steps of one lane never overlap.
+    stepping: Mutex<()>,
+}
+
+impl State {
+    fn alive(&self) -> Result<(), StoreError> {
+        match &self.poisoned {
+            Some(why) => Err(StoreError::Unavailable(why.clone())),
+            None => Ok(()),
+        }
+    }
+
+    fn has_work(&self) -> bool {
+        !self.waiters.is_empty() || (self.unsealed && self.poisoned.is_none())
+    }
+
+    fn retire(&mut self) {
+        self.unsealed |= self.open.is_some();
+        self.full.extend(self.open.take());
+    }
+
+    fn writers(&mut self) -> impl Iterator<Item = &mut Writer> {
+        self.full.iter_mut().chain(self.open.as_mut())
+    }
+}
+
+/// What one step has to sync of one segment.
+struct Due {
+    id: crate::model::ids::SegmentId,
+    file: Arc<dyn crate::store::io::File>,
+    end: u64,
+    named: bool,
+}
+
+impl Lane {
+    pub(super) fn new(kind: LaneKind, shared: Arc<Shared>) -> Self {
+        Self { kind, shared, state: Mutex::default(), work: Condvar::new(), stepping: Mutex::new(()) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|panicked| {
+            // Somebody panicked while changing the state: what is in the file is not known.
+            let mut state = PoisonError::into_inner(panicked);
+            state.poisoned.get_or_insert_with(|| "writing to a segment was cut short".into());
+            state
+        })
+    }
+
+    pub(super) fn append(&self, record: Prepared) -> Result<Placed, StoreError> {
+        let shared = &*self.shared;
+        let mut state = self.state();
+        state.alive()?;
+        if state.closing {
+            return Err(closing());
+        }
+        if state.open.as_ref().is_some_and(|open| open.is_full_for(shared, record.len())) {
+            state.retire();
+            self.work.notify_all();
+        }
+        if state.open.is_none() {
+            state.open = Some(Writer::create(shared, self.kind)?);
+        }
+        let Some(open) = state.open.as_mut() else { return Err(closing()) };
+        // No room is no harm: the segment is as it was.
+        open.make_room(shared, open.end + record.len())?;
+        let header = match open.append(shared, record) {
+            Ok(header) => header,
+            Err(error) => {
+                state.retire();
+                self.work.notify_all();
+                return Err(error.into());
+            }
+        };
+        let writeback = match self.kind {
+            LaneKind::Exclusive | LaneKind::Relocation => open.writeback(shared),
+            LaneKind::Small | LaneKind::Normal => None,
+        };
+        drop(state);
+        if let Some(part) = writeback {
+            part.start();
+        }
+        Ok(Placed {
+            segment: header.segment,
+            offset: header.offset,
+            stored_len: header.stored_len,
+            codec: header.codec,
+        })
+    }
+
+    pub(super) fn wait_synced(&self, done: Done) {
+        self.state().waiters.push(done);
+        self.work.notify_all();
+    }
+
+    /// Syncs everything appended so far, answers who waited for it, then seals what is full.
+    pub(super) fn step(&self) -> bool {
+        let _one = self.stepping.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut waiters, due, full) = {
+            let mut state = self.state();
+            let due = if state.poisoned.is_some() { Vec::new() } else { due(&mut state) };
+            let full = state.poisoned.is_none() && !state.full.is_empty();
+            (std::mem::take(&mut state.waiters), due, full)
+        };
+        if waiters.is_empty() && due.is_empty() && !full {
+            return false;
+        }
+        let synced = due.iter().try_for_each(|due| self.sync(due));
+        let answer = {
+            let mut state = self.state();
+            if let Err(error) = synced {
+                self.poison(&mut state, &mut waiters, &error);
+            }
+            state.alive()
+        };
+        // Never under a lock: a waiter may append or wait itself.
+        waiters.into_iter().for_each(|done| done(answer.clone()));
+        if answer.is_ok() {
+            self.seal();
+        }
+        true
+    }
+
+    /// A failed sync is final: whether anything since the last good one is durable is not known.
+    fn poison(&self, state: &mut State, waiters: &mut Vec<Done>, error: &std::io::Error) {
+        state.poisoned.get_or_insert_with(|| format!("a sync of a segment failed ({})", error.kind()));
+        waiters.append(&mut state.waiters);
+    }
+
+    fn sync(&self, due: &Due) -> std::io::Result<()> {
+        if !due.named {
+            writer::sync_name(&self.shared, due.id)?;
+        }
+        due.file.sync(Site::SegmentData)?;
+        let growth = self.shared.options.growth_bytes;
+        if let Some(writer) = self.state().writers().find(|writer| writer.id == due.id) {
+            writer.named = true;
+            writer.synced = writer.synced.max(due.end);
+            // Rows learn where a segment ends often enough to bound what recovery verifies.
+            if writer.reported == 0 || writer.synced - writer.reported >= growth {
+                writer.reported = writer.synced;
+                let state = SegmentState { kind: self.kind, sealed: false, length: writer.synced };
+                self.shared.report(due.id, state);
+            }
+        }
+        Ok(())
+    }
+
+    /// Seals full segments. One that cannot be for want of room stays as it is, its records synced,
+    /// and is tried again at the next step that has other work.
+    fn seal(&self) {
+        let mut full = {
+            let mut state = self.state();
+            state.unsealed = false;
+            // One that was retired since this step began is not synced yet, so it is not its turn.
+            let (ready, later) = state.full.drain(..).partition(|writer| writer.synced == writer.end);
+            state.full = later;
+            state.unsealed = !state.full.is_empty();
+            ready
+        };
+        let mut failed = None;
+        full.retain_mut(|writer: &mut Writer| match failed {
+            Some(_) => true,
+            None => match writer.seal(&self.shared) {
+                Ok(()) => {
+                    let state = SegmentState { kind: self.kind, sealed: true, length: writer.end };
+                    self.shared.report(writer.id, state);
+                    false
+                }
+                Err(SealError::Write(_)) => true,
+                Err(SealError::Sync(error)) => {
+                    failed = Some(error);
+                    true
+                }
+            },
+        });
+        let mut state = self.state();
+        state.full.append(&mut full);
+        if let Some(error) = failed {
+            let mut waiters = Vec::new();
+            self.poison(&mut state, &mut waiters, &error);
+            let answer = state.alive();
+            drop(state);
+            waiters.into_iter().for_each(|done| done(answer.clone()));
+        }
+    }
+
+    /// Parks until there is something to do, the lane closes, or the time is over.
+    pub(super) fn wait(&self, timeout: Duration) {
+        let state = self.state();
+        // A panic elsewhere shows at the next look at the state.
+        drop(self.work.wait_timeout_while(state, timeout, |state| !state.has_work() && !state.closing));
+    }
+
+    /// Drives the lane until it is closed and everything queued was answered.
+    pub(super) fn run(&self) {
+        loop {
+            self.wait(Duration::from_secs(60));
+            while self.step() && self.state().has_work() {}
+            let mut state = self.state();
+            if state.closing && !state.has_work() {
+                state.poisoned.get_or_insert_with(|| "it is closing".into());
+                return;
+            }
+        }
+    }
+
+    pub(super) fn close(&self) {
+        self.state().closing = true;
+        self.work.notify_all();
+    }
+}
+
+fn closing() -> StoreError {
+    StoreError::Unavailable("it is closing".into())
+}
+
+fn due(state: &mut State) -> Vec<Due> {
+    let dirty = state.writers().filter(|writer| writer.synced < writer.end);
+    dirty
+        .map(|writer| Due { id: writer.id, file: writer.file.clone(), end: writer.end, named: writer.named })
+        .collect()
+}
