@@ -1,0 +1,143 @@
+//! At open: segments that were being written are cut behind their last whole record and sealed.
+//!
+//! Nothing that might be a record is removed. Bytes no row names are dead, and the collector
+//! decides about them like about any others.
+
+use std::{collections::BTreeMap, io};
+
+use super::{
+    SegmentState, Shared,
+    footer::{self, SealError},
+    header::{HEADER, SegmentHeader},
+    lane::LaneKind,
+    path,
+    scan::scan,
+    writer::sync_name,
+};
+use crate::{
+    model::ids::SegmentId,
+    store::{
+        error::StoreError,
+        io::{File, Mode, Site},
+    },
+};
+
+/// What was done about one segment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Finding {
+    /// It was open; now it is sealed.
+    Sealed,
+    /// It had no row; now it is sealed and dead.
+    Adopted,
+    /// Its file holds nothing that was written for it. It was left as it is, all of it dead.
+    Unreadable,
+    /// There is no room for its footer. It is not written to, and sealed at a later start.
+    Unsealed,
+    /// It has a row and no file.
+    Missing,
+}
+
+/// A segment that was not as a closed store leaves it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Recovered {
+    /// Which.
+    pub segment: SegmentId,
+    /// What was done.
+    pub finding: Finding,
+    /// Whole records in it.
+    pub records: u64,
+    /// Bytes cut off behind the last of them, room that was taken ahead included.
+    pub cut: u64,
+    /// Bytes between them that are no whole record: damage, if they were ever synced.
+    pub damaged: u64,
+}
+
+/// Brings every segment in order, and reports the rows to write.
+pub(super) fn recover(
+    shared: &Shared,
+    known: Vec<(SegmentId, SegmentState)>,
+) -> Result<Vec<Recovered>, StoreError> {
+    let mut rows: BTreeMap<SegmentId, SegmentState> = known.into_iter().collect();
+    let mut recovered = Vec::new();
+    for hi in shared.io.list(path::ROOT)? {
+        for name in shared.io.list(&format!("{}/{hi}", path::ROOT))? {
+            let Some(id) = path::parse(&hi, &name) else { continue };
+            match rows.remove(&id) {
+                Some(row) if row.sealed => {}
+                row => recovered.push(one(shared, id, row)?),
+            }
+        }
+    }
+    recovered.extend(rows.into_keys().map(|segment| Recovered {
+        segment,
+        finding: Finding::Missing,
+        records: 0,
+        cut: 0,
+        damaged: 0,
+    }));
+    recovered.sort_unstable_by_key(|found| found.segment);
+    Ok(recovered)
+}
+
+fn one(shared: &Shared, id: SegmentId, row: Option<SegmentState>) -> Result<Recovered, StoreError> {
+    let uuid = shared.options.uuid;
+    let file = shared.io.open(&path::file(id), Mode::ReadWrite)?;
+    let before = file.len()?;
+    let header = segment_header(&*file, uuid, id)?;
+    let kind = header.map(|header| header.kind).or(row.map(|row| row.kind)).unwrap_or(LaneKind::Normal);
+    let sealed = |length| SegmentState { kind, sealed: true, length };
+    let trusted = row.map_or(0, |row| row.length);
+    let finding = if row.is_some() { Finding::Sealed } else { Finding::Adopted };
+    let nothing = Recovered { segment: id, finding, records: 0, cut: 0, damaged: 0 };
+
+    let footer = footer::read(&*file, uuid, id)?.filter(|(end, _)| *end >= trusted);
+    if let Some((end, entries)) = footer {
+        // It was sealed and its row not told. Whether the footer is durable is not known.
+        file.sync(Site::SegmentSeal).map_err(|error| unsynced(&error))?;
+        name(shared, id, row)?;
+        shared.report(id, sealed(end));
+        return Ok(Recovered { records: entries.len() as u64, ..nothing });
+    }
+    let mut found = scan(&*file, uuid, id, trusted)?;
+    // Records prove as well as a header whose file it is.
+    if header.is_none() && row.is_none() && found.entries.is_empty() {
+        name(shared, id, row)?;
+        shared.report(id, sealed(before));
+        return Ok(Recovered { finding: Finding::Unreadable, damaged: before, ..nothing });
+    }
+    // What a row once knew is never cut, even if it can no longer be read.
+    let end = found.end.max(trusted.min(before)).max(HEADER).next_multiple_of(8);
+    let records = found.entries.len() as u64;
+    let damaged = found.damaged + trusted.saturating_sub(found.end);
+    let done = Recovered { records, cut: before.saturating_sub(end), damaged, ..nothing };
+    match footer::seal(&*file, uuid, id, end, &mut found.entries) {
+        Ok(()) => {
+            name(shared, id, row)?;
+            shared.report(id, sealed(end));
+            Ok(done)
+        }
+        Err(SealError::Write(error)) if error.kind() == io::ErrorKind::StorageFull => {
+            Ok(Recovered { finding: Finding::Unsealed, cut: 0, ..done })
+        }
+        Err(SealError::Write(error)) => Err(error.into()),
+        Err(SealError::Sync(error)) => Err(unsynced(&error)),
+    }
+}
+
+/// The name of a file without a row may not be durable; a row may follow only when it is.
+fn name(shared: &Shared, id: SegmentId, row: Option<SegmentState>) -> Result<(), StoreError> {
+    if row.is_none() { sync_name(shared, id).map_err(|error| unsynced(&error)) } else { Ok(()) }
+}
+
+fn unsynced(error: &io::Error) -> StoreError {
+    StoreError::Unavailable(format!("a sync of a recovered segment failed ({})", error.kind()))
+}
+
+fn segment_header(file: &dyn File, uuid: [u8; 16], id: SegmentId) -> io::Result<Option<SegmentHeader>> {
+    let mut bytes = [0; HEADER as usize];
+    match file.read_at(&mut bytes, 0) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        done => done?,
+    }
+    Ok(SegmentHeader::parse(uuid, &bytes).filter(|header| header.segment == id))
+}

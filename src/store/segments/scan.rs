@@ -1,0 +1,97 @@
+//! Walking a segment from record to record, for one that has no footer.
+//!
+//! A header that passes its checksum is trusted for its length. Where none does, the walk goes on
+//! at the next magic, so that damage hides nothing behind it.
+
+use std::io;
+
+use super::{
+    footer::FooterEntry,
+    header,
+    record::{HEADER, MAGIC, RecordHeader, record_bytes},
+};
+use crate::{model::ids::SegmentId, store::io::File};
+
+const WINDOW: u64 = 64 << 10;
+
+/// What a walk found.
+#[derive(Debug)]
+pub(super) struct Scan {
+    /// Whole records in the order they lie in.
+    pub(super) entries: Vec<FooterEntry>,
+    /// Behind the last whole record.
+    pub(super) end: u64,
+    /// Bytes before that which belong to no whole record.
+    pub(super) damaged: u64,
+}
+
+/// Walks a whole file. Records that begin before `trusted` were synced once: their bytes are not
+/// looked at, only their headers.
+pub(super) fn scan(file: &dyn File, uuid: [u8; 16], id: SegmentId, trusted: u64) -> io::Result<Scan> {
+    let mut window = Window { file, len: file.len()?, from: 0, bytes: Vec::new() };
+    let mut found = Scan { entries: Vec::new(), end: header::HEADER.min(window.len), damaged: 0 };
+    let mut at = header::HEADER;
+    while let Some(bytes) = window.get(at, HEADER as u64)? {
+        let header = RecordHeader::parse(uuid, bytes)
+            .filter(|header| header.segment == id && header.offset == at && header.end() <= window.len);
+        at = match header {
+            None => window.next_magic(at + 8)?,
+            Some(header) => {
+                if at < trusted || is_whole(file, &header)? {
+                    found.damaged += at - found.end;
+                    found.end = header.end();
+                    found.entries.push(FooterEntry::from(&header));
+                }
+                header.end()
+            }
+        };
+    }
+    Ok(found)
+}
+
+fn is_whole(file: &dyn File, header: &RecordHeader) -> io::Result<bool> {
+    let len = record_bytes(header.stored_len) - HEADER as u64;
+    let mut bytes = vec![0; len as usize];
+    file.read_at(&mut bytes, header.offset + HEADER as u64)?;
+    let (stored, padding) = bytes.split_at(header.stored_len as usize);
+    Ok(header.matches(stored, padding))
+}
+
+/// A piece of the file in memory, so that small records cost no read each.
+struct Window<'a> {
+    file: &'a dyn File,
+    len: u64,
+    from: u64,
+    bytes: Vec<u8>,
+}
+
+impl Window<'_> {
+    /// Bytes at a place; `None` if the file ends before they do.
+    fn get(&mut self, at: u64, count: u64) -> io::Result<Option<&[u8]>> {
+        if at.checked_add(count).is_none_or(|end| end > self.len) {
+            return Ok(None);
+        }
+        if at < self.from || at + count > self.from + self.bytes.len() as u64 {
+            let size = WINDOW.max(count).min(self.len - at);
+            self.bytes.resize(size as usize, 0);
+            self.from = at;
+            self.file.read_at(&mut self.bytes, at)?;
+        }
+        let within = (at - self.from) as usize;
+        Ok(self.bytes.get(within..within + count as usize))
+    }
+
+    /// The next place where a record could begin, or the end.
+    fn next_magic(&mut self, from: u64) -> io::Result<u64> {
+        let mut at = from;
+        while at < self.len {
+            let count = WINDOW.min(self.len - at);
+            let bytes = self.get(at, count)?.unwrap_or_default();
+            if let Some(place) = bytes.chunks(8).position(|word| word.starts_with(&MAGIC)) {
+                return Ok(at + place as u64 * 8);
+            }
+            at += WINDOW;
+        }
+        Ok(self.len)
+    }
+}
