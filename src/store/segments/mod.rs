@@ -1,1 +1,344 @@
 //! Append-only files of chunk records.
+//!
+//! A segment is a header of 4 KiB (see `header`), records one after the other (see `record`), and,
+//! once it is sealed, a footer that lists them (see `footer`). It is never changed after that. It
+//! grows in steps, so a full disk is met before a record is written, not within one.
+//!
+//! Writing goes through lanes, each with one open segment. The order that keeps promises is:
+//! [`Segments::append`], then [`Segments::wait_synced`] on the same lane, then a transaction that
+//! names the chunk and writes what [`Segments::take_states`] gives. A lane's state machine is
+//! [`Segments::step`]; [`Segments::drive`] starts a thread for each.
+//!
+//! Knows bytes and places, not rows: which record is referenced is decided above.
+
+mod bytes;
+mod codec;
+mod footer;
+mod header;
+mod lane;
+mod path;
+mod read;
+mod record;
+mod recover;
+mod scan;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use super::{error::StoreError, io::Io};
+use crate::model::{ids::SegmentId, time::Timestamp};
+use codec::Codecs;
+use lane::Lane;
+use read::Files;
+use record::Prepared;
+
+pub use codec::Codec;
+pub use footer::FooterEntry;
+pub use lane::{Done, LaneKind};
+pub use read::RecordRead;
+pub use record::{Crcs, Record, RecordHeader, record_bytes};
+pub use recover::{Finding, Recovered};
+
+const MIB: u64 = 1 << 20;
+/// Large streams that can have a lane for themselves at once.
+const EXCLUSIVE: u8 = 8;
+
+/// A lane of the store.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum LaneId {
+    /// Bodies that skip the chunker.
+    Small,
+    /// Everything else.
+    Normal,
+    /// Lent to one large stream at a time, by [`Segments::exclusive`].
+    Exclusive(u8),
+    /// Chunks the compactor moves.
+    Relocation,
+}
+
+impl LaneId {
+    /// Every lane.
+    pub fn all() -> impl Iterator<Item = Self> {
+        [Self::Small, Self::Normal, Self::Relocation].into_iter().chain((0..EXCLUSIVE).map(Self::Exclusive))
+    }
+}
+
+/// Where a record was written.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Placed {
+    /// The segment.
+    pub segment: SegmentId,
+    /// Where in it; with [`Placed::stored_len`] all that reading needs.
+    pub offset: u64,
+    /// Length of the stored bytes. The room taken is [`record_bytes`] of it.
+    pub stored_len: u32,
+    /// How they are stored.
+    pub codec: Codec,
+}
+
+/// What a segment's row says.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct SegmentState {
+    /// The lane it was written by.
+    pub kind: LaneKind,
+    /// It has its footer, unless recovery found it unreadable, and is never written again.
+    pub sealed: bool,
+    /// Its length in bytes without the footer; while it is open, what was synced some time ago.
+    pub length: u64,
+}
+
+/// How segments are written.
+pub struct SegmentOptions {
+    /// Identity of the store; part of every checksum, so keep it out of clients' sight.
+    pub uuid: [u8; 16],
+    /// No record is begun in a segment that it would make longer than this.
+    pub segment_bytes: u64,
+    /// A segment grows in steps of this.
+    pub growth_bytes: u64,
+    /// Large streams are written back in pieces of this.
+    pub writeback_bytes: u64,
+    /// Files kept open for reading.
+    pub open_files: usize,
+    /// Gives the next segment id, one that will never be given again. It may block, and must not
+    /// append meanwhile.
+    pub fresh: Box<dyn Fn() -> Result<SegmentId, StoreError> + Send + Sync>,
+    /// Says when a segment was made.
+    pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+}
+
+impl SegmentOptions {
+    /// The sizes that production has.
+    pub fn new(
+        uuid: [u8; 16],
+        fresh: impl Fn() -> Result<SegmentId, StoreError> + Send + Sync + 'static,
+        now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    ) -> Self {
+        Self {
+            uuid,
+            segment_bytes: 256 * MIB,
+            growth_bytes: 16 * MIB,
+            writeback_bytes: 8 * MIB,
+            open_files: 256,
+            fresh: Box::new(fresh),
+            now,
+        }
+    }
+}
+
+/// What all lanes share.
+struct Shared {
+    io: Arc<dyn Io>,
+    options: SegmentOptions,
+    /// Rows to write with the next commit. Never held while anything else is asked for.
+    states: Mutex<Vec<(SegmentId, SegmentState)>>,
+}
+
+impl Shared {
+    fn report(&self, id: SegmentId, state: SegmentState) {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner).push((id, state));
+    }
+}
+
+/// The segments of a store.
+pub struct Segments {
+    shared: Arc<Shared>,
+    codecs: Codecs,
+    files: Files,
+    small: Lane,
+    normal: Lane,
+    relocation: Lane,
+    exclusive: Vec<Lane>,
+    /// Exclusive lanes nobody has.
+    idle: Mutex<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Segments {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Segments").finish_non_exhaustive()
+    }
+}
+
+impl Segments {
+    /// Opens the segments, given their rows. What a crash left open is sealed; see [`Recovered`].
+    ///
+    /// # Errors
+    /// When the disk fails. Damage is reported, not an error.
+    pub fn open(
+        io: Arc<dyn Io>,
+        options: SegmentOptions,
+        known: Vec<(SegmentId, SegmentState)>,
+    ) -> Result<(Self, Vec<Recovered>), StoreError> {
+        let shared = Arc::new(Shared { io, options, states: Mutex::default() });
+        let recovered = recover::recover(&shared, known)?;
+        let lane = |kind| Lane::new(kind, shared.clone());
+        let segments = Self {
+            codecs: Codecs::default(),
+            files: Files::default(),
+            small: lane(LaneKind::Small),
+            normal: lane(LaneKind::Normal),
+            relocation: lane(LaneKind::Relocation),
+            exclusive: (0..EXCLUSIVE).map(|_| lane(LaneKind::Exclusive)).collect(),
+            idle: Mutex::new((0..EXCLUSIVE).rev().collect()),
+            shared,
+        };
+        Ok((segments, recovered))
+    }
+
+    fn lane(&self, id: LaneId) -> &Lane {
+        match id {
+            LaneId::Small => &self.small,
+            LaneId::Normal => &self.normal,
+            LaneId::Relocation => &self.relocation,
+            LaneId::Exclusive(number) => self.exclusive.get(usize::from(number)).unwrap_or(&self.normal),
+        }
+    }
+
+    /// Lends a lane to a large stream until it is dropped; `None` if all are lent.
+    #[must_use]
+    pub fn exclusive(self: &Arc<Self>) -> Option<ExclusiveLane> {
+        let number = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+        Some(ExclusiveLane { segments: self.clone(), number })
+    }
+
+    /// Stores a chunk. It can be read at once; it is durable after [`Segments::wait_synced`].
+    ///
+    /// # Errors
+    /// Full when the disk is; the lane goes on when there is room again. Unavailable after a
+    /// failed sync of this lane, for ever. After any other failure the lane goes on in a new
+    /// segment.
+    pub fn append(&self, lane: LaneId, record: &Record<'_>) -> Result<Placed, StoreError> {
+        self.lane(lane).append(Prepared::new(record, &self.codecs)?)
+    }
+
+    /// Calls `done` once everything appended to the lane before this call is durable, names
+    /// included, or with Unavailable when that cannot be known any more. It is called by
+    /// [`Segments::step`], under no lock.
+    pub fn wait_synced(&self, lane: LaneId, done: Done) {
+        self.lane(lane).wait_synced(done);
+    }
+
+    /// Does what there is to do in a lane: one sync for everything appended so far, the answers
+    /// to who waited for it, the sealing of full segments. False if there was nothing.
+    pub fn step(&self, lane: LaneId) -> bool {
+        self.lane(lane).step()
+    }
+
+    /// Parks until the lane has something to do, or for so long.
+    pub fn wait(&self, lane: LaneId, timeout: Duration) {
+        self.lane(lane).wait(timeout);
+    }
+
+    /// Reads a record and verifies all of it, its digest included.
+    ///
+    /// # Errors
+    /// Damaged when it is not exactly what was stored for this place.
+    pub fn read(&self, segment: SegmentId, offset: u64, stored_len: u32) -> Result<RecordRead, StoreError> {
+        self.files.read(&self.shared, segment, offset, stored_len)
+    }
+
+    /// The rows that changed since the last call, oldest first: they must be written by the next
+    /// transaction that names a chunk. A segment may be in it twice; the later state counts.
+    #[must_use]
+    pub fn take_states(&self) -> Vec<(SegmentId, SegmentState)> {
+        std::mem::take(&mut *self.shared.states.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Gives states back that were taken for a transaction which then was refused.
+    pub fn return_states(&self, mut states: Vec<(SegmentId, SegmentState)>) {
+        let mut newer = self.shared.states.lock().unwrap_or_else(PoisonError::into_inner);
+        states.append(&mut newer);
+        *newer = states;
+    }
+
+    /// What the footer of a sealed segment lists.
+    ///
+    /// # Errors
+    /// Damaged when there is no whole footer.
+    pub fn footer(&self, segment: SegmentId) -> Result<Vec<FooterEntry>, StoreError> {
+        let file = self.shared.io.open(&path::file(segment), super::io::Mode::Read)?;
+        let found = footer::read(&*file, self.shared.options.uuid, segment)?;
+        let found =
+            found.ok_or_else(|| StoreError::Damaged(format!("segment {segment} has no whole footer")))?;
+        Ok(found.1)
+    }
+
+    /// Walks a segment and verifies the stored bytes of every record; the list is as a footer's.
+    ///
+    /// # Errors
+    /// When the disk fails; damaged records are left out.
+    pub fn walk(&self, segment: SegmentId) -> Result<Vec<FooterEntry>, StoreError> {
+        let file = self.shared.io.open(&path::file(segment), super::io::Mode::Read)?;
+        let mut entries = scan::scan(&*file, self.shared.options.uuid, segment, 0)?.entries;
+        entries.sort_unstable();
+        Ok(entries)
+    }
+
+    /// Removes a segment's file. Only for the collector, after the commit that let go of its last
+    /// chunk is durable.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn remove(&self, segment: SegmentId) -> Result<(), StoreError> {
+        self.files.forget(segment);
+        Ok(self.shared.io.remove(&path::file(segment))?)
+    }
+
+    /// Starts a thread for each lane.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub fn drive(self: &Arc<Self>) -> Result<Drivers, StoreError> {
+        let mut drivers = Drivers { segments: self.clone(), threads: Vec::new() };
+        for id in LaneId::all() {
+            let segments = self.clone();
+            let thread = std::thread::Builder::new().name(format!("lane {id:?}"));
+            drivers.threads.push(thread.spawn(move || segments.lane(id).run())?);
+        }
+        Ok(drivers)
+    }
+}
+
+/// The threads of the lanes. Dropping it lets them finish what is queued and takes no more.
+#[derive(Debug)]
+pub struct Drivers {
+    segments: Arc<Segments>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Drivers {
+    fn drop(&mut self) {
+        LaneId::all().for_each(|id| self.segments.lane(id).close());
+        for thread in self.threads.drain(..) {
+            // A lane that panicked has poisoned itself.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A lane lent to one stream.
+#[derive(Debug)]
+pub struct ExclusiveLane {
+    segments: Arc<Segments>,
+    number: u8,
+}
+
+impl ExclusiveLane {
+    /// Which lane it is.
+    #[must_use]
+    pub fn id(&self) -> LaneId {
+        LaneId::Exclusive(self.number)
+    }
+}
+
+impl Drop for ExclusiveLane {
+    fn drop(&mut self) {
+        self.segments.idle.lock().unwrap_or_else(PoisonError::into_inner).push(self.number);
+    }
+}
