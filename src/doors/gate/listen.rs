@@ -148,29 +148,34 @@ struct Hinge {
 }
 
 impl Hinge {
-    /// The next connection with its place; `None` when the server stops. Waits for a place first,
-    /// so that clients beyond the limit stay in the kernel's queue.
+    /// The next connection with its place; `None` when the server stops. Nothing is accepted while
+    /// there is no place, so that clients beyond the limit stay in the kernel's queue.
     async fn next<T, F>(&self, accept: impl Fn() -> F) -> Option<(T, OwnedSemaphorePermit)>
     where
         F: Future<Output = io::Result<T>>,
     {
-        let place = tokio::select! {
-            () = self.drain.cancelled() => return None,
-            place = Arc::clone(&self.places).acquire_owned() => place.ok()?,
-        };
         loop {
+            // Given back at once: a listener that waits for clients takes no place from another.
+            drop(self.place().await?);
             let accepted = tokio::select! {
                 () = self.drain.cancelled() => return None,
                 accepted = accept() => accepted,
             };
             match accepted {
-                Ok(accepted) => return Some((accepted, place)),
+                Ok(accepted) => return Some((accepted, self.place().await?)),
                 Err(error) if is_of_one_client(&error) => {}
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept connections for a moment");
                     self.rest(ACCEPT_REST).await;
                 }
             }
+        }
+    }
+
+    async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        tokio::select! {
+            () = self.drain.cancelled() => None,
+            place = Arc::clone(&self.places).acquire_owned() => place.ok(),
         }
     }
 

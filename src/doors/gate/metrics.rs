@@ -61,8 +61,9 @@ impl Metrics {
     }
 
     pub(crate) fn answered(&self, door: DoorName, status: u16, bytes: u64) {
-        let class = usize::from(status / 100).saturating_sub(1);
-        if let Some(count) = self.requests.get(door as usize).and_then(|classes| classes.get(class)) {
+        let class = usize::from(status / 100).checked_sub(1);
+        let counts = self.requests.get(door as usize);
+        if let Some(count) = class.and_then(|class| counts.and_then(|counts| counts.get(class))) {
             count.fetch_add(1, Relaxed);
         }
         self.sent_bytes.fetch_add(bytes, Relaxed);
