@@ -11,6 +11,7 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument as _;
 
 use super::{
     answer::{Answer, Entry},
@@ -124,7 +125,9 @@ impl Gate {
         let id = RequestId::from_random((self.setup.random)());
         let context = RequestContext::new(id, inlet.peer, inlet.tls, (self.setup.now)());
         let expects = request.headers().contains_key(header::EXPECT);
-        let request = request.map(|body| Paced::new(body, pulse, expects).boxed_unsync());
+        let request = request.map(|body| {
+            if body.is_end_stream() { body::empty() } else { Paced::new(body, pulse, expects).boxed_unsync() }
+        });
         let gate = Arc::clone(&self);
         let answered =
             self.tasks.spawn(async move { gate.run(request, context, inlet, (started, active)).await });
@@ -186,7 +189,9 @@ impl Gate {
     /// Runs the handler; a panic in it is an answer of this request and nothing else.
     async fn guarded(&self, route: Route, request: Request<Body>, context: RequestContext) -> Response<Body> {
         let id = context.id;
-        let handler = AssertUnwindSafe(self.dispatch(route, request, context)).catch_unwind();
+        let span = tracing::error_span!("request", %id);
+        let handler =
+            AssertUnwindSafe(self.dispatch(route, request, context).instrument(span)).catch_unwind();
         tokio::select! {
             biased;
             () = self.abort.cancelled() => {
