@@ -1,7 +1,19 @@
 //! What the process says about itself: lines for people on a terminal, JSON otherwise, to
 //! standard error. Logs what it is given; what must not be logged is kept out where it is known.
+//!
+//! Lines are written by a thread of their own: a terminal that was stopped or a full pipe holds up
+//! no request. Lines that find no room are lost, and counted.
 
-use std::io::IsTerminal as _;
+use std::{
+    io::{self, IsTerminal as _, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread,
+    time::Duration,
+};
 
 use tracing_subscriber::{
     EnvFilter, Layer as _, Registry, filter::filter_fn, fmt, layer::SubscriberExt as _,
@@ -31,6 +43,9 @@ pub enum LogError {
         /// What is wrong with it.
         why: String,
     },
+    /// The thread that writes cannot be started.
+    #[error("cannot start logging: {0}")]
+    Thread(#[from] io::Error),
     /// It was set up before.
     #[error("logging is set up already")]
     Twice,
@@ -41,22 +56,97 @@ pub enum LogError {
 ///
 /// # Errors
 /// If the level is not understood, or logging was started before.
-pub fn start(level: &str, format: LogFormat) -> Result<(), LogError> {
-    let terminal = std::io::stderr().is_terminal();
+pub fn start(level: &str, format: LogFormat) -> Result<Logging, LogError> {
+    let filter = filter(level)?;
+    let queue = Queue::start(io::stderr())?;
+    let writer = queue.clone();
+    let terminal = io::stderr().is_terminal();
     let json = match format {
         LogFormat::Auto => !terminal,
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
-    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = fmt::layer().with_writer(move || writer.clone());
     let lines = if json {
         lines.json().flatten_event(true).with_target(true).boxed()
     } else {
         lines.with_ansi(terminal).with_target(false).boxed()
     };
     // s3s logs requests with their signatures: whatever the level, it stays silent.
-    let lines = lines.with_filter(filter(level)?).with_filter(filter_fn(|line| !is_s3s(line.target())));
-    Registry::default().with(lines).try_init().map_err(|_| LogError::Twice)
+    let lines = lines.with_filter(filter).with_filter(filter_fn(|line| !is_s3s(line.target())));
+    Registry::default().with(lines).try_init().map_err(|_| LogError::Twice)?;
+    Ok(Logging(queue))
+}
+
+/// Keeps logging going; dropping it waits a moment for lines that are not written yet.
+#[derive(Debug)]
+pub struct Logging(Queue);
+
+impl Drop for Logging {
+    fn drop(&mut self) {
+        let (done, written) = sync_channel(1);
+        if self.0.lines.try_send(Line::Mark(done)).is_ok() {
+            // Whoever reads the lines may have stopped to; nobody waits for that.
+            let _ = written.recv_timeout(Duration::from_secs(1));
+        }
+    }
+}
+
+/// Lines that wait to be written.
+const WAITING_LINES: usize = 8192;
+
+enum Line {
+    Text(Vec<u8>),
+    Mark(SyncSender<()>),
+}
+
+#[derive(Clone, Debug)]
+struct Queue {
+    lines: SyncSender<Line>,
+    lost: Arc<AtomicU64>,
+}
+
+impl Queue {
+    fn start(to: impl Write + Send + 'static) -> io::Result<Self> {
+        let (lines, waiting) = sync_channel(WAITING_LINES);
+        let queue = Self { lines, lost: Arc::default() };
+        let lost = Arc::clone(&queue.lost);
+        thread::Builder::new().name("log".into()).spawn(move || write_lines(&waiting, &lost, to))?;
+        Ok(queue)
+    }
+}
+
+/// One formatted line is one write.
+impl Write for Queue {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if self.lines.try_send(Line::Text(line.to_vec())).is_err() {
+            self.lost.fetch_add(1, Relaxed);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn write_lines(waiting: &Receiver<Line>, lost: &AtomicU64, mut to: impl Write) {
+    while let Ok(line) = waiting.recv() {
+        let lost = lost.swap(0, Relaxed);
+        if lost > 0 {
+            // If nobody can read it, nobody can be told.
+            let _ = writeln!(to, r#"{{"level":"WARN","message":"log lines were lost","lines":{lost}}}"#);
+        }
+        match line {
+            Line::Text(text) => {
+                let _ = to.write_all(&text);
+            }
+            Line::Mark(done) => {
+                let _ = to.flush();
+                let _ = done.send(());
+            }
+        }
+    }
 }
 
 fn is_s3s(target: &str) -> bool {
@@ -78,6 +168,31 @@ mod tests {
         assert!(filter("info").is_ok());
         assert!(filter("warn,holdall::access=off").is_ok());
         assert!(filter("holdall=loud").is_err());
+    }
+
+    /// A reader that has stopped reading.
+    struct Stopped(Receiver<()>);
+
+    impl Write for Stopped {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            // Ends with an error when the test drops the other end.
+            let _ = self.0.recv();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_reader_that_stops_holds_nobody_up() {
+        let (_kept, stopped) = sync_channel(0);
+        let mut queue = Queue::start(Stopped(stopped)).unwrap();
+        for _ in 0..WAITING_LINES * 2 {
+            queue.write_all(b"line\n").unwrap();
+        }
+        assert!(queue.lost.load(Relaxed) >= WAITING_LINES as u64 - 1);
     }
 
     #[test]
