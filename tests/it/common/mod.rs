@@ -1,6 +1,8 @@
 //! What end-to-end tests share: a server in this process on a free port with a directory of its
 //! own, and the least of an HTTP client that lets a test see every byte.
 
+#![allow(dead_code, reason = "not every test needs every part")]
+
 pub(crate) mod wire;
 
 use std::{net::SocketAddr, sync::Arc};
@@ -44,6 +46,11 @@ impl TestServer {
     /// The address of the first listener.
     pub(crate) fn address(&self) -> SocketAddr {
         self.server.addresses()[0]
+    }
+
+    /// The addresses of all listeners, in the order of the configuration.
+    pub(crate) fn addresses(&self) -> &[SocketAddr] {
+        self.server.addresses()
     }
 
     /// `http://…` of the first listener, with a path.

@@ -1,0 +1,66 @@
+//! What the log says of a request, and what it never does.
+
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::time::sleep;
+
+use super::doors::Seen;
+use crate::common::{TestServer, wire::Raw};
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn each_request_is_one_line_without_secrets() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _kept = tracing::subscriber::set_default(subscriber);
+    let server = TestServer::start_doors(Seen::default().doors(), |_| {}).await;
+    let mut raw = Raw::connect(server.address()).await;
+    let query = "X-Amz-Signature=HIDE1&X-Amz-Credential=HIDE2&X-Amz-Security-Token=HIDE3&x-id=GetObject";
+    raw.send(format!(
+        "GET /photos/a%0Ab?{query} HTTP/1.1\r\nhost: test\r\nauthorization: Bearer HIDE4\r\ncookie: HIDE5\r\n\r\n"
+    ))
+    .await;
+    let reply = raw.reply().await.unwrap();
+    sleep(Duration::from_millis(50)).await;
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let ours: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|line: &serde_json::Value| line["target"] == "holdall::access")
+        .collect();
+    assert_eq!(ours.len(), 1, "{text}");
+    let line = &ours[0];
+    assert_eq!(line["id"].as_str(), reply.header("x-request-id"));
+    assert_eq!(line["method"], "GET");
+    assert_eq!(
+        line["path"],
+        "/photos/a%0Ab?X-Amz-Signature=***&X-Amz-Credential=***&X-Amz-Security-Token=***&x-id=GetObject"
+    );
+    assert_eq!((&line["status"], &line["door"], &line["caller"]), (&200.into(), &"s3".into(), &"-".into()));
+    assert_eq!((&line["whole"], line["bytes"].as_u64()), (&true.into(), Some(reply.body.len() as u64)));
+    let own = text.lines().filter(|line| line.contains("\"target\":\"holdall"));
+    assert!(!own.collect::<String>().contains("HIDE"), "{text}");
+}
