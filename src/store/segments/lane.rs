@@ -64,6 +64,8 @@ struct State {
     /// Why this lane takes nothing any more.
     poisoned: Option<String>,
     closing: bool,
+    /// Its thread ended, so nobody would answer a waiter.
+    deserted: bool,
 }
 
 pub(super) struct Lane {
@@ -161,7 +163,13 @@ impl Lane {
     }
 
     pub(super) fn wait_synced(&self, done: Done) {
-        self.state().waiters.push(done);
+        let mut state = self.state();
+        if state.deserted {
+            drop(state);
+            return done(Err(closing()));
+        }
+        state.waiters.push(done);
+        drop(state);
         self.work.notify_all();
     }
 
@@ -266,20 +274,35 @@ impl Lane {
 
     /// Drives the lane until it is closed and everything queued was answered.
     pub(super) fn run(&self) {
+        let deserted = Deserted(self);
         loop {
             self.wait(Duration::from_secs(60));
             while self.step() && self.state().has_work() {}
-            let mut state = self.state();
+            let state = self.state();
             if state.closing && !state.has_work() {
-                state.poisoned.get_or_insert_with(|| "it is closing".into());
-                return;
+                break;
             }
         }
+        drop(deserted);
     }
 
     pub(super) fn close(&self) {
         self.state().closing = true;
         self.work.notify_all();
+    }
+}
+
+/// However the thread of a lane ends, nobody waits for it after that.
+struct Deserted<'a>(&'a Lane);
+
+impl Drop for Deserted<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.deserted = true;
+        state.poisoned.get_or_insert_with(|| "it is closing".into());
+        let waiters = std::mem::take(&mut state.waiters);
+        drop(state);
+        waiters.into_iter().for_each(|done| done(Err(closing())));
     }
 }
 

@@ -219,7 +219,7 @@ impl Segments {
 
     /// Calls `done` once everything appended to the lane before this call is durable, names
     /// included, or with Unavailable when that cannot be known any more. It is called by
-    /// [`Segments::step`], under no lock.
+    /// [`Segments::step`], under no lock; at once if the lane's thread has ended.
     pub fn wait_synced(&self, lane: LaneId, done: Done) {
         self.lane(lane).wait_synced(done);
     }

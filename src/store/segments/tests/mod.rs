@@ -305,3 +305,19 @@ fn threads_drive_the_lanes_until_everything_queued_is_answered() {
     assert!(matches!(append(&segments, LaneId::Small, 1, b"a"), Err(StoreError::Unavailable(_))));
     assert!(matches!(synced(&segments, LaneId::Small), Err(StoreError::Unavailable(_))));
 }
+
+#[test]
+fn a_lane_whose_thread_died_leaves_nobody_waiting() {
+    let (_disk, segments) = on_sim();
+    let segments = Arc::new(segments);
+    let _drivers = segments.drive().unwrap();
+    segments.wait_synced(LaneId::Small, Box::new(|_| panic!("a waiter that panics, on purpose")));
+    let (tell, told) = std::sync::mpsc::channel();
+    for _ in 0..3 {
+        let tell = tell.clone();
+        segments.wait_synced(LaneId::Small, Box::new(move |result| tell.send(result).unwrap_or_default()));
+    }
+    drop(tell);
+    // Those that were in the same step as the panic are dropped, which is an answer as well.
+    assert!(told.into_iter().all(|result| matches!(result, Ok(()) | Err(StoreError::Unavailable(_)))));
+}
