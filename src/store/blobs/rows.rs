@@ -7,6 +7,7 @@
 //! chunk      chunk number              where its record lies, lengths, digests, domain, state
 //! chunkrc    chunk number              references; absent while there is one
 //! chunkhash  domain, 16 digest bytes   chunk number
+//! segment    segment                   kind, whether it is sealed, length
 //! queue      1, manifest               released: the collector takes it apart
 //! queue      2, manifest               open: written by a long upload that has not ended
 //! ```
@@ -22,6 +23,7 @@ use crate::{
             rows::{KeyRange, Order, Rows, RowsMut},
             table::Table,
         },
+        segments::{LaneKind, SegmentState},
     },
 };
 
@@ -151,6 +153,43 @@ row! {
     }
 }
 
+row! {
+    /// A segment.
+    SegmentRow {
+        /// The kind of lane that wrote it, as in its header.
+        kind: u8,
+        /// Whether it has its footer.
+        sealed: bool,
+        /// Its length without the footer.
+        length: u64,
+    }
+}
+
+impl From<&SegmentState> for SegmentRow {
+    fn from(state: &SegmentState) -> Self {
+        Self { kind: state.kind.code(), sealed: state.sealed, length: state.length }
+    }
+}
+
+/// The segments that have rows.
+pub(crate) fn known_segments(rows: &dyn Rows) -> Result<Vec<(SegmentId, SegmentState)>, StoreError> {
+    let found = rows.scan(Table::Segment, &KeyRange::prefix(Vec::new()), Order::Forward, usize::MAX)?;
+    let known = found.iter().map(|(key, value)| {
+        let (segment, row) = (SegmentId(number_behind(key, 0)?), SegmentRow::decode(value)?);
+        let kind = LaneKind::from_code(row.kind)
+            .ok_or_else(|| StoreError::Damaged(format!("segment {segment} has an impossible kind")))?;
+        Ok((segment, SegmentState { kind, sealed: row.sealed, length: row.length }))
+    });
+    known.collect()
+}
+
+/// The segments that chunks lie in.
+#[cfg(test)]
+pub(crate) fn used_segments(rows: &dyn Rows) -> Result<std::collections::BTreeSet<SegmentId>, StoreError> {
+    let found = rows.scan(Table::Chunk, &KeyRange::prefix(Vec::new()), Order::Forward, usize::MAX)?;
+    found.iter().map(|(_, value)| ChunkRow::decode(value).map(|row| row.segment)).collect()
+}
+
 /// The look-up domain of an account's uploads.
 pub(crate) fn domain_number(account: Option<AccountId>, shared: bool) -> u64 {
     match account {
@@ -182,6 +221,11 @@ impl HashKey {
     pub(crate) fn new(domain: u64, digest: &[u8; 32]) -> Option<Self> {
         let prefix = *digest.first_chunk()?;
         (domain != NO_DOMAIN).then_some(Self { domain, prefix })
+    }
+
+    /// Whose.
+    pub(crate) fn domain(&self) -> u64 {
+        self.domain
     }
 
     /// The row's key.

@@ -1,0 +1,210 @@
+//! Finds chunks by what they hold. Advisory: an entry that is missing costs room, an entry that
+//! is wrong costs a look, because a hit counts only once the chunk's own row confirms it.
+//!
+//! Hashes come in no order, and rows in no order are dear. So new entries stay in memory, where
+//! they are found just as well, and are merged into the table in sorted slices. Up to `merged`
+//! every chunk is in the table; opening the store reads the chunks behind it.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use super::rows::{ChunkRow, ChunkState, HashKey, NumberRow, find, number_behind, number_key};
+use crate::{
+    model::ids::ChunkNo,
+    store::{
+        error::StoreError,
+        meta::{
+            Meta,
+            codec::Row,
+            rows::{KeyRange, Order, Rows, RowsMut},
+            table::Table,
+        },
+    },
+};
+
+/// Where the last merged chunk number is kept.
+const MERGED: &[u8] = b"hash-merged";
+/// Entries that make a merge worth its commits.
+const MERGE_AT: usize = 8192;
+/// Rows of one merge transaction.
+const SLICE: usize = 4096;
+/// Entries held in memory, 64 bytes each. What does not fit is found after the next opening.
+const HELD: usize = 1 << 18;
+/// Chunk rows read at a time when opening.
+const READ: usize = 4096;
+
+/// The index of one store.
+#[derive(Debug, Default)]
+pub(crate) struct HashIndex {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    fresh: HashMap<HashKey, ChunkNo>,
+    /// The highest chunk number offered or merged.
+    highest: u64,
+    merged: u64,
+    /// The lowest number that did not fit into memory.
+    left_out: Option<u64>,
+    /// Uploads that may still commit chunks with these numbers or higher ones.
+    under_way: BTreeMap<u64, usize>,
+    merging: bool,
+}
+
+impl State {
+    fn offer(&mut self, key: HashKey, chunk: ChunkNo) {
+        self.highest = self.highest.max(chunk.0);
+        if self.fresh.len() < HELD || self.fresh.contains_key(&key) {
+            self.fresh.insert(key, chunk);
+        } else {
+            self.left_out = Some(self.left_out.map_or(chunk.0, |lowest| lowest.min(chunk.0)));
+        }
+    }
+}
+
+/// A merge under way: what is left of it.
+struct Merge {
+    /// In the order of keys.
+    entries: Vec<(HashKey, ChunkNo)>,
+    next: usize,
+    merged: u64,
+}
+
+impl HashIndex {
+    /// Reads the chunks that were not merged.
+    pub(crate) fn open(rows: &dyn Rows) -> Result<Self, StoreError> {
+        let merged: Option<NumberRow> = find(rows, Table::Config, MERGED)?;
+        let merged = merged.map_or(0, |row| row.number);
+        let mut state = State { merged, highest: merged, ..State::default() };
+        let mut range = KeyRange::prefix(Vec::new()).after(number_key(merged));
+        while state.left_out.is_none() {
+            let read = rows.scan(Table::Chunk, &range, Order::Forward, READ)?;
+            for (key, value) in &read {
+                let (chunk, row) = (number_behind(key, 0)?, ChunkRow::decode(value)?);
+                state.highest = state.highest.max(chunk);
+                if let Some(key) = HashKey::new(row.domain, &row.digest)
+                    && row.state == ChunkState::Live
+                {
+                    state.offer(key, ChunkNo(chunk));
+                }
+            }
+            match read.into_iter().next_back() {
+                Some((key, _)) => range = range.after(key),
+                None => break,
+            }
+        }
+        Ok(Self { state: Mutex::new(state) })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A chunk that may hold what the key says. To be confirmed against its row.
+    pub(crate) fn candidate(&self, rows: &dyn Rows, key: &HashKey) -> Result<Option<ChunkNo>, StoreError> {
+        if let Some(&chunk) = self.state().fresh.get(key) {
+            return Ok(Some(chunk));
+        }
+        let row: Option<NumberRow> = find(rows, Table::ChunkHash, &key.row_key())?;
+        Ok(row.map(|row| ChunkNo(row.number)))
+    }
+
+    /// Lets chunks be found, after the commit that wrote their rows.
+    pub(crate) fn offer(&self, chunks: impl IntoIterator<Item = (HashKey, ChunkNo)>) {
+        let mut state = self.state();
+        for (key, chunk) in chunks {
+            state.offer(key, chunk);
+        }
+    }
+
+    /// Announces an upload, so that no merge claims chunks it has numbered and not committed.
+    pub(crate) fn begin(self: &Arc<Self>) -> UnderWay {
+        let mut state = self.state();
+        let from = state.highest + 1;
+        *state.under_way.entry(from).or_insert(0) += 1;
+        UnderWay { index: Arc::clone(self), from }
+    }
+
+    /// Submits the next merge if enough has gathered; its slices follow one another as they are
+    /// committed. True if one was begun.
+    pub(crate) fn merge(self: &Arc<Self>, meta: &Arc<Meta>, however_few: bool) -> bool {
+        let Some(merge) = self.plan(however_few) else { return false };
+        self.submit(Arc::clone(meta), merge);
+        true
+    }
+
+    /// Whether a merge is under way.
+    pub(crate) fn is_merging(&self) -> bool {
+        self.state().merging
+    }
+
+    fn plan(&self, however_few: bool) -> Option<Merge> {
+        let mut state = self.state();
+        let enough = if however_few { 1 } else { MERGE_AT };
+        if state.merging || state.fresh.len() < enough {
+            return None;
+        }
+        state.merging = true;
+        let mut entries: Vec<_> = state.fresh.iter().map(|(key, chunk)| (*key, *chunk)).collect();
+        entries.sort_unstable();
+        let unsure = state.under_way.keys().next().copied().into_iter().chain(state.left_out).min();
+        let merged = unsure.map_or(state.highest, |unsure| unsure - 1).min(state.highest).max(state.merged);
+        Some(Merge { entries, next: 0, merged })
+    }
+
+    fn submit(self: &Arc<Self>, meta: Arc<Meta>, mut merge: Merge) {
+        let slice: Vec<_> = merge.entries.iter().skip(merge.next).take(SLICE).copied().collect();
+        merge.next += slice.len();
+        let end = (merge.next == merge.entries.len()).then_some(merge.merged);
+        let (index, submitter) = (Arc::clone(self), Arc::clone(&meta));
+        let verb = move |tx: &mut crate::store::meta::Tx<'_>| {
+            for (key, chunk) in &slice {
+                tx.put(Table::ChunkHash, key.row_key(), NumberRow { number: chunk.0 }.encode());
+            }
+            if let Some(number) = end {
+                tx.put(Table::Config, MERGED.to_vec(), NumberRow { number }.encode());
+            }
+            Ok::<(), StoreError>(())
+        };
+        submitter.submit(verb, move |result| match result {
+            Ok(()) if end.is_none() => index.submit(meta, merge),
+            Ok(()) => index.finish(Some(&merge)),
+            Err(_) => index.finish(None),
+        });
+    }
+
+    /// Forgets what the table has now, unless it was offered anew meanwhile.
+    fn finish(&self, done: Option<&Merge>) {
+        let mut state = self.state();
+        state.merging = false;
+        let Some(merge) = done else { return };
+        for (key, chunk) in &merge.entries {
+            if state.fresh.get(key) == Some(chunk) {
+                state.fresh.remove(key);
+            }
+        }
+        state.merged = merge.merged;
+    }
+}
+
+/// An upload that has not committed all of its chunks.
+#[derive(Debug)]
+pub(crate) struct UnderWay {
+    index: Arc<HashIndex>,
+    from: u64,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut state = self.index.state();
+        if let Some(count) = state.under_way.get_mut(&self.from) {
+            *count -= 1;
+            if *count == 0 {
+                state.under_way.remove(&self.from);
+            }
+        }
+    }
+}
