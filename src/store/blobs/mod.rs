@@ -1,8 +1,243 @@
 //! Bodies as manifests of chunks: taken in, deduplicated, read back verified.
-#![allow(dead_code, reason = "the rows are there before what writes them")]
+//!
+//! A body is cut into chunks; each is stored once, as a record of a segment, and named by a chunk
+//! row. A manifest lists the chunks of one body in page rows. The order that keeps promises:
+//! records are appended, their lane is synced, then one transaction writes chunk rows, pages and
+//! manifest together with whatever refers to it. What a crash leaves of the first steps is dead
+//! bytes. A long body commits chunk rows and pages piece by piece under an open manifest, which
+//! nothing refers to and which is queued for the collector if the upload dies.
+//!
+//! ```text
+//! begin ─ Ingest ─ write* ─ finish ─ Staged ─ seal, in a verb ─ manifest (one reference)
+//!                                                retain (copy) ─┤
+//!                                           compose (multipart) ┤
+//!                                              reader ─ bytes ──┤
+//!                                              release ─ queue ─ collector
+//! ```
+//!
+//! Knows bytes and references, not names, and not who may read them.
 
+mod batch;
 mod index;
+mod ingest;
 pub mod manifest;
 pub mod pins;
 mod rows;
+mod staged;
 pub mod verify;
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, RecvTimeoutError},
+    },
+    time::Duration,
+};
+
+use self::{
+    index::HashIndex,
+    ingest::Found,
+    pins::{Pins, Thing},
+    rows::{ChunkState, HashKey, Queued, SegmentRow, find_chunk, number_key, queued},
+};
+use super::{
+    error::StoreError,
+    meta::{Meta, Submission, Tx, codec::Row, rows::RowsMut, table::Table},
+    segments::{LaneId, Segments},
+};
+use crate::model::ids::ManifestId;
+
+pub(super) use self::rows::known_segments;
+#[cfg(test)]
+pub(super) use self::rows::used_segments;
+pub use self::{
+    ingest::{ChunkSink, Ingest, IngestOptions},
+    staged::Staged,
+};
+
+/// Open manifests given up in one transaction when the store is opened.
+const ABANDONED: usize = 300;
+
+/// How bodies are kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BlobOptions {
+    /// Whether all accounts share what they send.
+    pub shared_dedup: bool,
+    /// Stored bytes after which a long upload commits what it has.
+    pub batch_bytes: u64,
+}
+
+/// The bodies of one store.
+#[derive(Debug)]
+pub struct Blobs {
+    meta: Arc<Meta>,
+    segments: Arc<Segments>,
+    index: Arc<HashIndex>,
+    pins: Arc<Pins>,
+    options: BlobOptions,
+    /// Held while rows of segments are taken and queued, so that they are queued in order.
+    reporting: Mutex<()>,
+    /// Whether threads drive lanes and committer; else whoever waits does.
+    driven: AtomicBool,
+}
+
+impl Blobs {
+    /// Opens the bodies: gives up what uploads were writing when the last process ended, and
+    /// reads which chunks are not in the hash index yet.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read or written.
+    pub fn open(
+        meta: Arc<Meta>,
+        segments: Arc<Segments>,
+        options: BlobOptions,
+    ) -> Result<Arc<Self>, StoreError> {
+        loop {
+            let open = queued(&meta.snapshot()?, Queued::Open, None, ABANDONED)?;
+            if open.is_empty() {
+                break;
+            }
+            meta.apply(move |tx| open.iter().try_for_each(|&id| manifest::abandon(tx, id)))?;
+        }
+        let index = Arc::new(HashIndex::open(&meta.snapshot()?)?);
+        let blobs = Arc::new(Self {
+            meta,
+            segments,
+            index,
+            pins: Arc::default(),
+            options,
+            reporting: Mutex::new(()),
+            driven: AtomicBool::new(false),
+        });
+        blobs.report_segments();
+        Ok(blobs)
+    }
+
+    /// Begins to take a body in.
+    pub fn begin(self: &Arc<Self>, options: &IngestOptions) -> Ingest {
+        Ingest::new(Arc::clone(self), options)
+    }
+
+    /// What must not be collected now.
+    #[must_use]
+    pub fn pins(&self) -> &Arc<Pins> {
+        &self.pins
+    }
+
+    /// Queues a verb once the bytes of a body are durable. `done` is called after the group of
+    /// the verb is, or when one of them cannot be.
+    pub fn commit<T, E>(
+        &self,
+        staged: Option<Arc<Staged>>,
+        mut verb: impl FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        done: impl FnOnce(Result<T, E>) + Send + 'static,
+    ) where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let Some(staged) = staged else { return self.meta.submit(verb, done) };
+        let (blobs, lane, kept) = (Arc::clone(&staged.blobs), staged.lane, Arc::clone(&staged));
+        let verb = move |tx: &mut Tx<'_>| {
+            staged.unseal();
+            verb(tx)
+        };
+        let done = move |result: Result<T, E>| {
+            if result.is_ok() {
+                kept.committed();
+            }
+            drop(kept);
+            done(result);
+        };
+        blobs.submit_after(lane, Submission::new(verb, done));
+    }
+
+    /// Queues a submission once everything appended to a lane so far is durable.
+    fn submit_after(self: &Arc<Self>, lane: Option<LaneId>, submission: Submission) {
+        let Some(lane) = lane else { return self.meta.submit_boxed(submission) };
+        let blobs = Arc::clone(self);
+        let done = move |synced: Result<(), StoreError>| match synced {
+            Ok(()) => {
+                blobs.report_segments();
+                blobs.meta.submit_boxed(submission);
+            }
+            Err(error) => submission.refuse(error),
+        };
+        self.segments.wait_synced(lane, Box::new(done));
+    }
+
+    /// Queues the rows of segments that changed, ahead of whatever is queued later.
+    pub(super) fn report_segments(&self) {
+        let _order = self.reporting.lock().unwrap_or_else(PoisonError::into_inner);
+        let states = self.segments.take_states();
+        if states.is_empty() {
+            return;
+        }
+        let (segments, returned) = (Arc::clone(&self.segments), states.clone());
+        let verb = move |tx: &mut Tx<'_>| {
+            for (segment, state) in &states {
+                tx.put(Table::Segment, number_key(segment.0), SegmentRow::from(state).encode());
+            }
+            Ok::<(), StoreError>(())
+        };
+        self.meta.submit(verb, move |result| {
+            if result.is_err() {
+                segments.return_states(returned);
+            }
+        });
+    }
+
+    /// A chunk of the same content in the same domain, pinned. The pin comes first: what is
+    /// still live in a snapshot taken afterwards cannot be condemned any more.
+    fn find(&self, key: &HashKey, digest: &[u8; 32]) -> Result<Option<Found>, StoreError> {
+        let Some(chunk) = self.index.candidate(&self.meta.snapshot()?, key)? else { return Ok(None) };
+        let Some(pin) = self.pins.pin(Thing::Chunk(chunk)) else { return Ok(None) };
+        let row = find_chunk(&self.meta.snapshot()?, chunk)?;
+        let row = row.filter(|row| row.digest == *digest && row.domain == key.domain());
+        Ok(row.and_then(|row| match row.state {
+            ChunkState::Live => Some(Found::Sound(chunk, pin)),
+            ChunkState::Bad => Some(Found::Bad(chunk, pin)),
+            ChunkState::Condemned => None,
+        }))
+    }
+
+    /// Waits for an answer of the committer.
+    pub(super) fn answer<T>(&self, answer: &Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
+        loop {
+            let patience = if self.driven.load(Ordering::Relaxed) {
+                Duration::from_millis(100)
+            } else {
+                self.step();
+                Duration::from_millis(1)
+            };
+            match answer.recv_timeout(patience) {
+                Ok(result) => return result,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(StoreError::Unavailable("an answer was lost".into()));
+                }
+            }
+        }
+    }
+
+    /// Does whatever there is to do in lanes and committer; how much that was.
+    pub(super) fn step(&self) -> usize {
+        let lanes = LaneId::all().filter(|&lane| self.segments.step(lane)).count();
+        lanes + self.meta.step()
+    }
+
+    pub(super) fn set_driven(&self, driven: bool) {
+        self.driven.store(driven, Ordering::Relaxed);
+    }
+
+    /// Brings the hash index and the rows of segments up to date, before closing.
+    pub(super) fn settle(&self) {
+        self.report_segments();
+        self.index.merge(&self.meta, true);
+        while self.index.is_merging() {
+            if self.meta.step() == 0 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+}

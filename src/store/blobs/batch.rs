@@ -1,0 +1,138 @@
+//! What an upload has taken in and not committed: chunk rows, references, pieces of a page.
+//!
+//! Writing it into a transaction is pure and may happen again; nothing is remembered there.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use super::{
+    index::HashIndex,
+    manifest,
+    pins::Pin,
+    rows::{ChunkRow, ChunkState, HashKey, PIECES_PER_PAGE, Piece, add_chunk_refs, find_chunk, number_key},
+};
+use crate::{
+    model::ids::{ChunkNo, ManifestId},
+    store::{
+        error::StoreError,
+        meta::{codec::Row, rows::RowsMut, table::Table},
+    },
+};
+
+/// A batch is full with so many rows; a few more come with the manifest, and a verb brings its
+/// own.
+const ROWS: usize = 700;
+
+/// Consecutive pieces of one manifest.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    start: u64,
+    end: u64,
+    pieces: Vec<Piece>,
+    /// Chunks this upload has stored.
+    fresh: Vec<(ChunkNo, ChunkRow)>,
+    /// Damaged chunks this upload has stored again.
+    healed: Vec<(ChunkNo, ChunkRow)>,
+    /// References to add to chunks that have one by then.
+    more: BTreeMap<ChunkNo, u64>,
+    /// Keeps the chunks of `more` and `healed`.
+    pins: Vec<Pin>,
+    /// Chunks of this batch by what they hold: they are not in the index yet.
+    own: HashMap<[u8; 32], ChunkNo>,
+    stored: u64,
+}
+
+impl Batch {
+    /// Empty, for content from `start` on.
+    pub(super) fn at(start: u64) -> Self {
+        Self { start, end: start, ..Self::default() }
+    }
+
+    /// Where the content it has ends.
+    pub(super) fn end(&self) -> u64 {
+        self.end
+    }
+
+    pub(super) fn pieces(&self) -> u64 {
+        self.pieces.len() as u64
+    }
+
+    /// Whether it should be committed before it grows; `bytes` is how much it may have stored.
+    pub(super) fn is_full(&self, bytes: u64) -> bool {
+        let pages = self.pieces.len() / PIECES_PER_PAGE + 1;
+        let rows = self.fresh.len() + self.healed.len() + self.more.len() + pages;
+        rows >= ROWS || self.stored >= bytes
+    }
+
+    fn piece(&mut self, target: Option<ChunkNo>, len: u64) {
+        self.pieces.push(Piece { target: target.map(|chunk| chunk.0), len });
+        self.end += len;
+    }
+
+    /// Adds zeros.
+    pub(super) fn hole(&mut self, len: u64) {
+        self.piece(None, len);
+    }
+
+    /// Adds a chunk that was stored for this upload.
+    pub(super) fn fresh(&mut self, chunk: ChunkNo, row: ChunkRow) {
+        self.own.insert(row.digest, chunk);
+        self.stored += u64::from(row.stored_len);
+        self.piece(Some(chunk), row.raw_len.into());
+        self.fresh.push((chunk, row));
+    }
+
+    /// Adds a chunk that others have, pinned.
+    pub(super) fn hit(&mut self, chunk: ChunkNo, pin: Pin, len: u64) {
+        self.pins.push(pin);
+        *self.more.entry(chunk).or_insert(0) += 1;
+        self.piece(Some(chunk), len);
+    }
+
+    /// Adds a chunk that others have and that is damaged, stored again.
+    pub(super) fn heal(&mut self, chunk: ChunkNo, row: ChunkRow, pin: Pin) {
+        self.own.insert(row.digest, chunk);
+        self.stored += u64::from(row.stored_len);
+        self.hit(chunk, pin, row.raw_len.into());
+        self.healed.push((chunk, row));
+    }
+
+    /// Adds a chunk of this batch once more, if it has this one.
+    pub(super) fn again(&mut self, digest: &[u8; 32], len: u64) -> bool {
+        let Some(&chunk) = self.own.get(digest) else { return false };
+        *self.more.entry(chunk).or_insert(0) += 1;
+        self.piece(Some(chunk), len);
+        true
+    }
+
+    /// Writes the rows.
+    ///
+    /// Busy if a chunk that was found by its digest went bad since.
+    pub(super) fn put(&self, tx: &mut dyn RowsMut, id: ManifestId) -> Result<(), StoreError> {
+        for (chunk, row) in &self.fresh {
+            tx.put(Table::Chunk, number_key(chunk.0), row.encode());
+        }
+        for (chunk, row) in &self.healed {
+            // Another upload may have been first; its record is as good.
+            if find_chunk(tx, *chunk)?.is_some_and(|row| row.state == ChunkState::Bad) {
+                tx.put(Table::Chunk, number_key(chunk.0), row.encode());
+            }
+        }
+        for (chunk, more) in &self.more {
+            match find_chunk(tx, *chunk)? {
+                Some(row) if row.state == ChunkState::Live => add_chunk_refs(tx, *chunk, *more)?,
+                _ => return Err(StoreError::Busy("content this upload shares went bad".into())),
+            }
+        }
+        manifest::put_pages(tx, id, self.start, &self.pieces);
+        Ok(())
+    }
+
+    /// Lets others find its chunks, after its commit.
+    pub(super) fn offer(&self, index: &Arc<HashIndex>) {
+        let chunks = self.fresh.iter().chain(&self.healed);
+        index.offer(chunks.filter_map(|(chunk, row)| Some((HashKey::new(row.domain, &row.digest)?, *chunk))));
+    }
+}
