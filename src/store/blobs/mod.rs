@@ -22,6 +22,7 @@ mod index;
 mod ingest;
 pub mod manifest;
 pub mod pins;
+mod reader;
 mod rows;
 mod staged;
 pub mod verify;
@@ -53,6 +54,7 @@ pub(super) use self::rows::known_segments;
 pub(super) use self::rows::used_segments;
 pub use self::{
     ingest::{ChunkSink, Ingest, IngestOptions},
+    reader::BlobReader,
     staged::Staged,
 };
 
@@ -117,6 +119,14 @@ impl Blobs {
     /// Begins to take a body in.
     pub fn begin(self: &Arc<Self>, options: &IngestOptions) -> Ingest {
         Ingest::new(Arc::clone(self), options)
+    }
+
+    /// Opens a body for reading and keeps it until the reader is dropped.
+    ///
+    /// # Errors
+    /// Busy if its last reference went meanwhile: what referred to it should be looked up again.
+    pub fn reader(self: &Arc<Self>, id: ManifestId) -> Result<BlobReader, StoreError> {
+        BlobReader::open(Arc::clone(self), id)
     }
 
     /// What must not be collected now.
