@@ -24,6 +24,7 @@ pub mod manifest;
 pub mod pins;
 mod reader;
 mod rows;
+mod slice;
 mod staged;
 pub mod verify;
 
