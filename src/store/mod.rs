@@ -2,11 +2,279 @@
 //!
 //! Knows bytes and rows, not permissions. Everything that touches the data directory goes
 //! through [`io`].
+//!
+//! [`Store`] puts the parts together. Lanes and committer are state machines: a [`Driver`] runs
+//! them on threads, a simulation calls [`Store::step_all`].
 
 pub mod blobs;
 pub mod dir;
+mod driver;
 pub mod error;
 pub mod io;
 pub mod meta;
 pub mod rows;
 pub mod segments;
+#[cfg(test)]
+mod tests;
+
+use std::{fmt, ops::Range, sync::Arc};
+
+use self::{
+    blobs::{BlobOptions, BlobReader, Blobs, Ingest, IngestOptions, Staged},
+    dir::{DataDir, DirOptions, RoomOptions},
+    error::StoreError,
+    io::{Io, Space},
+    meta::{Kind, Meta, MetaOptions, Now, Progress, Snapshot, Tx},
+    segments::{Recovered, SegmentOptions, Segments},
+};
+use crate::model::ids::{ManifestId, SegmentId};
+
+pub use self::driver::Driver;
+
+/// How a store is opened.
+#[derive(Clone)]
+pub struct StoreOptions {
+    /// The disk, rooted at the data directory.
+    pub io: Arc<dyn Io>,
+    /// The clock; read once per group of commits.
+    pub now: Now,
+    /// 16 random bytes, the identity of a store that is made now.
+    pub fresh_uuid: [u8; 16],
+    /// Room put by, and when new bodies are refused.
+    pub room: RoomOptions,
+    /// Whether accounts share what they send. They can then find out, by the time an upload
+    /// takes, what others have.
+    pub shared_dedup: bool,
+    /// Memory for pages of the metadata, in bytes.
+    pub cache_bytes: usize,
+    /// Bytes after which a segment is full.
+    pub segment_bytes: u64,
+    /// Steps in which a segment grows.
+    pub growth_bytes: u64,
+    /// Stored bytes after which a long upload commits what it has: no more of it than this rests
+    /// on pins in memory.
+    pub batch_bytes: u64,
+    /// Called while large metadata is repaired after a crash.
+    pub progress: Progress,
+    /// Whether metadata that is missing is made; otherwise it is refused.
+    pub create: bool,
+}
+
+impl StoreOptions {
+    /// The usual options.
+    #[must_use]
+    pub fn new(io: Arc<dyn Io>, now: Now, fresh_uuid: [u8; 16]) -> Self {
+        Self {
+            io,
+            now,
+            fresh_uuid,
+            room: RoomOptions::default(),
+            shared_dedup: false,
+            cache_bytes: 64 << 20,
+            segment_bytes: 256 << 20,
+            growth_bytes: 16 << 20,
+            batch_bytes: 64 << 20,
+            progress: Arc::new(|_| {}),
+            create: true,
+        }
+    }
+}
+
+impl fmt::Debug for StoreOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreOptions")
+            .field("room", &self.room)
+            .field("shared_dedup", &self.shared_dedup)
+            .field("cache_bytes", &self.cache_bytes)
+            .field("create", &self.create)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A data directory, open.
+#[derive(Debug)]
+pub struct Store {
+    io: Arc<dyn Io>,
+    meta: Arc<Meta>,
+    segments: Arc<Segments>,
+    blobs: Arc<Blobs>,
+    recovered: Vec<Recovered>,
+    // The last to go: another process may come in afterwards.
+    dir: DataDir,
+}
+
+impl Store {
+    /// Takes the data directory, lays it out if it is new, and brings what a crash left in order.
+    ///
+    /// # Errors
+    /// Refused if another process has it or its format is not ours; damaged, full or failed as
+    /// the disk says.
+    pub fn open(options: StoreOptions) -> Result<Arc<Self>, StoreError> {
+        let io = Arc::clone(&options.io);
+        let dir =
+            DirOptions { fresh_uuid: options.fresh_uuid, now: Arc::clone(&options.now), room: options.room };
+        let dir = DataDir::open(Arc::clone(&io), dir)?;
+        let meta = Arc::new(Meta::open(
+            Arc::clone(&io),
+            MetaOptions {
+                now: Arc::clone(&options.now),
+                cache_bytes: options.cache_bytes,
+                progress: options.progress,
+                create: options.create,
+            },
+        )?);
+        let ids = Arc::clone(&meta);
+        let fresh = move || ids.fresh(Kind::Segment).map(SegmentId);
+        let sizes = SegmentOptions {
+            segment_bytes: options.segment_bytes,
+            growth_bytes: options.growth_bytes,
+            ..SegmentOptions::new(dir.uuid(), fresh, options.now)
+        };
+        let known = blobs::known_segments(&meta.snapshot()?)?;
+        let (segments, recovered) = Segments::open(Arc::clone(&io), sizes, known)?;
+        let segments = Arc::new(segments);
+        let how = BlobOptions { shared_dedup: options.shared_dedup, batch_bytes: options.batch_bytes };
+        let blobs = Blobs::open(Arc::clone(&meta), Arc::clone(&segments), how)?;
+        let store = Self { io, meta, segments, blobs, recovered, dir };
+        // What recovery found is in rows before anything new is.
+        store.step_all();
+        Ok(Arc::new(store))
+    }
+
+    /// The last committed rows. Short-lived: never held while bytes stream.
+    ///
+    /// # Errors
+    /// Unavailable after a failure of the metadata.
+    pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        self.meta.snapshot()
+    }
+
+    /// Begins to take a body in.
+    ///
+    /// # Errors
+    /// Full below the threshold.
+    pub fn begin(&self, options: &IngestOptions) -> Result<Ingest, StoreError> {
+        self.dir.admits_bodies()?;
+        Ok(self.blobs.begin(options))
+    }
+
+    /// Opens a body for reading.
+    ///
+    /// # Errors
+    /// Busy if its last reference went meanwhile: what referred to it should be looked up again.
+    pub fn reader(&self, id: ManifestId) -> Result<BlobReader, StoreError> {
+        self.blobs.reader(id)
+    }
+
+    /// Stages a range of a body; see [`BlobReader::slice`].
+    ///
+    /// # Errors
+    /// As [`Store::begin`] and [`BlobReader::slice`].
+    pub fn slice(
+        &self,
+        mut reader: BlobReader,
+        range: Range<u64>,
+        options: &IngestOptions,
+    ) -> Result<Staged, StoreError> {
+        self.dir.admits_bodies()?;
+        reader.slice(range, options)
+    }
+
+    /// Queues a verb, after the bytes of a body are durable if it seals one. `done` gets its
+    /// answer, a refusal too, after the group of the verb is durable, on the committer's thread.
+    pub fn commit<T, E>(
+        &self,
+        staged: Option<Arc<Staged>>,
+        verb: impl FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        done: impl FnOnce(Result<T, E>) + Send + 'static,
+    ) where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.blobs.commit(staged, verb, done);
+    }
+
+    /// Commits a verb and waits for its answer, driving the store itself where no [`Driver`]
+    /// does. For starting up, the command line and tests; never from inside a verb or a `done`.
+    ///
+    /// # Errors
+    /// The verb's own, and those of its commit.
+    pub fn apply<T, E>(
+        &self,
+        staged: Option<Arc<Staged>>,
+        verb: impl FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (sender, answer) = std::sync::mpsc::channel();
+        self.commit(staged, verb, move |result| drop(sender.send(Ok(result))));
+        self.blobs.answer(&answer)?
+    }
+
+    /// The next id of a kind, never given out again.
+    ///
+    /// # Errors
+    /// When the next block of them cannot be made durable.
+    pub fn fresh(&self, kind: Kind) -> Result<u64, StoreError> {
+        self.meta.fresh(kind)
+    }
+
+    /// Room on the disk.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn space(&self) -> Result<Space, StoreError> {
+        Ok(self.io.space()?)
+    }
+
+    /// The data directory.
+    #[must_use]
+    pub fn dir(&self) -> &DataDir {
+        &self.dir
+    }
+
+    /// The rows.
+    #[must_use]
+    pub fn meta(&self) -> &Arc<Meta> {
+        &self.meta
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn segments(&self) -> &Arc<Segments> {
+        &self.segments
+    }
+
+    /// The bodies.
+    #[must_use]
+    pub fn blobs(&self) -> &Arc<Blobs> {
+        &self.blobs
+    }
+
+    /// Segments that opening found not as a closed store leaves them.
+    #[must_use]
+    pub fn recovered(&self) -> &[Recovered] {
+        &self.recovered
+    }
+
+    /// Does whatever there is to do, on this thread, until nothing is left; how much that was.
+    pub fn step_all(&self) -> usize {
+        let mut sum = 0;
+        loop {
+            match self.blobs.step() {
+                0 => return sum,
+                done => sum += done,
+            }
+        }
+    }
+
+    /// Starts the threads: one for the committer, one for each lane.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub fn drive(self: &Arc<Self>) -> Result<Driver, StoreError> {
+        Driver::start(Arc::clone(self))
+    }
+}
