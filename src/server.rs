@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -192,6 +193,7 @@ pub async fn run(
     holdall: Arc<Holdall>,
     stop: CancellationToken,
 ) -> Result<(), ServeError> {
+    raise_open_files();
     let server = Server::start(config, holdall).await?;
     for address in server.addresses() {
         tracing::info!(%address, "listening");
@@ -202,6 +204,18 @@ pub async fn run(
         tracing::warn!("some requests did not end in time and were cut off");
     }
     Ok(())
+}
+
+/// Connections and segments need more open files than a login shell is given; the system lets us
+/// have more.
+fn raise_open_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        limit.current = limit.maximum;
+        if let Err(error) = setrlimit(Resource::Nofile, limit) {
+            tracing::debug!(%error, "the limit of open files stays as it is");
+        }
+    }
 }
 
 /// A token that SIGTERM and SIGINT cancel. A second signal ends the process at once: the store

@@ -3,10 +3,7 @@
 use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use futures::FutureExt;
-use http::{
-    HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header, request::Parts,
-    uri::PathAndQuery,
-};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -19,6 +16,7 @@ use super::{
     context::{Peer, RequestContext},
     cors::Origins,
     door::Doors,
+    head,
     id::RequestId,
     limits::Limits,
     listen::Serves,
@@ -161,14 +159,14 @@ impl Gate {
             bytes: 0,
             whole: false,
         };
-        let head = parts.method == Method::HEAD;
+        let head_only = parts.method == Method::HEAD;
         let mut response = self.guarded(route, Request::from_parts(parts, body), context).await;
         let id = HeaderValue::from_str(entry.context.id.as_str());
         let headers = response.headers_mut();
         headers.insert(X_REQUEST_ID, id.unwrap_or(HeaderValue::from_static("-")));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
-        if head {
-            response = without_body(response);
+        if head_only {
+            response = head::without_body(response);
         }
         entry.status = response.status().as_u16();
         response.map(|body| Answer::new(body, entry, active))
@@ -176,12 +174,12 @@ impl Gate {
 
     /// The door, with the request's head as that door expects it.
     fn route(&self, parts: &mut Parts, inlet: Inlet) -> Route {
-        if let Err(why) = settle_host(parts) {
+        if let Err(why) = head::settle_host(parts) {
             return Route::BadHost(why);
         }
         let route = inlet.serves.narrow(route::route(parts, &self.setup.hosts));
         if route == Route::Dav {
-            spell_out_prefix(parts);
+            head::spell_out_prefix(parts);
         }
         route
     }
@@ -231,9 +229,7 @@ impl Gate {
             Route::Preflight => self.setup.origins.preflight(request.headers()),
             Route::BadHost(why) => problem(StatusCode::BAD_REQUEST, "bad_host", why),
             Route::NotFound => problem(StatusCode::NOT_FOUND, "not_found", "there is nothing here"),
-            Route::NotAllowed => {
-                problem(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "no door has this method")
-            }
+            Route::NotAllowed => head::not_allowed(),
         }
     }
 }
@@ -254,50 +250,4 @@ fn printable(text: &str) -> String {
     let mut shown = String::new();
     target::escape(&mut shown, text);
     shown
-}
-
-/// Makes sure that there is one host and that doors find it in `Host`, whatever the version.
-fn settle_host(parts: &mut Parts) -> Result<(), &'static str> {
-    let mut values = parts.headers.get_all(header::HOST).iter();
-    let (first, second) = (values.next(), values.next());
-    if second.is_some() {
-        return Err("there is more than one Host header");
-    }
-    let Some(authority) = parts.uri.authority() else {
-        let missing = first.is_none() && parts.version == Version::HTTP_11;
-        return if missing { Err("the Host header is missing") } else { Ok(()) };
-    };
-    if first.is_some_and(|host| !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())) {
-        return Err("the Host header names another host than the target");
-    }
-    let host = HeaderValue::from_str(authority.as_str()).map_err(|_| "the host is not readable")?;
-    parts.headers.insert(header::HOST, host);
-    Ok(())
-}
-
-/// WebDAV sees `/dav` in letters however the client escaped it.
-fn spell_out_prefix(parts: &mut Parts) {
-    let path = parts.uri.path();
-    if path == "/dav" || path.starts_with("/dav/") || path == "/" || path == "*" {
-        return;
-    }
-    let rest =
-        path.get(1..).and_then(|path| path.find('/').and_then(|at| path.get(at..))).unwrap_or_default();
-    let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    let mut spelled = parts.uri.clone().into_parts();
-    spelled.path_and_query = PathAndQuery::try_from(format!("/dav{rest}{query}")).ok();
-    if let Ok(uri) = Uri::from_parts(spelled) {
-        parts.uri = uri;
-    }
-}
-
-/// The answer to HEAD: what GET says of the body stays in the headers.
-fn without_body(mut response: Response<Body>) -> Response<Body> {
-    if let (Some(length), false) =
-        (response.body().size_hint().exact(), response.headers().contains_key(header::CONTENT_LENGTH))
-        && length > 0
-    {
-        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    }
-    response.map(|_| body::empty())
 }

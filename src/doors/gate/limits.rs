@@ -8,7 +8,7 @@ pub(crate) const HEADER_FIELDS: usize = 100;
 /// Bytes of a request's head over HTTP/1.1.
 pub(crate) const HEAD_BYTES: usize = 64 * 1024;
 /// What is read or written at once over HTTP/1.1.
-pub(crate) const BUFFER_BYTES: usize = 256 * 1024;
+pub(crate) const BUFFER_BYTES: usize = 128 * 1024;
 /// Bytes of a request's decoded header list over HTTP/2.
 pub(crate) const H2_HEADER_LIST_BYTES: u32 = 16 * 1024;
 /// Requests at once on one HTTP/2 connection.

@@ -11,6 +11,7 @@ pub mod context;
 mod cors;
 mod door;
 mod handle;
+mod head;
 pub mod id;
 mod limits;
 mod listen;
