@@ -208,3 +208,58 @@ impl Drop for UnderWay {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::time::Timestamp,
+        store::{io::sim::SimDisk, meta::MetaOptions},
+    };
+
+    fn key(number: u64) -> HashKey {
+        HashKey::new(1, blake3::hash(&number.to_be_bytes()).as_bytes()).unwrap()
+    }
+
+    fn merged(meta: &Meta) -> Option<u64> {
+        let row: Option<NumberRow> = find(&meta.snapshot().unwrap(), Table::Config, MERGED).unwrap();
+        row.map(|row| row.number)
+    }
+
+    #[test]
+    fn entries_are_found_before_and_after_they_are_merged() {
+        let meta = Meta::open(Arc::new(SimDisk::new()), MetaOptions::new(Arc::new(|| Timestamp(0))));
+        let meta = Arc::new(meta.unwrap());
+        let index = Arc::new(HashIndex::open(&meta.snapshot().unwrap()).unwrap());
+        let found = |number| index.candidate(&meta.snapshot().unwrap(), &key(number)).unwrap();
+        index.offer((1..=100).map(|number| (key(number), ChunkNo(number))));
+        assert!(!index.merge(&meta, false), "too few");
+        // One upload has numbered chunks behind 100 and goes on for long.
+        let long = index.begin();
+        index.offer((201..=10_000).map(|number| (key(number), ChunkNo(number))));
+        assert!(index.merge(&meta, false));
+        index.offer([(key(7), ChunkNo(10_001))]);
+        while index.is_merging() {
+            assert_eq!(found(5000), Some(ChunkNo(5000)));
+            meta.step();
+        }
+        assert_eq!(merged(&meta), Some(100));
+        assert_eq!(index.state().fresh.len(), 1, "what was offered meanwhile");
+        assert_eq!([found(5000), found(7), found(150)], [Some(ChunkNo(5000)), Some(ChunkNo(10_001)), None]);
+        drop(long);
+        assert!(index.merge(&meta, true));
+        while index.is_merging() {
+            meta.step();
+        }
+        assert_eq!(merged(&meta), Some(10_001));
+        assert_eq!(found(7), Some(ChunkNo(10_001)));
+    }
+
+    #[test]
+    fn what_does_not_fit_into_memory_is_not_taken_for_merged() {
+        let index = HashIndex::default();
+        index.offer((1..=HELD as u64 + 5).map(|number| (key(number), ChunkNo(number))));
+        let merge = index.plan(false).unwrap();
+        assert_eq!((merge.entries.len(), merge.merged), (HELD, HELD as u64));
+    }
+}
