@@ -100,7 +100,7 @@ pub struct Store {
     blobs: Arc<Blobs>,
     recovered: Vec<Recovered>,
     // The last to go: another process may come in afterwards.
-    dir: DataDir,
+    dir: Arc<DataDir>,
 }
 
 impl Store {
@@ -113,7 +113,8 @@ impl Store {
         let io = Arc::clone(&options.io);
         let dir =
             DirOptions { fresh_uuid: options.fresh_uuid, now: Arc::clone(&options.now), room: options.room };
-        let dir = DataDir::open(Arc::clone(&io), dir)?;
+        let dir = Arc::new(DataDir::open(Arc::clone(&io), dir)?);
+        let reserve = Arc::clone(&dir);
         let meta = Arc::new(Meta::open(
             Arc::clone(&io),
             MetaOptions {
@@ -121,6 +122,7 @@ impl Store {
                 cache_bytes: options.cache_bytes,
                 progress: options.progress,
                 create: options.create,
+                make_room: Arc::new(move || reserve.release_reserve().unwrap_or(false)),
             },
         )?);
         let ids = Arc::clone(&meta);

@@ -149,7 +149,10 @@ impl Engine {
     pub(super) fn commit(&self, changes: Changes, due: &[Kind]) -> Result<(), StoreError> {
         let _writing = lock(&self.writing);
         self.latch.check()?;
-        self.with(|open| open.file.ensure_room(self.io.as_ref()).map_err(|error| self.no_room(error)))?;
+        match self.ensure_room() {
+            Err(StoreError::Full) if (self.options.make_room)() => self.ensure_room()?,
+            ready => ready?,
+        }
         // A panic inside redb must not take the committer with it; the state it leaves is unknown.
         let written = catch_unwind(AssertUnwindSafe(|| self.with(|open| self.write(open, &changes, due))))
             .unwrap_or_else(|_| Err(StoreError::Unavailable("internal fault in a commit".into())));
@@ -168,6 +171,10 @@ impl Engine {
                 Err(StoreError::Unavailable(error.to_string()))
             }
         }
+    }
+
+    fn ensure_room(&self) -> Result<(), StoreError> {
+        self.with(|open| open.file.ensure_room(self.io.as_ref()).map_err(|error| self.no_room(error)))
     }
 
     fn no_room(&self, error: std::io::Error) -> StoreError {

@@ -47,6 +47,9 @@ pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// Hears how far the repair after a crash is, from 0 to 1.
 pub type Progress = Arc<dyn Fn(f64) + Send + Sync>;
 
+/// Gives back room that was put by; true if there was any.
+pub type MakeRoom = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// How the metadata is opened.
 #[derive(Clone)]
 pub struct MetaOptions {
@@ -58,13 +61,21 @@ pub struct MetaOptions {
     pub progress: Progress,
     /// Whether a missing file is made; otherwise it is refused.
     pub create: bool,
+    /// Called when a commit finds no room; if it made some, the commit goes on.
+    pub make_room: MakeRoom,
 }
 
 impl MetaOptions {
     /// The usual options with this clock.
     #[must_use]
     pub fn new(now: Now) -> Self {
-        Self { now, cache_bytes: 64 << 20, progress: Arc::new(|_| {}), create: true }
+        Self {
+            now,
+            cache_bytes: 64 << 20,
+            progress: Arc::new(|_| {}),
+            create: true,
+            make_room: Arc::new(|| false),
+        }
     }
 }
 

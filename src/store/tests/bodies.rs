@@ -158,6 +158,21 @@ fn a_reader_keeps_its_body() {
 }
 
 #[test]
+fn a_chunk_that_is_being_condemned_is_stored_anew() {
+    let store = open(&SimDisk::new());
+    let bytes = noise("condemned", 50_000);
+    let first = put(&store, &bytes);
+    let pins = store.blobs().pins();
+    let chunk = super::super::blobs::pins::Thing::Chunk(crate::model::ids::ChunkNo(1));
+    let late = stage(&store, &bytes, &account(1));
+    assert!(!pins.claim(chunk), "an upload has found it");
+    drop(late);
+    assert!(pins.claim(chunk));
+    let second = put(&store, &bytes);
+    assert_eq!(recount(&store, &[first, second]).chunks, 2);
+}
+
+#[test]
 fn parts_become_one_body_and_a_slice_of_it_shares_its_chunks() {
     let store = open(&SimDisk::new());
     let bytes = noise("parts", 9 << 20);
@@ -241,13 +256,21 @@ fn segment_path(disk: &SimDisk) -> String {
 }
 
 #[test]
-fn a_full_disk_refuses_bodies_and_keeps_releases() {
+fn a_full_disk_refuses_bodies_and_its_reserve_lets_releases_go_on() {
     let disk = SimDisk::new();
-    let store = open(&disk);
-    let id = put(&store, &noise("full", 1000));
+    let room = RoomOptions { reserve_bytes: Some(32 << 20), full_below_bytes: Some(64 << 20) };
+    let store = Store::open(StoreOptions { room, ..options(disk.clone()) }).unwrap();
+    let (one, two) = (put(&store, &noise("one", 1000)), put(&store, &noise("two", 1000)));
     disk.set_free(32 << 20);
     assert!(matches!(store.begin(&account(1)), Err(StoreError::Full)));
-    release(&store, id);
+    release(&store, one);
+    disk.set_free(0);
+    release(&store, two);
+    assert_eq!(recount(&store, &[]).findings, []);
+    drop(store);
+    disk.set_free(1 << 30);
+    let store = Store::open(StoreOptions { room, ..options(disk) }).unwrap();
+    store.begin(&account(1)).unwrap();
 }
 
 #[test]
