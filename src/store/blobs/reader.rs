@@ -131,7 +131,7 @@ impl BlobReader {
                 if (now.segment, now.offset) != (row.segment, row.offset) {
                     return self.load_from(chunk, &now);
                 }
-                if let StoreError::Damaged(_) = &error {
+                if matches!(error, StoreError::Damaged(_)) && row.state == ChunkState::Live {
                     self.mark_bad(chunk, row);
                 }
                 Err(error)
@@ -153,7 +153,6 @@ impl BlobReader {
         let verb = move |tx: &mut crate::store::meta::Tx<'_>| {
             if let Some(mut row) = find_chunk(tx, chunk)?
                 && row == seen
-                && row.state == ChunkState::Live
             {
                 row.state = ChunkState::Bad;
                 tx.put(Table::Chunk, number_key(chunk.0), row.encode());

@@ -1,14 +1,16 @@
 //! Recounts every reference from the rows that hold it and compares with the counts that are
 //! kept. Reads rows only, page by page; memory is four bytes per chunk and per manifest.
 
-use std::{collections::BTreeMap, fmt};
+mod finding;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::rows::{
-    ChunkRow, ChunkState, Life, ManifestRow, NumberRow, PageRow, Queued, Shape, number_behind, number_key,
-    queue_key,
+    ChunkRow, ChunkState, Life, ManifestRow, NumberRow, PageRow, Queued, Shape, known_segments,
+    number_behind, number_key, queue_key,
 };
 use crate::{
-    model::ids::{ChunkNo, ManifestId},
+    model::ids::{ChunkNo, ManifestId, SegmentId},
     store::{
         error::StoreError,
         meta::{
@@ -19,103 +21,12 @@ use crate::{
     },
 };
 
-/// Findings kept in full; more are only counted.
-const FINDINGS: usize = 1000;
+pub use finding::{Finding, Recount};
+
 /// Rows read at a time.
 const ROWS: usize = 1000;
 /// Marks a chunk or manifest that live content needs.
 const NEEDED: u32 = 1 << 31;
-
-/// What does not add up.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Finding {
-    /// Something refers to a manifest that has no row.
-    NoManifest(ManifestId),
-    /// A manifest's count is not what was found.
-    ManifestRefs {
-        /// Which.
-        manifest: ManifestId,
-        /// The count in its row.
-        kept: u64,
-        /// References found.
-        found: u64,
-    },
-    /// A manifest that is open or released is not in the collector's queue, or a live one is.
-    Queue(ManifestId),
-    /// A manifest's pages do not cover its size without gaps.
-    Pages(ManifestId),
-    /// A page belongs to no manifest.
-    StrayPage(ManifestId),
-    /// A manifest refers to a chunk that has no row.
-    NoChunk(ChunkNo),
-    /// A chunk's count is not what was found.
-    ChunkRefs {
-        /// Which.
-        chunk: ChunkNo,
-        /// The count that is kept.
-        kept: u64,
-        /// References found.
-        found: u64,
-    },
-    /// A chunk is condemned although something refers to it.
-    Condemned(ChunkNo),
-    /// A chunk that content needs is known to be damaged.
-    Bad(ChunkNo),
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoManifest(id) => write!(f, "manifest {id} is referred to and has no row"),
-            Self::ManifestRefs { manifest, kept, found } => {
-                write!(f, "manifest {manifest} counts {kept} references, {found} were found")
-            }
-            Self::Queue(id) => write!(f, "manifest {id} and the collector's queue disagree"),
-            Self::Pages(id) => write!(f, "the pages of manifest {id} have a gap"),
-            Self::StrayPage(id) => write!(f, "a page belongs to manifest {id}, which has no row"),
-            Self::NoChunk(chunk) => write!(f, "chunk {chunk} is referred to and has no row"),
-            Self::ChunkRefs { chunk, kept, found } => {
-                write!(f, "chunk {chunk} counts {kept} references, {found} were found")
-            }
-            Self::Condemned(chunk) => write!(f, "chunk {chunk} is condemned and referred to"),
-            Self::Bad(chunk) => write!(f, "chunk {chunk} is damaged and needed"),
-        }
-    }
-}
-
-/// The result of a recount.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Recount {
-    /// Manifests, of whatever state.
-    pub manifests: u64,
-    /// Chunks with a row.
-    pub chunks: u64,
-    /// Chunks that live content needs.
-    pub referenced: u64,
-    /// Chunks that only manifests in the collector's queue refer to.
-    pub queued: u64,
-    /// Chunks that nothing refers to.
-    pub unreferenced: u64,
-    /// How much does not add up.
-    pub found: u64,
-    /// The first of it.
-    pub findings: Vec<Finding>,
-}
-
-impl Recount {
-    /// True if everything adds up.
-    #[must_use]
-    pub fn is_clean(&self) -> bool {
-        self.found == 0
-    }
-
-    fn note(&mut self, finding: Finding) {
-        self.found += 1;
-        if self.findings.len() < FINDINGS {
-            self.findings.push(finding);
-        }
-    }
-}
 
 /// Recounts one state of the store. `references` has one item for every row of the namespace
 /// that names a manifest.
@@ -126,8 +37,14 @@ pub fn recount(
     rows: &dyn Rows,
     references: &mut dyn Iterator<Item = Result<ManifestId, StoreError>>,
 ) -> Result<Recount, StoreError> {
-    let mut count =
-        Counting { rows, manifests: Counts::default(), chunks: Counts::default(), out: Recount::default() };
+    let segments = known_segments(rows)?.into_iter().map(|(segment, _)| segment).collect();
+    let mut count = Counting {
+        rows,
+        manifests: Counts::default(),
+        chunks: Counts::default(),
+        segments,
+        out: Recount::default(),
+    };
     for reference in references {
         count.manifests.add(reference?.0, true);
     }
@@ -143,6 +60,7 @@ struct Counting<'a> {
     /// References found so far; taken out as their manifest is met.
     manifests: Counts,
     chunks: Counts,
+    segments: BTreeSet<SegmentId>,
     out: Recount,
 }
 
@@ -267,6 +185,9 @@ impl Counting<'_> {
         if kept.unwrap_or(1) != found && (found > 0 || kept.is_some()) {
             self.out.note(Finding::ChunkRefs { chunk, kept: kept.unwrap_or(1), found });
         }
+        if found > 0 && !self.segments.contains(&row.segment) {
+            self.out.note(Finding::NoSegment(chunk));
+        }
         match row.state {
             ChunkState::Condemned if found > 0 => self.out.note(Finding::Condemned(chunk)),
             ChunkState::Bad if needed => self.out.note(Finding::Bad(chunk)),
@@ -378,11 +299,11 @@ mod tests {
     use super::{
         super::{
             manifest,
-            rows::{Piece, add_chunk_refs, mem::Mem},
+            rows::{Piece, SegmentRow, add_chunk_refs, mem::Mem},
         },
         *,
     };
-    use crate::{model::ids::SegmentId, store::meta::rows::RowsMut};
+    use crate::store::meta::rows::RowsMut;
 
     fn chunk(rows: &mut Mem, number: u64) {
         let row = ChunkRow {
@@ -412,6 +333,8 @@ mod tests {
     /// Chunk 5000 twice in manifest 1 and once in 2; 1 and 2 make 3; 4 has chunk 7.
     fn store() -> Mem {
         let mut rows = Mem::default();
+        let segment = SegmentRow { kind: 0, sealed: true, length: 9 };
+        rows.put(Table::Segment, number_key(1), segment.encode());
         for number in [1, 5000, 7] {
             chunk(&mut rows, number);
         }
@@ -446,7 +369,8 @@ mod tests {
     #[test]
     fn every_kind_of_disagreement_is_found() {
         type Break = fn(&mut Mem);
-        let cases: [(Break, Finding); 8] = [
+        let cases: [(Break, Finding); 9] = [
+            (|rows| rows.delete(Table::Segment, number_key(1)), Finding::NoSegment(ChunkNo(7))),
             (
                 |rows| manifest::retain(rows, ManifestId(4)).unwrap(),
                 Finding::ManifestRefs { manifest: ManifestId(4), kept: 2, found: 1 },
