@@ -136,3 +136,71 @@ impl Batch {
         index.offer(chunks.filter_map(|(chunk, row)| Some((HashKey::new(row.domain, &row.digest)?, *chunk))));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{
+            pins::{Pins, Thing},
+            rows::mem::Mem,
+        },
+        *,
+    };
+    use crate::model::{ids::SegmentId, limits};
+
+    fn row(number: u64) -> ChunkRow {
+        ChunkRow {
+            segment: SegmentId(1),
+            offset: 0,
+            stored_len: 1,
+            raw_len: 10,
+            codec: 0,
+            domain: 1,
+            state: ChunkState::Live,
+            digest: *blake3::hash(&number.to_be_bytes()).as_bytes(),
+            crc32: 0,
+            crc32c: 0,
+            crc64: 0,
+        }
+    }
+
+    /// Fills a batch with one kind of piece and says how many rows it writes.
+    fn rows_of(add: impl Fn(&mut Batch, u64)) -> usize {
+        let (mut batch, mut rows) = (Batch::at(0), Mem::default());
+        for number in 1.. {
+            rows.put(Table::Chunk, number_key(number), row(number).encode());
+            add(&mut batch, number);
+            if batch.is_full(1 << 30) {
+                break;
+            }
+        }
+        let before = rows.clone();
+        batch.put(&mut rows, ManifestId(1)).unwrap();
+        rows.0.iter().filter(|(key, value)| before.0.get(key) != Some(value)).count().max(batch.fresh.len())
+    }
+
+    #[test]
+    fn a_full_batch_leaves_room_in_a_transaction_for_the_verb_that_seals_it() {
+        let pins = Arc::new(Pins::default());
+        let pin = |number| pins.pin(Thing::Chunk(ChunkNo(number))).unwrap();
+        let kinds: [&dyn Fn(&mut Batch, u64); 3] = [
+            &|batch, number| batch.fresh(ChunkNo(number), row(number)),
+            &|batch, number| batch.hit(ChunkNo(number), pin(number), 10),
+            &|batch, _| batch.hole(10),
+        ];
+        for add in kinds {
+            let rows = rows_of(add);
+            assert!((ROWS - 20..limits::TX_ROWS - 200).contains(&rows), "{rows}");
+        }
+    }
+
+    #[test]
+    fn a_full_batch_is_one_with_enough_bytes_too() {
+        let mut batch = Batch::at(5);
+        assert!(!batch.is_full(2));
+        batch.fresh(ChunkNo(1), row(1));
+        batch.fresh(ChunkNo(2), row(2));
+        assert!(batch.is_full(2));
+        assert_eq!((batch.end(), batch.pieces()), (25, 2));
+    }
+}

@@ -85,7 +85,7 @@ fn a_long_body_that_a_crash_cut_off_is_queued_at_the_next_opening() {
 }
 
 #[test]
-fn a_body_of_many_small_changes_stays_within_the_rows_of_a_transaction() {
+fn holes_and_repetitions_make_long_bodies_too() {
     let store = open(&SimDisk::new());
     let bytes = noise("rows", 1 << 20);
     let first = put(&store, &bytes);
