@@ -9,6 +9,9 @@ pub mod caller;
 pub mod error;
 mod health;
 pub mod nouns;
+mod recognised;
+mod seal;
+mod tokens;
 mod unbuilt;
 
 pub use error::Error;

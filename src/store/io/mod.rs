@@ -32,11 +32,15 @@ pub enum Site {
     RootDir,
     /// The reserve.
     Reserve,
+    /// The file with the keys, before it is renamed into place.
+    Keys,
+    /// The folder of that file, and the data directory that names the folder.
+    KeysDir,
 }
 
 impl Site {
     /// Every site, for tests that leave out one after the other.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::SegmentData,
         Self::SegmentSeal,
         Self::SegmentDir,
@@ -45,6 +49,8 @@ impl Site {
         Self::Format,
         Self::RootDir,
         Self::Reserve,
+        Self::Keys,
+        Self::KeysDir,
     ];
 }
 
