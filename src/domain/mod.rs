@@ -5,18 +5,40 @@
 //! protocol: doors translate requests into verbs and nouns back into answers.
 
 mod access;
+mod accounts;
+mod authenticate;
+mod buckets;
 pub mod caller;
+mod credentials;
 pub mod error;
 mod health;
+mod lanes;
 pub mod nouns;
+mod passwords;
 mod recognised;
 mod seal;
+mod start;
 mod tokens;
 mod unbuilt;
 
+pub use authenticate::Presented;
 pub use error::Error;
-pub use unbuilt::{Opened, PartPut, Presented, Put};
+pub use start::{StartOptions, World};
+pub use unbuilt::{Opened, PartPut, Put};
+
+use std::sync::{Arc, Mutex};
+
+use crate::{
+    outside::{clock::Clock, random::Random},
+    store::{Driver, Store},
+};
+use credentials::Credentials;
 
 /// The system, opened once and shared by all doors.
-#[derive(Debug)]
-pub struct Holdall {}
+pub struct Holdall {
+    store: Arc<Store>,
+    driver: Mutex<Option<Driver>>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    credentials: Credentials,
+}

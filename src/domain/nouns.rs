@@ -439,6 +439,19 @@ pub struct NewAccount {
     pub password: Option<Secret>,
 }
 
+/// A change to an account; `None` leaves a setting alone.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct AccountChange {
+    /// For people.
+    pub display_name: Option<String>,
+    /// `Some(None)` takes the address off.
+    pub email: Option<Option<String>>,
+    /// Whether it manages accounts.
+    pub admin: Option<bool>,
+    /// `Some(None)` takes the quota off.
+    pub quota: Option<Option<u64>>,
+}
+
 /// An access key, without its secret.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AccessKey {

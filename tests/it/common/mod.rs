@@ -8,9 +8,11 @@ pub(crate) mod wire;
 use std::{net::SocketAddr, sync::Arc};
 
 use holdall::{
-    domain::Holdall,
+    domain::{Holdall, StartOptions, World},
     doors::gate::{Doors, Serves},
+    outside::{clock::SystemClock, random::SystemRandom},
     server::{ListenerConfig, Server, ServerConfig},
+    store::io::disk::Disk,
 };
 use tempfile::TempDir;
 
@@ -65,8 +67,10 @@ impl TestServer {
 }
 
 /// The one place where tests open the system.
-fn open(_directory: &TempDir) -> Arc<Holdall> {
-    Arc::new(Holdall {})
+fn open(directory: &TempDir) -> Arc<Holdall> {
+    let disk = Disk::open(directory.path().join("data")).unwrap();
+    let world = World { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
+    Holdall::start(StartOptions::new(Arc::new(disk)), world).unwrap()
 }
 
 fn config(change: impl FnOnce(&mut ServerConfig)) -> ServerConfig {

@@ -1,0 +1,62 @@
+//! Where async verbs meet the synchronous store: reads run in a lane of blocking threads on a
+//! short snapshot, writes go to the committer. Nothing else in the domain blocks.
+
+use std::sync::Arc;
+
+use tokio::{sync::oneshot, task};
+
+use super::{Error, Holdall};
+use crate::store::{
+    blobs::Staged,
+    meta::{Snapshot, Tx},
+};
+
+impl Holdall {
+    /// Runs `look` on a snapshot that is let go when it returns.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Snapshot) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let store = Arc::clone(&self.store);
+        self.blocking(move || look(&store.snapshot()?)).await
+    }
+
+    /// Runs `verb` in the next group commit. The answer, a refusal too, follows the group's sync.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        verb: impl FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.commit(None, verb).await
+    }
+
+    /// As [`Holdall::write`], once the staged bytes are durable.
+    pub(crate) async fn commit<T: Send + 'static>(
+        &self,
+        staged: Option<Arc<Staged>>,
+        verb: impl FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (done, answer) = oneshot::channel();
+        self.store.commit(staged, verb, move |result| {
+            // Nobody waits any more when the client went away; the write stands all the same.
+            let _ = done.send(result);
+        });
+        answer.await.unwrap_or_else(|_| Err(Error::Unavailable { reason: "the committer is gone".into() }))
+    }
+
+    /// Runs work that may wait for the disk off the async workers.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        blocking(work).await
+    }
+}
+
+/// As [`Holdall::blocking`].
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|fault| Err(Error::Internal { reason: format!("a blocking task failed: {fault}") }))
+}

@@ -1,0 +1,228 @@
+//! Passwords of accounts: argon2id on a bounded pool. Each run takes 19 MiB, so that few run at
+//! once, a few more wait, and the rest is told to come back. Knows no accounts.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, AtomicUsize, Ordering},
+};
+
+use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use unicode_normalization::UnicodeNormalization;
+use zeroize::Zeroizing;
+
+use super::{Error, lanes::blocking};
+use crate::{
+    model::{
+        limits::{PASSWORD_BYTES, PASSWORD_MIN_CHARS},
+        secret::Secret,
+    },
+    outside::random::Random,
+};
+
+/// KiB of memory, rounds and lanes: what OWASP asks for at least. When these rise, hashes made
+/// before are replaced at the next good password.
+const MEMORY_KIB: u32 = 19 << 10;
+const ROUNDS: u32 = 2;
+const LANES: u32 = 1;
+const SALT_BYTES: usize = 16;
+const AT_ONCE: usize = 4;
+const WAITING: usize = 64;
+
+/// What a password turned out to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Verdict {
+    /// It is the one that was hashed.
+    pub(super) right: bool,
+    /// Its hash is weaker than new ones.
+    pub(super) outdated: bool,
+}
+
+/// The pool.
+#[derive(Debug)]
+pub(super) struct Passwords {
+    slots: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    runs: AtomicU64,
+}
+
+/// The form in which a password is hashed and compared: NFC, as keyboards disagree.
+pub(super) fn normal(password: &Secret) -> Zeroizing<String> {
+    Zeroizing::new(password.reveal().nfc().collect())
+}
+
+/// Checks a password that is to be set.
+pub(super) fn check_new(password: &Secret) -> Result<(), Error> {
+    if password.reveal().len() > PASSWORD_BYTES {
+        return Err(Error::TooLarge { what: "the password", limit: PASSWORD_BYTES as u64 });
+    }
+    if normal(password).chars().count() < PASSWORD_MIN_CHARS {
+        return Err(Error::Invalid(format!("a password has at least {PASSWORD_MIN_CHARS} characters")));
+    }
+    Ok(())
+}
+
+impl Passwords {
+    pub(super) fn new() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self {
+            slots: Arc::new(Semaphore::new(cores.min(AT_ONCE))),
+            waiting: AtomicUsize::new(0),
+            runs: AtomicU64::new(0),
+        }
+    }
+
+    /// How often argon2 ran.
+    #[cfg(test)]
+    pub(super) fn runs(&self) -> u64 {
+        self.runs.load(Ordering::Relaxed)
+    }
+
+    /// Hashes a password that is to be set.
+    pub(super) async fn hash(&self, password: &Secret, random: &dyn Random) -> Result<String, Error> {
+        let mut salt = [0; SALT_BYTES];
+        random.fill(&mut salt);
+        let password = normal(password);
+        self.run(move || {
+            let hash: PasswordHash = hasher()?
+                .hash_password_with_salt(password.as_bytes(), &salt)
+                .map_err(|why| fault(&why.to_string()))?;
+            Ok(hash.to_string())
+        })
+        .await
+    }
+
+    /// Compares a password in its normal form with a hash. Without a hash it takes as long, and
+    /// is wrong.
+    pub(super) async fn verify(
+        &self,
+        password: Zeroizing<String>,
+        hash: Option<String>,
+    ) -> Result<Verdict, Error> {
+        self.run(move || {
+            let known = hash.is_some();
+            let hash = hash.unwrap_or_else(nobodys_hash);
+            let hash = PasswordHash::new(&hash).map_err(|why| fault(&why.to_string()))?;
+            let right = hasher()?.verify_password(password.as_bytes(), &hash).is_ok();
+            Ok(Verdict { right: right && known, outdated: is_outdated(&hash) })
+        })
+        .await
+    }
+
+    /// Runs argon2 in a slot. The slot is kept until the run ends, even if nobody waits for it.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let slot = self.slot().await?;
+        self.runs.fetch_add(1, Ordering::Relaxed);
+        blocking(move || {
+            let _slot = slot;
+            work()
+        })
+        .await
+    }
+
+    async fn slot(&self) -> Result<OwnedSemaphorePermit, Error> {
+        if let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
+            return Ok(slot);
+        }
+        let _waiting = Waiting::join(&self.waiting)?;
+        Arc::clone(&self.slots).acquire_owned().await.map_err(|_| fault("the pool is closed"))
+    }
+}
+
+/// A place in the queue, given up when dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn join(count: &'a AtomicUsize) -> Result<Self, Error> {
+        let place = Self(count);
+        if count.fetch_add(1, Ordering::Relaxed) >= WAITING {
+            return Err(Error::Busy("too many passwords are being checked".into()));
+        }
+        Ok(place)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn hasher() -> Result<Argon2<'static>, Error> {
+    let params = Params::new(MEMORY_KIB, ROUNDS, LANES, None).map_err(|why| fault(&why.to_string()))?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+fn fault(reason: &str) -> Error {
+    Error::Internal { reason: format!("argon2: {reason}") }
+}
+
+/// A hash as costly as any, of no password.
+fn nobodys_hash() -> String {
+    let (salt, hash) = ("A".repeat(22), "A".repeat(43));
+    format!("$argon2id$v=19$m={MEMORY_KIB},t={ROUNDS},p={LANES}${salt}${hash}")
+}
+
+fn is_outdated(hash: &PasswordHash) -> bool {
+    let Ok(params) = Params::try_from(hash) else { return true };
+    hash.algorithm != Algorithm::Argon2id.ident()
+        || params.m_cost() < MEMORY_KIB
+        || params.t_cost() < ROUNDS
+        || params.p_cost() < LANES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outside::random::SeededRandom;
+
+    async fn verify(pool: &Passwords, password: &str, hash: Option<&str>) -> Verdict {
+        pool.verify(normal(&Secret::new(password)), hash.map(str::to_owned)).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_password_is_right_however_its_accents_were_typed() {
+        let pool = Passwords::new();
+        let random = SeededRandom::new(1);
+        let hash = pool.hash(&Secret::new("caf\u{e9} noir"), &random).await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        let right = Verdict { right: true, outdated: false };
+        assert_eq!(verify(&pool, "cafe\u{301} noir", Some(&hash)).await, right);
+        assert!(!verify(&pool, "cafe noir", Some(&hash)).await.right);
+        assert!(!verify(&pool, "cafe noir", None).await.right);
+        assert_eq!(pool.runs(), 4, "nobody's password is checked as thoroughly");
+        let again = pool.hash(&Secret::new("caf\u{e9} noir"), &random).await.unwrap();
+        assert_ne!(hash, again, "salted");
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_weaker_parameters_is_right_and_outdated() {
+        let weak = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(64, 1, 1, None).unwrap());
+        let hash: PasswordHash = weak.hash_password_with_salt(b"password", &[7; 16]).unwrap();
+        let verdict = verify(&Passwords::new(), "password", Some(&hash.to_string())).await;
+        assert_eq!(verdict, Verdict { right: true, outdated: true });
+    }
+
+    #[test]
+    fn a_new_password_has_eight_characters_and_1024_bytes_at_most() {
+        for good in ["12345678", "ééééééé!", &"a".repeat(1024)] {
+            assert!(check_new(&Secret::new(good)).is_ok(), "{good}");
+        }
+        for bad in ["", "1234567", "e\u{301}e\u{301}e\u{301}e\u{301}", &"a".repeat(1025)] {
+            assert!(check_new(&Secret::new(bad)).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_queue_has_an_end_and_places_are_given_back() {
+        let count = AtomicUsize::new(0);
+        let full: Vec<_> = (0..WAITING).map(|_| Waiting::join(&count).unwrap()).collect();
+        assert!(matches!(Waiting::join(&count), Err(Error::Busy(_))));
+        drop(full);
+        assert!(Waiting::join(&count).is_ok());
+        assert_eq!(count.load(Ordering::Relaxed), 0);
+    }
+}

@@ -1,0 +1,127 @@
+//! Opening the system: the store with the threads that drive it, the keys beside it, and the
+//! world handed in.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::{Error, Holdall, credentials::Credentials, seal::Keys};
+use crate::{
+    outside::{clock::Clock, random::Random},
+    store::{
+        Store, StoreOptions,
+        dir::RoomOptions,
+        error::StoreError,
+        io::Io,
+        meta::Progress,
+        rows::credential::{self, Vouched},
+    },
+};
+
+/// The world a system lives in.
+#[derive(Clone)]
+pub struct World {
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Makes keys, tokens and nonces.
+    pub random: Arc<dyn Random>,
+}
+
+/// How a data directory is opened.
+#[derive(Clone)]
+pub struct StartOptions {
+    /// The disk, rooted at the data directory.
+    pub io: Arc<dyn Io>,
+    /// Whether an empty folder becomes a new store; otherwise it is refused.
+    pub create: bool,
+    /// Whether accounts share what they send.
+    pub shared_dedup: bool,
+    /// Room put by, and when new bodies are refused.
+    pub room: RoomOptions,
+    /// Memory for pages of the metadata, in bytes.
+    pub cache_bytes: usize,
+    /// Called while large metadata is repaired after a crash.
+    pub progress: Progress,
+}
+
+impl StartOptions {
+    /// The usual options.
+    #[must_use]
+    pub fn new(io: Arc<dyn Io>) -> Self {
+        Self {
+            io,
+            create: true,
+            shared_dedup: false,
+            room: RoomOptions::default(),
+            cache_bytes: 64 << 20,
+            progress: Arc::new(|_| {}),
+        }
+    }
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for StartOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StartOptions").field("create", &self.create).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Holdall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Holdall").finish_non_exhaustive()
+    }
+}
+
+impl Holdall {
+    /// Opens a data directory and starts the threads. Blocking.
+    ///
+    /// # Errors
+    /// Unavailable when the directory or its keys are refused, damaged when they are.
+    pub fn start(options: StartOptions, world: World) -> Result<Arc<Self>, Error> {
+        let (clock, io) = (Arc::clone(&world.clock), Arc::clone(&options.io));
+        let mut fresh_uuid = [0; 16];
+        world.random.fill(&mut fresh_uuid);
+        let store = Store::open(StoreOptions {
+            create: options.create,
+            shared_dedup: options.shared_dedup,
+            room: options.room,
+            cache_bytes: options.cache_bytes,
+            progress: options.progress,
+            ..StoreOptions::new(options.io, Arc::new(move || clock.now()), fresh_uuid)
+        })?;
+        let credentials = Credentials::new(open_keys(&store, &*io, &*world.random)?, &*world.random);
+        let driver = Mutex::new(Some(Store::drive(&store)?));
+        Ok(Arc::new(Self { store, driver, credentials, clock: world.clock, random: world.random }))
+    }
+
+    /// Commits what was taken, and closes the store. Blocking. Verbs answer that the system is
+    /// not available from then on.
+    ///
+    /// # Errors
+    /// If the last commit failed; nothing acknowledged is lost then.
+    pub fn close(&self) -> Result<(), Error> {
+        let driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner).take();
+        driver.map_or(Ok(()), |driver| driver.close().map_err(Error::from))
+    }
+}
+
+/// Opens the keys. They are durable before anything is sealed under them, and the metadata
+/// vouches for them from then on.
+fn open_keys(store: &Store, io: &dyn Io, random: &dyn Random) -> Result<Keys, StoreError> {
+    let vouched = credential::voucher(&store.snapshot()?, Vouched::Keys)?;
+    let keys = Keys::open(io, random, vouched)?;
+    if vouched.is_none() {
+        let voucher = keys.voucher();
+        store.apply::<(), StoreError>(None, move |tx| {
+            credential::vouch(tx, Vouched::Keys, voucher);
+            Ok(())
+        })?;
+    }
+    Ok(keys)
+}
