@@ -7,6 +7,7 @@
 mod access;
 mod accounts;
 mod authenticate;
+mod bootstrap;
 mod buckets;
 pub mod caller;
 mod credentials;
@@ -18,10 +19,13 @@ mod passwords;
 mod recognised;
 mod seal;
 mod start;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod unbuilt;
 
 pub use authenticate::Presented;
+pub use bootstrap::{FirstAdmin, Welcome};
 pub use error::Error;
 pub use start::{StartOptions, World};
 pub use unbuilt::{Opened, PartPut, Put};

@@ -238,7 +238,10 @@ mod tests {
             of_owner(&rows, AccountId(7), ("p", Some("papers")), 9).unwrap(),
             std::slice::from_ref(&first)
         );
-        assert_eq!(of_owner(&rows, AccountId(7), ("ph", Some("a")), 9).unwrap(), [first.clone()]);
+        assert_eq!(
+            of_owner(&rows, AccountId(7), ("ph", Some("a")), 9).unwrap(),
+            std::slice::from_ref(&first)
+        );
         assert_eq!(all(&rows, ("", None), 2).unwrap(), [second, first.clone()]);
         assert_eq!(count(&rows, AccountId(7), 9).unwrap(), 2);
         remove(&mut rows, &first);

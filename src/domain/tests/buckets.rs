@@ -1,0 +1,149 @@
+//! Buckets that come, change and go.
+
+use super::*;
+use crate::{
+    domain::{
+        error::What,
+        nouns::{BucketChange, HistoryPolicy, ListBuckets, Versioning},
+    },
+    model::{ids::Seq, limits::BUCKETS_PER_ACCOUNT},
+    store::{
+        meta::{key::Key, rows::RowsMut, table::Table},
+        rows,
+    },
+};
+
+async fn make(trial: &Trial, caller: &Caller, name: &str) -> Result<(), Error> {
+    let name = bucket(name);
+    trial.holdall.create_bucket(caller, &name, HistoryPolicy::Off, None).await.map(drop)
+}
+
+#[tokio::test]
+async fn a_name_is_taken_once_and_says_by_whom_only_to_its_owner() {
+    let trial = Trial::new().await;
+    let (ada, bob) = (trial.caller("ada").await, trial.caller("bob").await);
+    make(&trial, &ada, "photos").await.unwrap();
+    assert!(matches!(make(&trial, &ada, "photos").await, Err(Error::ExistsYours(_))));
+    assert!(matches!(make(&trial, &bob, "photos").await, Err(Error::Exists(What::Bucket, _))));
+    assert!(matches!(make(&trial, &Caller::Anonymous, "plans").await, Err(Error::Unauthenticated(_))));
+    trial.holdall.remove_bucket(&ada, &bucket("photos")).await.unwrap();
+    make(&trial, &bob, "photos").await.unwrap();
+    assert!(matches!(trial.holdall.show_bucket(&ada, &bucket("photos")).await, Err(Error::Denied(_))));
+}
+
+#[tokio::test]
+async fn only_managers_make_buckets_for_others() {
+    let trial = Trial::new().await;
+    let (ada, root) = (trial.caller("ada").await, trial.caller("root").await);
+    let bob = account("bob");
+    let make = |caller: Caller, name: &str, owner: Option<&AccountName>| {
+        let (holdall, name, owner) = (trial.holdall.clone(), bucket(name), owner.cloned());
+        async move { holdall.create_bucket(&caller, &name, HistoryPolicy::Off, owner.as_ref()).await }
+    };
+    assert!(matches!(make(ada.clone(), "one", Some(&bob)).await, Err(Error::Denied(_))));
+    assert_eq!(make(ada, "one", Some(&account("ada"))).await.unwrap().owner_name.as_str(), "ada");
+    assert_eq!(make(root, "two", Some(&bob)).await.unwrap().owner_name.as_str(), "bob");
+    assert_eq!(make(Caller::Operator, "three", Some(&bob)).await.unwrap().owner_name.as_str(), "bob");
+    assert!(matches!(make(Caller::Operator, "four", None).await, Err(Error::Invalid(_))));
+    let nobody = make(Caller::Operator, "four", Some(&account("nobody"))).await;
+    assert!(matches!(nobody, Err(Error::NotFound(What::Account, _))));
+}
+
+#[tokio::test]
+async fn a_listing_shows_owned_buckets_within_the_scope_page_by_page() {
+    let trial = Trial::new().await;
+    let ada = trial.caller("ada").await;
+    for name in ["photos", "papers", "plans"] {
+        make(&trial, &ada, name).await.unwrap();
+    }
+    let scope = Scope { buckets: vec![bucket("papers"), bucket("bob")], read_only: false };
+    let token = trial.app_password("ada", scope).await.1;
+    let app = trial.by_token(&token).await.unwrap();
+    let list = |caller: &Caller, prefix: &str, after: Option<&str>, limit| {
+        let which = ListBuckets { prefix: prefix.into(), after: after.map(str::to_owned), limit };
+        let (holdall, caller) = (trial.holdall.clone(), caller.clone());
+        async move {
+            let found = holdall.list_buckets(&caller, which).await.unwrap();
+            found.iter().map(|bucket| bucket.name.to_string()).collect::<Vec<_>>().join(" ")
+        }
+    };
+    assert_eq!(list(&ada, "", None, 100).await, "ada papers photos plans");
+    assert_eq!(list(&ada, "", None, 2).await, "ada papers");
+    assert_eq!(list(&ada, "", Some("papers"), 100).await, "photos plans");
+    assert_eq!(list(&ada, "ph", None, 100).await, "photos");
+    assert_eq!(list(&app, "", None, 1).await, "papers");
+    assert_eq!(list(&Caller::Operator, "", None, 100).await, "ada bob papers photos plans root");
+    let nobody = trial.holdall.list_buckets(&Caller::Anonymous, ListBuckets::default()).await;
+    assert!(matches!(nobody, Err(Error::Unauthenticated(_))));
+    assert!(matches!(make(&trial, &app, "plans2").await, Err(Error::Denied(_))));
+}
+
+#[tokio::test]
+async fn names_block_the_removal_of_a_bucket_and_trash_and_uploads_do_not() {
+    let trial = Trial::new().await;
+    let (holdall, name) = (&trial.holdall, bucket("ada"));
+    let ada = trial.caller("ada").await;
+    for table in [Table::Dent, Table::Dead, Table::Litter] {
+        let row = move |there: bool| {
+            holdall.write(move |tx| {
+                let row = rows::bucket::by_name(tx, &bucket("ada"))?.unwrap();
+                let key = rows::tree::dent_key(row.id, row.root, "name");
+                if there {
+                    tx.put(table, key, vec![1])
+                } else {
+                    tx.delete(table, key)
+                }
+                Ok(())
+            })
+        };
+        row(true).await.unwrap();
+        let kept = holdall.remove_bucket(&ada, &name).await;
+        assert!(matches!(kept, Err(Error::NotEmpty(_))), "{table:?}");
+        row(false).await.unwrap();
+    }
+    let left = holdall.write(|tx| {
+        let row = rows::bucket::by_name(tx, &bucket("ada"))?.unwrap();
+        tx.put(Table::Trash, Key::new().number(row.id.0).number(Seq(1).0).done(), vec![1]);
+        tx.put(Table::Upload, Key::new().number(row.id.0).part(b"key").number(1).done(), vec![1]);
+        Ok(row.id)
+    });
+    let id = left.await.unwrap();
+    holdall.remove_bucket(&ada, &name).await.unwrap();
+    let gone = holdall.show_bucket(&ada, &name).await;
+    assert!(matches!(gone, Err(Error::NotFound(What::Bucket, _))));
+    let work = holdall.read(|rows| Ok(rows::work::next(rows, rows::work::Kind::Bucket)?)).await.unwrap();
+    assert_eq!(work.unwrap().bucket, id, "the rest is left to a job");
+}
+
+#[tokio::test]
+async fn versioning_is_suspended_and_never_taken_back() {
+    let trial = Trial::new().await;
+    let ada = trial.caller("ada").await;
+    let set = |versioning| {
+        let change = BucketChange { versioning: Some(versioning), ..BucketChange::default() };
+        let (holdall, ada) = (trial.holdall.clone(), ada.clone());
+        async move { holdall.change_bucket(&ada, &bucket("ada"), change).await }
+    };
+    assert_eq!(set(Versioning::Never).await.unwrap().versioning, Versioning::Never);
+    assert_eq!(set(Versioning::Enabled).await.unwrap().versioning, Versioning::Enabled);
+    assert!(matches!(set(Versioning::Never).await, Err(Error::Conflict(_))));
+    assert_eq!(set(Versioning::Suspended).await.unwrap().versioning, Versioning::Suspended);
+    let quota = BucketChange { quota: Some(Some(5)), ..BucketChange::default() };
+    let bob = trial.caller("bob").await;
+    let denied = trial.holdall.change_bucket(&bob, &bucket("ada"), quota.clone()).await;
+    assert!(matches!(denied, Err(Error::Denied(_))));
+    let changed = trial.holdall.change_bucket(&Caller::Operator, &bucket("ada"), quota).await.unwrap();
+    assert_eq!((changed.quota, changed.versioning), (Some(5), Versioning::Suspended));
+    assert_eq!(trial.holdall.bucket_usage(&ada, &bucket("ada")).await.unwrap(), Default::default());
+    assert!(trial.holdall.bucket_usage(&bob, &bucket("ada")).await.is_err());
+}
+
+#[tokio::test]
+async fn an_account_has_a_thousand_buckets_at_most() {
+    let trial = Trial::new().await;
+    let ada = trial.caller("ada").await;
+    let names: Vec<_> = (1..BUCKETS_PER_ACCOUNT).map(|n| format!("b{n:04}")).collect();
+    let made = futures::future::join_all(names.iter().map(|name| make(&trial, &ada, name))).await;
+    assert!(made.iter().all(Result::is_ok));
+    assert!(matches!(make(&trial, &ada, "one-more").await, Err(Error::TooMany { .. })));
+}

@@ -1,0 +1,96 @@
+//! Verbs on a store that lives in memory.
+
+mod accounts;
+mod authenticate;
+mod bootstrap;
+mod buckets;
+mod credentials;
+
+use std::sync::Arc;
+
+use super::{
+    Error, Holdall, Presented, StartOptions, World,
+    caller::{Caller, Scope},
+    nouns::{AppPassword, NewAccount},
+};
+use crate::{
+    model::{
+        name::{AccountName, BucketName},
+        secret::Secret,
+        time::Timestamp,
+    },
+    outside::{clock::SetClock, random::SeededRandom},
+    store::io::{Io, sim::SimDisk},
+};
+
+/// The password of every account that has one.
+pub(super) const PASSWORD: &str = "correct horse";
+
+pub(super) struct Trial {
+    pub(super) disk: Arc<SimDisk>,
+    pub(super) clock: Arc<SetClock>,
+    pub(super) holdall: Arc<Holdall>,
+}
+
+pub(super) fn start(disk: Arc<SimDisk>, seed: u64) -> Result<Trial, Error> {
+    let clock = Arc::new(SetClock::at(Timestamp(1_000_000)));
+    let world = World { clock: clock.clone(), random: Arc::new(SeededRandom::new(seed)) };
+    let io: Arc<dyn Io> = disk.clone();
+    Ok(Trial { holdall: Holdall::start(StartOptions::new(io), world)?, disk, clock })
+}
+
+pub(super) fn account(text: &str) -> AccountName {
+    AccountName::parse(text).unwrap()
+}
+
+pub(super) fn bucket(text: &str) -> BucketName {
+    BucketName::parse(text).unwrap()
+}
+
+impl Trial {
+    /// An admin `root`, and the people `ada` and `bob`.
+    pub(super) async fn new() -> Self {
+        let trial = start(Arc::new(SimDisk::new()), 1).unwrap();
+        for name in ["root", "ada", "bob"] {
+            trial.add(name, Some(PASSWORD)).await.unwrap();
+        }
+        trial
+    }
+
+    pub(super) async fn add(&self, name: &str, password: Option<&str>) -> Result<(), Error> {
+        let new = NewAccount {
+            name: account(name),
+            display_name: String::new(),
+            email: Some(format!("{name}@Example.org")),
+            admin: name == "root",
+            password: password.map(Secret::new),
+        };
+        self.holdall.add_account(&Caller::Operator, new).await.map(drop)
+    }
+
+    pub(super) async fn login(&self, user: &str, password: &str) -> Result<Caller, Error> {
+        let password = Secret::new(password);
+        self.holdall.authenticate(Presented::Password { user, password: &password }).await
+    }
+
+    /// A person who gave its own password.
+    pub(super) async fn caller(&self, name: &str) -> Caller {
+        self.login(name, PASSWORD).await.unwrap()
+    }
+
+    pub(super) async fn app_password(&self, name: &str, scope: Scope) -> (AppPassword, Secret) {
+        let made =
+            self.holdall.add_app_password(&Caller::Operator, &account(name), "phone", scope, None).await;
+        made.unwrap()
+    }
+
+    pub(super) async fn by_token(&self, token: &Secret) -> Result<Caller, Error> {
+        self.holdall.authenticate(Presented::Token(token)).await
+    }
+
+    /// Signs in with the secret the client believes in.
+    pub(super) async fn by_key(&self, access_key: &str, believed: &Secret) -> Result<Caller, Error> {
+        let verify = |secret: &Secret| secret.matches(believed.reveal());
+        self.holdall.authenticate(Presented::Signature { access_key, verify: &verify }).await
+    }
+}
