@@ -183,7 +183,8 @@ mod tests {
     fn a_full_batch_leaves_room_in_a_transaction_for_the_verb_that_seals_it() {
         let pins = Arc::new(Pins::default());
         let pin = |number| pins.pin(Thing::Chunk(ChunkNo(number))).unwrap();
-        let kinds: [&dyn Fn(&mut Batch, u64); 3] = [
+        type Add<'a> = &'a dyn Fn(&mut Batch, u64);
+        let kinds: [Add<'_>; 3] = [
             &|batch, number| batch.fresh(ChunkNo(number), row(number)),
             &|batch, number| batch.hit(ChunkNo(number), pin(number), 10),
             &|batch, _| batch.hole(10),
