@@ -1,1 +1,4 @@
 //! S3: the same files as objects.
+
+mod code;
+mod error;
