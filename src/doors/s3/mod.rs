@@ -2,3 +2,5 @@
 
 mod code;
 mod error;
+mod query;
+mod sigv4;
