@@ -147,3 +147,12 @@ pub(crate) enum Presentation {
     /// One to be verified.
     Signed(Claim),
 }
+
+/// The seed of AWS's example of a streamed body, which other tests build on.
+#[cfg(test)]
+pub(crate) fn test_seed(signature: &str) -> Seed {
+    let secret = Secret::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
+    let signing = Signing { timestamp: "20130524T000000Z".into(), region: "us-east-1".into() };
+    let key = SigningKey::derive(&secret, signing.date(), &signing.region).unwrap();
+    Seed { key, lines: signing.lines(), signature: signature.to_owned() }
+}
