@@ -3,5 +3,6 @@
 mod chunked;
 mod code;
 mod error;
+mod payload;
 mod query;
 mod sigv4;
