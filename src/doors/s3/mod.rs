@@ -1,5 +1,6 @@
 //! S3: the same files as objects.
 
+mod allow;
 mod chunked;
 mod code;
 mod error;
