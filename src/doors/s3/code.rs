@@ -12,8 +12,7 @@ macro_rules! codes {
 
         impl Code {
             /// All of them.
-            #[cfg(test)]
-            pub(crate) const ALL: &[Self] = &[$(Self::$name,)*];
+            const ALL: &[Self] = &[$(Self::$name,)*];
 
             /// The code as clients read it.
             pub(crate) fn as_str(self) -> &'static str {
@@ -33,6 +32,11 @@ macro_rules! codes {
 }
 
 impl Code {
+    /// The code of this spelling, if it is one of ours.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == text)
+    }
+
     /// The status it is sent with.
     pub(crate) fn status(self) -> StatusCode {
         StatusCode::from_u16(self.number()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)

@@ -83,8 +83,6 @@ pub(crate) fn same(left: &str, right: &str) -> bool {
 pub(crate) struct Claim {
     /// Whose secret it was signed with.
     pub(crate) access_key: String,
-    /// Made with a URL, not with a header.
-    pub(crate) presigned: bool,
     /// What the signature says of the body: a hash, or one of the words S3 defines.
     pub(crate) payload: String,
     signing: Signing,

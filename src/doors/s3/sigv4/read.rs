@@ -105,7 +105,7 @@ fn by_header(head: &Head<'_>, text: &str, region: &str, now: Timestamp) -> Resul
     let payload = head.headers.get(SHA256).and_then(|value| value.to_str().ok()).ok_or_else(|| {
         Refusal::say(Code::InvalidRequest, "Missing required header for this request: x-amz-content-sha256")
     })?;
-    Ok(claim(head, credential, &timestamp, (signed_headers, signature, payload), false))
+    Ok(claim(head, credential, &timestamp, (signed_headers, signature, payload)))
 }
 
 fn presigned(head: &Head<'_>, region: &str, now: Timestamp) -> Result<Claim, Refusal> {
@@ -130,7 +130,7 @@ fn presigned(head: &Head<'_>, region: &str, now: Timestamp) -> Result<Claim, Ref
     all_is_signed(head, signed_headers)?;
     let in_header = head.headers.get(SHA256).map(|value| value.to_str().unwrap_or_default());
     let payload = in_header.or(head.query.only("X-Amz-Content-Sha256")).unwrap_or("UNSIGNED-PAYLOAD");
-    Ok(claim(head, credential, timestamp, (signed_headers, signature, payload), true))
+    Ok(claim(head, credential, timestamp, (signed_headers, signature, payload)))
 }
 
 fn lifetime(text: &str) -> Result<i64, Refusal> {
@@ -163,11 +163,9 @@ fn claim(
     credential: Credential<'_>,
     timestamp: &str,
     (signed_headers, signature, payload): (&str, &str, &str),
-    presigned: bool,
 ) -> Claim {
     Claim {
         access_key: credential.access_key.to_owned(),
-        presigned,
         payload: payload.to_owned(),
         signing: Signing { timestamp: timestamp.to_owned(), region: credential.region.to_owned() },
         signature: signature.to_owned(),
