@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     domain::Holdall,
+    doors::api::ApiDoor,
     doors::gate::{Door, Doors, Front, Hosts, Limits, Origins, Serves, Setup, TlsError, acceptor, socket},
     outside::{
         clock::{Clock as _, SystemClock},
@@ -98,8 +99,13 @@ pub enum ServeError {
 
 /// The doors of this crate.
 #[must_use]
-pub fn doors(_config: &ServerConfig, _holdall: &Arc<Holdall>) -> Doors {
-    Doors { s3: Door::not_built(), dav: Door::not_built(), api: Door::not_built() }
+pub fn doors(_config: &ServerConfig, holdall: &Arc<Holdall>) -> Doors {
+    let api = ApiDoor::new(Arc::clone(holdall));
+    let api = Door::new(move |request, context| {
+        let api = api.clone();
+        async move { api.handle(request, context).await }
+    });
+    Doors { s3: Door::not_built(), dav: Door::not_built(), api }
 }
 
 /// A server that listens.

@@ -48,6 +48,12 @@ impl Timestamp {
         Some(Self(zoned.timestamp().as_millisecond()))
     }
 
+    /// Reads an RFC 3339 time with its offset; `None` for anything else.
+    #[must_use]
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        text.parse::<Instant>().ok().map(|at| Self(at.as_millisecond()))
+    }
+
     fn instant(self) -> Instant {
         // Out-of-range values can only come from a damaged row or a hostile client time.
         Instant::from_millisecond(self.0).unwrap_or(Instant::UNIX_EPOCH)
@@ -69,6 +75,14 @@ mod tests {
         assert_eq!(at.http_date(), "Sun, 06 Nov 1994 08:49:37 GMT");
         assert_eq!(Timestamp(at.0 + 5).rfc3339(), "1994-11-06T08:49:37.005Z");
         assert_eq!(Timestamp::parse_http_date("yesterday"), None);
+    }
+
+    #[test]
+    fn an_rfc3339_time_is_read_back_as_written() {
+        let at = Timestamp(784_111_777_005);
+        assert_eq!(Timestamp::parse_rfc3339(&at.rfc3339()), Some(at));
+        assert_eq!(Timestamp::parse_rfc3339("1994-11-06T10:49:37.005+02:00"), Some(at));
+        assert_eq!(Timestamp::parse_rfc3339("1994-11-06"), None);
     }
 
     #[test]

@@ -1,1 +1,76 @@
-//! Administration over JSON: the verbs of the command line, for a running server.
+//! The JSON API. For now it serves the command line over the administration socket: accounts,
+//! credentials and buckets, as [`Caller::Operator`]. From the network it answers that it is not
+//! built. Domain values are translated into the shapes of [`types`], never serialised themselves.
+
+mod accounts;
+mod buckets;
+mod credentials;
+mod error;
+mod extract;
+pub mod types;
+
+use std::sync::Arc;
+
+use axum::{Router, routing::get};
+use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt as _;
+use tower::ServiceExt as _;
+
+use super::gate::{Body, Peer, RequestContext, problem};
+use crate::domain::{Holdall, caller::Caller};
+
+/// What every handler gets to work with.
+type Shared = Arc<Holdall>;
+
+/// The JSON API over one system.
+#[derive(Clone, Debug)]
+pub struct ApiDoor {
+    routes: Router,
+}
+
+impl ApiDoor {
+    /// The door to this system.
+    #[must_use]
+    pub fn new(holdall: Arc<Holdall>) -> Self {
+        let routes = Router::new()
+            .route("/api/v1/version", get(version))
+            .merge(accounts::routes())
+            .merge(credentials::routes())
+            .merge(buckets::routes())
+            .fallback(nothing)
+            .method_not_allowed_fallback(not_allowed)
+            .with_state(holdall);
+        Self { routes }
+    }
+
+    /// Answers one request.
+    pub async fn handle(&self, request: Request<Body>, context: RequestContext) -> Response<Body> {
+        if context.peer != Peer::Socket {
+            return problem(StatusCode::NOT_IMPLEMENTED, "not_built", "the API is not there yet");
+        }
+        context.note_caller(&Caller::Operator);
+        let mut request = request.map(axum::body::Body::new);
+        request.extensions_mut().insert(Caller::Operator);
+        let answer = match self.routes.clone().oneshot(request).await {
+            Ok(answer) => answer,
+            Err(impossible) => match impossible {},
+        };
+        answer.map(|body| body.map_err(std::io::Error::other).boxed_unsync())
+    }
+}
+
+async fn version() -> axum::Json<types::Version> {
+    axum::Json(types::Version { version: env!("CARGO_PKG_VERSION").to_owned() })
+}
+
+async fn nothing() -> error::Problem {
+    error::Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this address")
+}
+
+async fn not_allowed() -> error::Problem {
+    error::Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "this address has other methods",
+    )
+}
