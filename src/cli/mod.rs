@@ -1,36 +1,116 @@
 //! The command line: reads what is asked for, has it done, prints the answer. Knows no rule about
 //! accounts or files; those are verbs of the domain, asked for over the socket or directly.
 
-use std::process::ExitCode;
+mod arguments;
+mod bucket;
+mod check;
+mod credentials;
+mod doctor;
+mod failure;
+mod first;
+mod hints;
+mod print;
+mod reach;
+mod serve;
+mod user;
 
-use clap::{Parser, Subcommand};
+use std::{path::PathBuf, process::ExitCode};
 
-/// One store, every door: your files once, over WebDAV and S3.
-#[derive(Parser, Debug)]
-#[command(name = "holdall", version, disable_version_flag = true)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
+use clap::Parser as _;
+
+use crate::config::{Given, Settings};
+use arguments::{Arguments, Command, ConfigCommand};
+use failure::Failure;
+use print::Printer;
+
+/// What every command works with.
+#[derive(Debug)]
+struct Context {
+    settings: Settings,
+    printer: Printer,
 }
 
-#[derive(Subcommand, Debug)]
-enum Command {
-    /// Tells the version.
-    Version,
-}
-
-/// Runs the command line of this process: 0 is done, 1 refused or damaged, 2 usage.
+/// Runs the command line of this process: 0 is done, 1 refused or damaged, 2 usage or not
+/// finished.
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
+            // Nothing is left to tell if even this cannot be written.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    match arguments.command {
-        Command::Version => println!("holdall {}", env!("CARGO_PKG_VERSION")),
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if let Some(message) = failure.message() {
+                eprintln!("holdall: {message}");
+            }
+            ExitCode::from(failure.code())
+        }
     }
-    ExitCode::SUCCESS
+}
+
+fn run(arguments: Arguments) -> Result<(), Failure> {
+    let printer = Printer { json: arguments.json };
+    if matches!(arguments.command, Command::Version) {
+        let version = env!("CARGO_PKG_VERSION");
+        return printer.one(&serde_json::json!({ "version": version }), || format!("holdall {version}"));
+    }
+    let settings = settings(&arguments)?;
+    let context = Context { settings, printer };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::Refused(format!("cannot start threads: {error}")))?;
+    runtime.block_on(command(&context, arguments.command))
+}
+
+fn settings(arguments: &Arguments) -> Result<Settings, Failure> {
+    let mut flags = Vec::new();
+    if let Some(data) = &arguments.data {
+        flags.push(("data", data.display().to_string()));
+    }
+    if let Command::Serve(serve) = &arguments.command
+        && let Some(listen) = &serve.listen
+    {
+        flags.push(("listen", listen.clone()));
+    }
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
+    let given = Given {
+        file: arguments.config.clone(),
+        flags,
+        environment: environment.collect(),
+        folder: PathBuf::from("."),
+    };
+    Settings::load(given).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+async fn command(context: &Context, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Serve(_) => serve::serve(context).await,
+        Command::User(command) => user::run(context, command).await,
+        Command::Key(command) => credentials::keys(context, command).await,
+        Command::AppPassword(command) => credentials::app_passwords(context, command).await,
+        Command::Bucket(command) => bucket::run(context, command).await,
+        Command::Check => check::run(context).await,
+        Command::Doctor(doctor) => doctor::run(context, &doctor).await,
+        Command::MountHelp(help) => hints::run(context, &help),
+        Command::Config(ConfigCommand::Show) => show_config(context),
+        Command::Version => Ok(()),
+    }
+}
+
+fn show_config(context: &Context) -> Result<(), Failure> {
+    let shown = context.settings.shown();
+    let rows = shown.iter().map(|(name, value, source)| {
+        serde_json::json!({ "name": name, "value": value, "source": source.to_string() })
+    });
+    context.printer.many(&rows.collect::<Vec<_>>(), &["name", "value", "source"])
+}
+
+/// A text as one segment of an address.
+fn escaped(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }

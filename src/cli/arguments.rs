@@ -1,0 +1,228 @@
+//! What may stand on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// One store, every door: your files once, over WebDAV and S3.
+#[derive(Parser, Debug)]
+#[command(name = "holdall", disable_version_flag = true)]
+pub(super) struct Arguments {
+    /// The data directory [default: ./holdall-data].
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) data: Option<PathBuf>,
+    /// The configuration file [default: ./config.toml if there is one].
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Answer in JSON.
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Command {
+    /// Run the server; the first start creates everything.
+    Serve(Serve),
+    /// Manage accounts.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Manage access keys for S3.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Manage app passwords for WebDAV and programs.
+    #[command(subcommand)]
+    AppPassword(AppPasswordCommand),
+    /// Manage buckets.
+    #[command(subcommand)]
+    Bucket(BucketCommand),
+    /// Recount all references; the server must not be running.
+    Check,
+    /// Look whether everything is as it should be.
+    Doctor(Doctor),
+    /// Show how to mount the files on each system, and how S3 clients reach them.
+    MountHelp(MountHelp),
+    /// Show settings.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Tell the version.
+    Version,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Serve {
+    /// Where to listen [default: 127.0.0.1:7070].
+    #[arg(long, value_name = "ADDR")]
+    pub(super) listen: Option<String>,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum UserCommand {
+    /// Make an account and its first bucket.
+    Add {
+        /// 3 to 63 lower-case letters, digits, `-` and `.`.
+        name: String,
+        /// For mail.
+        #[arg(long)]
+        email: Option<String>,
+        /// For people.
+        #[arg(long, default_value = "")]
+        display_name: String,
+        /// May manage accounts.
+        #[arg(long)]
+        admin: bool,
+        /// Read the password from standard input; else one is made and shown once.
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// List accounts.
+    List,
+    /// Show one account.
+    Show {
+        /// Its name.
+        name: String,
+    },
+    /// Change an account's password.
+    Passwd {
+        /// Its name.
+        name: String,
+        /// Read the password from standard input; else one is made and shown once.
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Lock an account out.
+    Disable {
+        /// Its name.
+        name: String,
+    },
+    /// Let it in again.
+    Enable {
+        /// Its name.
+        name: String,
+    },
+    /// Remove an account.
+    Remove {
+        /// Its name.
+        name: String,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum KeyCommand {
+    /// Make an access key; its secret is shown once.
+    Add {
+        /// The account.
+        name: String,
+        /// The key, if it is not to be random.
+        #[arg(long, requires = "secret_key", value_name = "ID")]
+        access_key: Option<String>,
+        /// Its secret; `-` reads it from standard input.
+        #[arg(long, requires = "access_key", value_name = "S")]
+        secret_key: Option<String>,
+    },
+    /// List an account's access keys.
+    List {
+        /// The account.
+        name: String,
+    },
+    /// Remove an access key.
+    Remove {
+        /// The key.
+        id: String,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum AppPasswordCommand {
+    /// Make an app password; it is shown once.
+    Add {
+        /// The account.
+        name: String,
+        /// For people.
+        #[arg(long, default_value = "")]
+        label: String,
+        /// `read` for reading only, or a bucket's name for that bucket only; may be repeated.
+        #[arg(long)]
+        scope: Vec<String>,
+        /// When it ends, such as 2030-01-31T00:00:00Z.
+        #[arg(long)]
+        expires: Option<String>,
+    },
+    /// List an account's app passwords.
+    List {
+        /// The account.
+        name: String,
+    },
+    /// Remove an app password.
+    Remove {
+        /// The account.
+        name: String,
+        /// The app password's id.
+        id: String,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum BucketCommand {
+    /// List buckets.
+    List,
+    /// Make a bucket.
+    Create {
+        /// 3 to 63 lower-case letters, digits, `-` and `.`.
+        name: String,
+        /// The account it will belong to.
+        #[arg(long, value_name = "NAME")]
+        owner: String,
+        /// Days that replaced and deleted files are kept for people.
+        #[arg(long, default_value_t = 0, value_name = "DAYS")]
+        history: u32,
+    },
+    /// Show one bucket.
+    Show {
+        /// Its name.
+        name: String,
+    },
+    /// Remove an empty bucket.
+    Remove {
+        /// Its name.
+        name: String,
+    },
+    /// Change a bucket.
+    Set {
+        /// Its name.
+        name: String,
+        /// Versions for S3: `enabled` or `suspended`.
+        #[arg(long, value_parser = ["enabled", "suspended"])]
+        versioning: Option<String>,
+        /// Days that replaced and deleted files are kept for people; 0 for not at all.
+        #[arg(long, value_name = "DAYS")]
+        history: Option<u32>,
+        /// Bytes it may hold, or `none`.
+        #[arg(long, value_name = "BYTES")]
+        quota: Option<String>,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Doctor {
+    /// Only ask the server whether it is healthy: for containers.
+    #[arg(long)]
+    pub(super) healthy: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct MountHelp {
+    /// The account [default: the first admin].
+    #[arg(long, value_name = "NAME")]
+    pub(super) user: Option<String>,
+    /// The address people use, if a proxy stands in front.
+    #[arg(long, value_name = "URL")]
+    pub(super) url: Option<String>,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum ConfigCommand {
+    /// Tell every setting and where it comes from; secrets are masked.
+    Show,
+}

@@ -1,0 +1,167 @@
+//! `holdall doctor`: one line for each thing that must be right, and what to do where it is not.
+
+use std::{net::SocketAddr, os::unix::fs::MetadataExt as _, time::Duration};
+
+use http::Method;
+use serde::Serialize;
+use tokio::{net::TcpStream, time::timeout};
+
+use super::{Context, arguments::Doctor, failure::Failure, reach::Reach, reach::must_be_ours};
+use crate::{
+    config::Settings,
+    doors::{api::types::Version, gate},
+    outside::clock::{Clock as _, SystemClock},
+};
+
+/// How long the server may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// 2026-01-01: a clock before it has never been set.
+const PLAUSIBLE_MS: i64 = 1_767_225_600_000;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Ok,
+    Warn,
+    Fail,
+}
+
+/// One finding.
+#[derive(Debug, Serialize)]
+struct Finding {
+    state: State,
+    what: &'static str,
+    found: String,
+}
+
+fn finding(state: State, what: &'static str, found: impl Into<String>) -> Finding {
+    Finding { state, what, found: found.into() }
+}
+
+/// Runs; exit code 1 if anything fails.
+pub(super) async fn run(context: &Context, doctor: &Doctor) -> Result<(), Failure> {
+    let settings = &context.settings;
+    if doctor.healthy {
+        let server = server(settings).await;
+        let fine = server.state == State::Ok;
+        context.printer.members(&server)?;
+        return if fine { Ok(()) } else { Err(Failure::Said(1)) };
+    }
+    let server = server(settings).await;
+    let running = server.state == State::Ok;
+    let findings =
+        vec![data(settings), space(settings), server, port(settings, running).await, tls(settings), clock()];
+    let failed = findings.iter().any(|finding| finding.state == State::Fail);
+    context.printer.many(&findings, &["state", "what", "found"])?;
+    if failed { Err(Failure::Said(1)) } else { Ok(()) }
+}
+
+fn data(settings: &Settings) -> Finding {
+    let shown = settings.data.display();
+    if let Err(failure) = must_be_ours(&settings.data) {
+        return finding(State::Fail, "data", failure.message().unwrap_or_default());
+    }
+    match std::fs::metadata(&settings.data) {
+        Ok(found) if found.mode() & 0o077 != 0 => {
+            finding(State::Warn, "data", format!("other users can look into {shown}; run chmod 700 {shown}"))
+        }
+        Ok(_) => finding(State::Ok, "data", format!("{shown} is there, and yours alone")),
+        Err(error) => finding(State::Fail, "data", format!("{shown}: {error}")),
+    }
+}
+
+fn space(settings: &Settings) -> Finding {
+    let Ok(disk) = rustix::fs::statvfs(&settings.data) else {
+        return finding(State::Warn, "space", "cannot be told without the data directory");
+    };
+    let (free, total) = (disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize);
+    let least = settings.disk_full_below.unwrap_or((total / 100).clamp(64 << 20, 2 << 30));
+    let text = format!("{} MiB of {} MiB are free", free >> 20, total >> 20);
+    if free < least {
+        finding(State::Fail, "space", format!("{text}: new files are refused; delete files or add room"))
+    } else if free < least.saturating_mul(4) {
+        finding(State::Warn, "space", format!("{text}: new files are refused below {} MiB", least >> 20))
+    } else {
+        finding(State::Ok, "space", text)
+    }
+}
+
+/// Whether the server answers on its socket and listens at its address.
+async fn server(settings: &Settings) -> Finding {
+    let asked = timeout(PATIENCE, async {
+        let reach = Reach::socket(settings).await?;
+        reach.ask::<Version>(Method::GET, "/api/v1/version").await
+    });
+    match asked.await {
+        Ok(Ok(answer)) if listens(settings.listen).await => {
+            let own = env!("CARGO_PKG_VERSION");
+            if answer.version == own {
+                finding(State::Ok, "server", format!("version {own} answers at {}", settings.listen))
+            } else {
+                let text = format!("version {} runs, this is {own}; restart the server", answer.version);
+                finding(State::Warn, "server", text)
+            }
+        }
+        Ok(Ok(_)) => finding(
+            State::Fail,
+            "server",
+            format!("runs, and does not listen at {}; restart it with these settings", settings.listen),
+        ),
+        Ok(Err(_)) => finding(State::Warn, "server", "does not run; start it with `holdall serve`"),
+        Err(_) => finding(State::Fail, "server", "does not answer; look at its log and restart it"),
+    }
+}
+
+async fn listens(address: SocketAddr) -> bool {
+    let mut address = address;
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() {
+            [127, 0, 0, 1].into()
+        } else {
+            std::net::Ipv6Addr::LOCALHOST.into()
+        });
+    }
+    matches!(timeout(PATIENCE, TcpStream::connect(address)).await, Ok(Ok(_)))
+}
+
+async fn port(settings: &Settings, running: bool) -> Finding {
+    let address = settings.listen;
+    if running {
+        return finding(State::Ok, "port", format!("{address} is the server's"));
+    }
+    match tokio::net::TcpListener::bind(address).await {
+        Ok(_) => finding(State::Ok, "port", format!("{address} is free")),
+        Err(error) => finding(
+            State::Fail,
+            "port",
+            format!("{address}: {error}; choose another with --listen or listen"),
+        ),
+    }
+}
+
+fn tls(settings: &Settings) -> Finding {
+    match &settings.tls {
+        Some((cert, key)) => match gate::acceptor(cert, key) {
+            Ok(_) => finding(State::Ok, "tls", format!("{} and its key are good", cert.display())),
+            Err(error) => finding(State::Fail, "tls", format!("{error}; correct tls.cert and tls.key")),
+        },
+        None if settings.behind_proxy => finding(State::Ok, "tls", "a proxy in front ends it"),
+        None if settings.listen.ip().is_loopback() => {
+            finding(State::Ok, "tls", "is not needed: only this machine is listened to")
+        }
+        None => finding(
+            State::Warn,
+            "tls",
+            "passwords travel in the clear; set tls.cert and tls.key, or behind_proxy if a proxy ends TLS",
+        ),
+    }
+}
+
+fn clock() -> Finding {
+    let now = SystemClock.now();
+    if now.0 < PLAUSIBLE_MS {
+        let text = format!("says {}; set it, or every S3 client is refused", now.rfc3339_seconds());
+        return finding(State::Fail, "clock", text);
+    }
+    finding(State::Ok, "clock", now.rfc3339_seconds())
+}

@@ -1,0 +1,82 @@
+//! The first start: what of it is shown once. On later starts, a word about presets that are no
+//! longer what is stored.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::failure::Failure;
+use crate::{
+    config::{self, Settings},
+    domain::{FirstAdmin, Holdall, Presented, Welcome},
+    model::{name::AccountName, secret::Secret},
+};
+
+/// What stands for a secret that the operator gave.
+const PRESET: &str = "(as preset)";
+
+/// Makes the first account if there is none; otherwise compares the presets with what is there.
+pub(super) async fn start(settings: &Settings, holdall: &Holdall) -> Result<Option<Welcome>, Failure> {
+    let preset = &settings.admin;
+    let name = AccountName::parse(&preset.user)
+        .map_err(|why| Failure::Usage(format!("admin.user is {:?}: a name {why}", preset.user)))?;
+    let first =
+        FirstAdmin { name: Some(name), password: preset.password.clone(), access_key: preset.key.clone() };
+    let welcome = holdall.bootstrap(first).await;
+    let welcome = welcome.map_err(|error| Failure::Refused(error.to_string()))?;
+    if welcome.is_none() {
+        warn_about_differences(preset, holdall).await;
+    }
+    Ok(welcome)
+}
+
+/// Presets count on the first start only; who changes them later would wait in vain.
+async fn warn_about_differences(preset: &config::FirstAdmin, holdall: &Holdall) {
+    if let Some(password) = &preset.password {
+        let presented = Presented::Password { user: &preset.user, password };
+        if holdall.authenticate(presented).await.is_err() {
+            tracing::warn!(
+                account = preset.user,
+                "admin.password is not the account's password; it counts on the first start only, use \
+                 `holdall user passwd`"
+            );
+        }
+    }
+    if let Some((access_key, secret)) = &preset.key {
+        let verify = |stored: &Secret| stored.matches(secret.reveal());
+        let presented = Presented::Signature { access_key, verify: &verify };
+        if holdall.authenticate(presented).await.is_err() {
+            tracing::warn!(
+                "admin.access_key and admin.secret_key are not stored; they count on the first start only, use \
+                 `holdall key add`"
+            );
+        }
+    }
+}
+
+/// For programs.
+pub(super) fn as_json(made: &Welcome) -> Value {
+    json!({
+        "user": made.name.as_str(),
+        "password": made.password.as_ref().map(Secret::reveal),
+        "access_key": made.access_key,
+        "secret_key": made.secret_key.as_ref().map(Secret::reveal),
+        "recovery_key": made.recovery_key.reveal(),
+    })
+}
+
+/// For people.
+pub(super) fn as_text(made: &Welcome, data: &Path) -> String {
+    let shown = |secret: &Option<Secret>| secret.as_ref().map_or(PRESET, Secret::reveal).to_owned();
+    format!(
+        "Holdall {} has made its data directory, {}.\nKeep this; it is shown only once:\n\n  \
+         account       {}\n  password      {}\n  access key    {}\n  secret key    {}\n  recovery key  {}\n",
+        env!("CARGO_PKG_VERSION"),
+        data.display(),
+        made.name,
+        shown(&made.password),
+        made.access_key,
+        shown(&made.secret_key),
+        made.recovery_key.reveal(),
+    )
+}

@@ -1,0 +1,189 @@
+//! The exact lines to mount the files and to reach them with S3 clients: after the first start,
+//! and `holdall mount-help`.
+
+use std::net::{IpAddr, SocketAddr};
+
+use serde_json::json;
+
+use super::{Context, arguments::MountHelp, failure::Failure};
+use crate::{config::Settings, domain::Welcome, model::secret::Secret};
+
+/// Where the server is, as a client on this machine sees it.
+#[derive(Debug)]
+pub(super) struct Site {
+    /// `http` or `https`.
+    scheme: String,
+    /// Host and port.
+    host: String,
+    /// The account.
+    user: String,
+    /// The region S3 clients sign for.
+    region: String,
+}
+
+impl Site {
+    /// The site of a server with these settings.
+    pub(super) fn of(settings: &Settings, address: SocketAddr, user: &str) -> Self {
+        let ip = match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => "127.0.0.1".to_owned(),
+            IpAddr::V6(ip) if ip.is_unspecified() => "[::1]".to_owned(),
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+        };
+        let scheme = if settings.tls.is_some() { "https" } else { "http" };
+        Self {
+            scheme: scheme.to_owned(),
+            host: format!("{ip}:{}", address.port()),
+            user: user.to_owned(),
+            region: settings.s3_region.clone(),
+        }
+    }
+
+    fn url(&self) -> String {
+        format!("{}://{}", self.scheme, self.host)
+    }
+
+    /// `dav` or `davs` and the like.
+    fn kind(&self, name: &str) -> String {
+        if self.scheme == "https" { format!("{name}s") } else { name.to_owned() }
+    }
+}
+
+/// What the first start says behind the credentials.
+pub(super) fn first_lines(site: &Site, made: &Welcome) -> String {
+    let (url, user, region) = (site.url(), &site.user, &site.region);
+    let (key, secret) = (&made.access_key, made.secret_key.as_ref().map_or("SECRET", Secret::reveal));
+    let gio = format!("{}://{user}@{}/dav/", site.kind("dav"), site.host);
+    format!(
+        "Mount it (`holdall mount-help` has the lines for every system):
+  gio mount {gio}
+
+aws-cli:
+  export AWS_ACCESS_KEY_ID={key} AWS_SECRET_ACCESS_KEY={secret} AWS_REGION={region}
+  aws --endpoint-url {url} s3 ls s3://{user}
+
+rclone:
+  rclone config create holdall s3 provider=Other endpoint={url} region={region} \\
+    access_key_id={key} secret_access_key={secret}
+  rclone lsf holdall:{user}
+"
+    )
+}
+
+/// One system and its lines.
+struct Hint {
+    system: &'static str,
+    lines: Vec<String>,
+}
+
+/// `holdall mount-help`.
+pub(super) fn run(context: &Context, help: &MountHelp) -> Result<(), Failure> {
+    let user = help.user.as_deref().unwrap_or(&context.settings.admin.user);
+    let mut site = Site::of(&context.settings, context.settings.listen, user);
+    if let Some(url) = &help.url {
+        let (scheme, host) = url.split_once("://").ok_or_else(|| no_url(url))?;
+        if !matches!(scheme, "http" | "https") || host.is_empty() {
+            return Err(no_url(url));
+        }
+        site.scheme = scheme.to_owned();
+        site.host = host.trim_end_matches('/').to_owned();
+    }
+    let hints = hints(&site);
+    let value: Vec<_> =
+        hints.iter().map(|hint| json!({ "system": hint.system, "lines": hint.lines })).collect();
+    context.printer.one(&value, || {
+        let text = hints.iter().map(|hint| format!("{}\n  {}\n", hint.system, hint.lines.join("\n  ")));
+        text.collect::<Vec<_>>().join("\n").trim_end().to_owned()
+    })
+}
+
+fn no_url(url: &str) -> Failure {
+    Failure::Usage(format!("--url {url}: an address such as https://files.example.org"))
+}
+
+fn hints(site: &Site) -> Vec<Hint> {
+    let (url, user, region) = (site.url(), &site.user, &site.region);
+    let hint = |system, lines: &[String]| Hint { system, lines: lines.to_vec() };
+    let clear = site.scheme == "http";
+    let mut windows = vec![format!("net use H: {url}/dav /user:{user} *")];
+    windows.push(if clear {
+        "before, as administrator, since Windows sends no password without TLS:".to_owned()
+    } else {
+        "before, as administrator, for files over 50 MB:".to_owned()
+    });
+    let parameters = "reg add HKLM\\SYSTEM\\CurrentControlSet\\Services\\WebClient\\Parameters";
+    if clear {
+        windows.push(format!("{parameters} /v BasicAuthLevel /t REG_DWORD /d 2 /f"));
+    }
+    windows.push(format!("{parameters} /v FileSizeLimitInBytes /t REG_DWORD /d 4294967295 /f"));
+    windows.push("net stop webclient & net start webclient".to_owned());
+    vec![
+        hint("GNOME (Files, gio)", &[format!("gio mount {}://{user}@{}/dav/", site.kind("dav"), site.host)]),
+        hint("KDE (Dolphin)", &[format!("dolphin {}://{user}@{}/dav/", site.kind("webdav"), site.host)]),
+        hint(
+            "macOS (Finder; read-only as long as the server offers no locks)",
+            &[
+                format!("open {url}/dav/"),
+                format!("or: mkdir -p ~/holdall && mount_webdav -i {url}/dav/ ~/holdall"),
+            ],
+        ),
+        hint("Windows (Explorer)", &windows),
+        hint(
+            "Linux (davfs2)",
+            &[
+                "sudo mkdir -p /mnt/holdall".to_owned(),
+                format!(
+                    "sudo mount -t davfs -o username={user},uid=$(id -u),gid=$(id -g) {url}/dav/ /mnt/holdall"
+                ),
+            ],
+        ),
+        hint(
+            "rclone (WebDAV)",
+            &[
+                format!(
+                    "rclone config create --obscure holdall-dav webdav url={url}/dav vendor=other user={user} pass=PASSWORD"
+                ),
+                "rclone mount --vfs-cache-mode writes holdall-dav: ~/holdall".to_owned(),
+            ],
+        ),
+        hint(
+            "rclone (S3)",
+            &[
+                format!(
+                    "rclone config create holdall s3 provider=Other endpoint={url} region={region} access_key_id=KEY secret_access_key=SECRET"
+                ),
+                format!("rclone lsf holdall:{user}"),
+            ],
+        ),
+        hint(
+            "aws-cli",
+            &[
+                format!("export AWS_ACCESS_KEY_ID=KEY AWS_SECRET_ACCESS_KEY=SECRET AWS_REGION={region}"),
+                format!("aws --endpoint-url {url} s3 ls s3://{user}"),
+            ],
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site(scheme: &str) -> Site {
+        Site { scheme: scheme.into(), host: "h.example:1".into(), user: "ann".into(), region: "r".into() }
+    }
+
+    fn text(scheme: &str) -> String {
+        hints(&site(scheme)).iter().flat_map(|hint| hint.lines.clone()).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn every_line_names_the_scheme_that_is_served() {
+        let clear = text("http");
+        assert!(clear.contains("dav://ann@h.example:1/dav/") && clear.contains("BasicAuthLevel"));
+        let encrypted = text("https");
+        assert!(encrypted.contains("davs://ann@h.example:1/dav/"));
+        assert!(encrypted.contains("webdavs://ann@h.example:1/dav/"));
+        assert!(!encrypted.contains("http://") && !encrypted.contains("BasicAuthLevel"));
+    }
+}

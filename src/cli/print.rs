@@ -1,0 +1,99 @@
+//! How answers are printed: lines and columns for people, or JSON as the API has it.
+
+use std::io::Write as _;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::failure::Failure;
+
+/// Prints the answer of a command.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Printer {
+    /// JSON instead of text.
+    pub(super) json: bool,
+}
+
+impl Printer {
+    /// One thing; `text` is what people read.
+    pub(super) fn one<T: Serialize>(self, value: &T, text: impl FnOnce() -> String) -> Result<(), Failure> {
+        if self.json { write(&json(value)?) } else { write(&text()) }
+    }
+
+    /// One thing, a line for each of its members that is set.
+    pub(super) fn members<T: Serialize>(self, value: &T) -> Result<(), Failure> {
+        let value = tree(value)?;
+        self.one(&value, || {
+            let mut lines = Vec::new();
+            describe("", &value, &mut lines);
+            let wide = lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+            lines.iter().map(|(name, text)| format!("{name:wide$}  {text}")).collect::<Vec<_>>().join("\n")
+        })
+    }
+
+    /// Many things: an array in JSON, a table with these columns for people.
+    pub(super) fn many<T: Serialize>(self, values: &[T], columns: &[&str]) -> Result<(), Failure> {
+        if self.json {
+            return write(&json(&values)?);
+        }
+        let mut rows =
+            vec![columns.iter().map(|name| name.to_uppercase().replace('_', " ")).collect::<Vec<_>>()];
+        for value in values {
+            let value = tree(value)?;
+            rows.push(columns.iter().map(|name| cell(value.get(name).unwrap_or(&Value::Null))).collect());
+        }
+        let width =
+            |i: usize| rows.iter().filter_map(|row| row.get(i)).map(|cell| cell.chars().count()).max();
+        let widths: Vec<usize> = (0..columns.len()).map(|i| width(i).unwrap_or_default()).collect();
+        let line = |row: &Vec<String>| {
+            let cells = row.iter().zip(&widths).map(|(cell, wide)| format!("{cell:wide$}"));
+            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+        };
+        write(&rows.iter().map(line).collect::<Vec<_>>().join("\n"))
+    }
+
+    /// A change that was made: a sentence for people, an object for programs.
+    pub(super) fn done(self, sentence: &str) -> Result<(), Failure> {
+        self.one(&serde_json::json!({ "done": sentence }), || sentence.to_owned())
+    }
+}
+
+/// Writes to standard output. A reader that has gone is no fault of the command.
+pub(super) fn write(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::Refused(format!("cannot write the answer: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn tree<T: Serialize>(value: &T) -> Result<Value, Failure> {
+    serde_json::to_value(value).map_err(|error| Failure::Refused(error.to_string()))
+}
+
+fn json<T: Serialize>(value: &T) -> Result<String, Failure> {
+    serde_json::to_string_pretty(value).map_err(|error| Failure::Refused(error.to_string()))
+}
+
+fn describe(prefix: &str, value: &Value, lines: &mut Vec<(String, String)>) {
+    if let Value::Object(members) = value {
+        for (name, value) in members {
+            describe(&format!("{prefix}{}{name}", if prefix.is_empty() { "" } else { " " }), value, lines);
+        }
+    } else if !value.is_null() {
+        lines.push((prefix.replace('_', " "), cell(value)));
+    }
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => "-".into(),
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(cell).collect::<Vec<_>>().join(", "),
+        Value::Bool(true) => "yes".into(),
+        Value::Bool(false) => "no".into(),
+        Value::Number(_) | Value::Object(_) => value.to_string(),
+    }
+}

@@ -1,0 +1,173 @@
+//! Reaches the system: over the socket of a running server, or by opening the data directly. Both
+//! speak to the same JSON door, so that every verb exists once.
+
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::failure::Failure;
+use crate::{
+    config::{Dedup, Settings},
+    domain::{Error, Holdall, StartOptions, World},
+    doors::{
+        api::{ApiDoor, types::Problem},
+        gate::{Peer, RequestContext, RequestId, body, socket},
+    },
+    outside::{
+        clock::{Clock as _, SystemClock},
+        random::SystemRandom,
+    },
+    store::{dir::RoomOptions, io::disk::Disk},
+};
+
+/// The system, however it is reached.
+pub(super) enum Reach {
+    /// A server runs; this is its socket.
+    Socket(PathBuf),
+    /// None does; the data is open in this process.
+    Direct(ApiDoor),
+}
+
+impl Reach {
+    /// Finds the server, or opens the data.
+    pub(super) async fn find(settings: &Settings) -> Result<Self, Failure> {
+        let path = socket_of(&settings.data);
+        match socket::connect(&path).await {
+            Ok(_) => Ok(Self::Socket(path)),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                Err(not_the_owner(&settings.data))
+            }
+            Err(_) => {
+                must_be_ours(&settings.data)?;
+                Ok(Self::Direct(ApiDoor::new(open(settings, false)?)))
+            }
+        }
+    }
+
+    /// The running server.
+    pub(super) async fn socket(settings: &Settings) -> Result<Self, Failure> {
+        let path = socket_of(&settings.data);
+        let found = socket::connect(&path).await;
+        found
+            .map(|_| Self::Socket(path))
+            .map_err(|error| Failure::Refused(format!("no server answers: {error}")))
+    }
+
+    /// Asks without a body.
+    pub(super) async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str) -> Result<T, Failure> {
+        self.send(method, path, Bytes::new()).await
+    }
+
+    /// Asks with a body.
+    pub(super) async fn tell<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        what: &impl Serialize,
+    ) -> Result<T, Failure> {
+        let body = serde_json::to_vec(what).map_err(|error| Failure::Refused(error.to_string()))?;
+        self.send(method, path, body.into()).await
+    }
+
+    async fn send<T: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<T, Failure> {
+        let request = Request::builder().method(method).uri(path).header(header::HOST, "holdall");
+        let request = request.body(body).map_err(|error| Failure::Usage(format!("{path}: {error}")))?;
+        let answer = match self {
+            Self::Socket(path) => over(path, request).await,
+            Self::Direct(door) => within(door, request).await,
+        };
+        let answer =
+            answer.map_err(|error| Failure::Refused(format!("the server did not answer: {error}")))?;
+        understand(&answer)
+    }
+}
+
+/// What an answer says.
+fn understand<T: DeserializeOwned>(answer: &Response<Bytes>) -> Result<T, Failure> {
+    let status = answer.status();
+    let bytes: &[u8] = if status == StatusCode::NO_CONTENT { b"null" } else { answer.body() };
+    if status.is_success() {
+        let read = serde_json::from_slice(bytes);
+        return read.map_err(|error| Failure::Refused(format!("the answer is not understood: {error}")));
+    }
+    let problem = serde_json::from_slice::<Problem>(bytes).map(|problem| problem.detail);
+    Err(Failure::Refused(problem.unwrap_or_else(|_| format!("the server answered {status}"))))
+}
+
+/// Sends one request over the socket.
+async fn over(path: &Path, request: Request<Bytes>) -> Result<Response<Bytes>, Box<dyn std::error::Error>> {
+    let stream = TokioIo::new(socket::connect(path).await?);
+    let (mut sender, connection) = http1::handshake(stream).await?;
+    // It ends with the sender; its error, if any, is also the answer's.
+    tokio::spawn(connection);
+    let (head, body) = sender.send_request(request.map(Full::new)).await?.into_parts();
+    Ok(Response::from_parts(head, body.collect().await?.to_bytes()))
+}
+
+/// Hands one request to the door in this process.
+async fn within(
+    door: &ApiDoor,
+    request: Request<Bytes>,
+) -> Result<Response<Bytes>, Box<dyn std::error::Error>> {
+    let id = RequestId::from_random([0; 16]);
+    let context = RequestContext::new(id, Peer::Socket, false, SystemClock.now());
+    let (head, body) = door.handle(request.map(body::full), context).await.into_parts();
+    Ok(Response::from_parts(head, body.collect().await?.to_bytes()))
+}
+
+/// The administration socket of a data directory.
+pub(super) fn socket_of(data: &Path) -> PathBuf {
+    data.join("admin.sock")
+}
+
+/// Opens the data; only a server may make it.
+pub(super) fn open(settings: &Settings, create: bool) -> Result<Arc<Holdall>, Failure> {
+    let refused =
+        |error: &dyn fmt::Display| Failure::Refused(format!("{}: {error}", settings.data.display()));
+    let io = Disk::open(&settings.data).map_err(|error| refused(&error))?;
+    let options = StartOptions {
+        create,
+        shared_dedup: settings.dedup == Dedup::Store,
+        room: RoomOptions {
+            reserve_bytes: settings.disk_reserve,
+            full_below_bytes: settings.disk_full_below,
+        },
+        cache_bytes: settings.cache_metadata,
+        ..StartOptions::new(Arc::new(io))
+    };
+    let world = World { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
+    Holdall::start(options, world).map_err(|error| refused(&with_reason(&error)))
+}
+
+/// An error with what the log would get: whoever runs commands on the data may know it.
+pub(super) fn with_reason(error: &Error) -> String {
+    error.reason().map_or_else(|| error.to_string(), |reason| format!("{error}: {reason}"))
+}
+
+/// Refuses data that is not there, or that belongs to somebody else: files made now would be
+/// theirs no more.
+pub(super) fn must_be_ours(data: &Path) -> Result<(), Failure> {
+    use std::os::unix::fs::MetadataExt as _;
+    match std::fs::metadata(data) {
+        Ok(found) if found.uid() == rustix::process::geteuid().as_raw() => Ok(()),
+        Ok(_) => Err(not_the_owner(data)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Failure::Refused(format!(
+            "there is no data in {}; start `holdall serve` once, or name the directory with --data",
+            data.display()
+        ))),
+        Err(error) => Err(Failure::Refused(format!("{}: {error}", data.display()))),
+    }
+}
+
+fn not_the_owner(data: &Path) -> Failure {
+    Failure::Refused(format!("{} belongs to another user; run this as its owner", data.display()))
+}
