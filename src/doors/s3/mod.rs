@@ -1,1 +1,37 @@
 //! S3: the same files as objects.
+//!
+//! A library has the operations' shapes, their XML and their routing. Our own layer stands before
+//! it, because it accepts what nobody signed, runs plain operations for sub-resources it does not
+//! know, and gathers or truncates bodies. A request passes
+//!
+//! 1. `sigv4` and the domain: who asks, before a byte of the body is read;
+//! 2. `allow`: which operation it is, and whether every parameter and header is known;
+//! 3. `payload`, `chunked`, `document`: the body as declared, decoded and counted;
+//! 4. `target`, `attributes`, `request`: what the library would misread, typed, in the request's extensions;
+//! 5. `ops` on verbs of the domain; `answer` makes the outcome ready to leave.
+//!
+//! Nothing here decides what a caller may do.
+
+mod allow;
+mod answer;
+mod attributes;
+mod chunked;
+mod code;
+mod document;
+mod error;
+mod layer;
+mod ops;
+mod owner;
+mod payload;
+mod query;
+mod request;
+mod sigv4;
+mod target;
+#[cfg(test)]
+mod tests;
+mod xml;
+
+pub use layer::{S3Door, S3Options};
+
+/// The library's log target. It writes whole bodies and signatures: keep it off.
+pub const QUIET_TARGET: &str = "s3s";

@@ -1,0 +1,298 @@
+//! From an error of the domain, or of this door itself, to a code of S3. Knows nothing of XML:
+//! what a refusal looks like on the wire is `answer`'s.
+
+use std::{borrow::Cow, io};
+
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use s3s::{S3Error, S3ErrorCode, StdError};
+
+use super::code::Code;
+use crate::domain::error::{BadPart, Error, Unrecognised, What};
+
+/// A refusal on its way to the client.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    /// What a program reads.
+    pub(crate) code: Code,
+    /// What a person reads.
+    pub(crate) message: Cow<'static, str>,
+    /// Headers of the answer.
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    /// More elements of the error document, by name.
+    pub(crate) extra: Vec<(&'static str, String)>,
+    /// What the log gets and the client does not.
+    pub(crate) reason: Option<String>,
+}
+
+impl Refusal {
+    /// With the code's own sentence.
+    pub(crate) fn new(code: Code) -> Self {
+        Self::say(code, code.message())
+    }
+
+    /// With a more exact sentence.
+    pub(crate) fn say(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        let (headers, extra) = (Vec::new(), Vec::new());
+        Self { code, message: message.into(), headers, extra, reason: None }
+    }
+
+    /// With a header of the answer; a value no header can carry is left out.
+    pub(crate) fn header(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.push((name, value));
+        }
+        self
+    }
+
+    /// With one more element in the error document.
+    pub(crate) fn with(mut self, element: &'static str, text: impl Into<String>) -> Self {
+        self.extra.push((element, text.into()));
+        self
+    }
+
+    /// A fault of ours; the reason is for the log.
+    pub(crate) fn internal(reason: impl Into<String>) -> Self {
+        Self { reason: Some(reason.into()), ..Self::new(Code::InternalError) }
+    }
+
+    /// The status it is sent with.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.code.status()
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.code.as_str(), self.message)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+const AMZ_DELETE_MARKER: HeaderName = HeaderName::from_static("x-amz-delete-marker");
+const AMZ_VERSION_ID: HeaderName = HeaderName::from_static("x-amz-version-id");
+
+fn missing(what: What) -> Code {
+    match what {
+        What::Bucket => Code::NoSuchBucket,
+        What::Version => Code::NoSuchVersion,
+        What::Upload => Code::NoSuchUpload,
+        What::File | What::Item | What::Parent | What::Lock => Code::NoSuchKey,
+        What::Account | What::Credential => Code::InvalidAccessKeyId,
+    }
+}
+
+fn bad_part(why: BadPart) -> Code {
+    match why {
+        BadPart::Unknown => Code::InvalidPart,
+        BadPart::Order => Code::InvalidPartOrder,
+        BadPart::TooSmall => Code::EntityTooSmall,
+        BadPart::Number => Code::InvalidArgument,
+    }
+}
+
+fn unrecognised(why: Unrecognised) -> Code {
+    match why {
+        Unrecognised::Missing | Unrecognised::Wrong => Code::AccessDenied,
+        Unrecognised::UnknownKey | Unrecognised::Disabled => Code::InvalidAccessKeyId,
+        Unrecognised::Signature => Code::SignatureDoesNotMatch,
+    }
+}
+
+/// What `ChecksumDiffers` calls the hash of a signed payload.
+pub(crate) const SIGNED_PAYLOAD: &str = "x-amz-content-sha256";
+
+impl From<Error> for Refusal {
+    // One arm per kind and none for the rest: a new kind asks here for its answer.
+    fn from(error: Error) -> Self {
+        let said = error.to_string();
+        match error {
+            Error::NotFound(what, _) => Self::new(missing(what)),
+            Error::DeleteMarker { version, current, at, .. } => {
+                let answer = if current {
+                    Self::new(Code::NoSuchKey)
+                } else {
+                    Self::new(Code::MethodNotAllowed)
+                        .header(header::ALLOW, "DELETE")
+                        .header(header::LAST_MODIFIED, &at.http_date())
+                };
+                answer.header(AMZ_DELETE_MARKER, "true").header(AMZ_VERSION_ID, &version)
+            }
+            Error::Exists(What::Bucket, _) => Self::new(Code::BucketAlreadyExists),
+            Error::Exists(..) => Self::say(Code::OperationAborted, said),
+            Error::ExistsYours(_) => Self::new(Code::BucketAlreadyOwnedByYou),
+            Error::NotEmpty(_) => Self::new(Code::BucketNotEmpty),
+            Error::Denied(_) => Self { reason: Some(said), ..Self::new(Code::AccessDenied) },
+            Error::Unauthenticated(why) => Self::new(unrecognised(why)),
+            Error::PreconditionFailed(_) => Self::new(Code::PreconditionFailed),
+            Error::NotModified { etag, modified } => Self::new(Code::NotModified)
+                .header(header::ETAG, &etag.quoted())
+                .header(header::LAST_MODIFIED, &modified.http_date()),
+            Error::Conflict(_) => Self::say(Code::ConditionalRequestConflict, said),
+            Error::Locked(_) => Self::say(Code::OperationAborted, said),
+            Error::TooLarge { what, .. } => Self::say(too_large(what), said),
+            Error::TooMany { what: "buckets", .. } => Self::new(Code::TooManyBuckets),
+            Error::TooMany { .. } => Self::say(Code::InvalidRequest, said),
+            Error::OverQuota { .. } => Self::say(Code::QuotaExceeded, said),
+            Error::DiskFull => Self::new(Code::InsufficientStorage),
+            Error::BadName { .. } => Self::say(Code::InvalidBucketName, said),
+            Error::BadAddress(why) => Self::from(why),
+            Error::Invalid(_) => Self::say(Code::InvalidArgument, said),
+            Error::BadRange { size } => {
+                Self::new(Code::InvalidRange).header(header::CONTENT_RANGE, &format!("bytes */{size}"))
+            }
+            Error::BadPart(why, _) => Self { message: said.into(), ..Self::new(bad_part(why)) },
+            Error::Incomplete { .. } => Self::new(Code::IncompleteBody),
+            Error::ChecksumDiffers(SIGNED_PAYLOAD) => Self::new(Code::XAmzContentSHA256Mismatch),
+            Error::ChecksumDiffers(kind) => Self::say(
+                Code::BadDigest,
+                format!("The {kind} you specified did not match what we received."),
+            ),
+            Error::Unsupported(_) => Self::say(Code::NotImplemented, said),
+            Error::Busy(_) => Self::new(Code::SlowDown),
+            Error::Unavailable { reason } => {
+                Self { reason: Some(reason), ..Self::new(Code::ServiceUnavailable) }
+            }
+            Error::Damaged { reason, .. } => Self::internal(format!("{said}: {reason}")),
+            Error::Internal { reason } => Self::internal(reason),
+        }
+    }
+}
+
+fn too_large(what: &str) -> Code {
+    if what.contains("metadata") { Code::MetadataTooLarge } else { Code::EntityTooLarge }
+}
+
+impl From<crate::model::address::BadAddress> for Refusal {
+    fn from(why: crate::model::address::BadAddress) -> Self {
+        use crate::model::address::BadAddress;
+        match why {
+            BadAddress::TooLong => Self::new(Code::KeyTooLongError),
+            BadAddress::Empty | BadAddress::Segment => Self::say(Code::InvalidArgument, why.to_string()),
+        }
+    }
+}
+
+impl From<crate::model::name::BadName> for Refusal {
+    fn from(why: crate::model::name::BadName) -> Self {
+        Self::say(Code::InvalidBucketName, format!("A bucket name {why}."))
+    }
+}
+
+impl From<Refusal> for S3Error {
+    fn from(refusal: Refusal) -> Self {
+        let code =
+            S3ErrorCode::from_bytes(refusal.code.as_str().as_bytes()).unwrap_or(S3ErrorCode::InternalError);
+        let mut error = S3Error::with_message(code, refusal.message);
+        error.set_status_code(refusal.code.status());
+        if !refusal.headers.is_empty() {
+            error.set_headers(refusal.headers.into_iter().collect());
+        }
+        if let Some(reason) = refusal.reason {
+            tracing::warn!(code = refusal.code.as_str(), reason, "an S3 request failed");
+        }
+        error
+    }
+}
+
+impl From<Error> for S3Error {
+    fn from(error: Error) -> Self {
+        Refusal::from(error).into()
+    }
+}
+
+impl From<Refusal> for io::Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::other(refusal)
+    }
+}
+
+/// The refusal inside a body's error; a body that just broke off is incomplete.
+pub(crate) fn of_io(error: &io::Error) -> Refusal {
+    error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<Refusal>())
+        .cloned()
+        .unwrap_or_else(|| Refusal::new(Code::IncompleteBody))
+}
+
+/// The same for the error of a stream that s3s handed over.
+#[allow(clippy::needless_pass_by_value, reason = "made for map_err")]
+#[allow(dead_code, reason = "the operations call it")]
+pub(crate) fn of_body(error: StdError) -> S3Error {
+    let refusal = error.downcast_ref::<io::Error>().map(of_io);
+    refusal.unwrap_or_else(|| Refusal::new(Code::IncompleteBody)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{etag::Etag, name::BadName, time::Timestamp};
+
+    #[test]
+    fn every_kind_of_error_has_its_code() {
+        let marker = |current| Error::DeleteMarker {
+            name: "k".into(),
+            version: "v1".into(),
+            at: Timestamp(0),
+            current,
+        };
+        let text = || "x".to_owned();
+        let not_modified = Error::NotModified { etag: Etag::from_text("e"), modified: Timestamp(0) };
+        let table = [
+            (Error::NotFound(What::Bucket, text()), "NoSuchBucket", 404),
+            (Error::NotFound(What::File, text()), "NoSuchKey", 404),
+            (Error::NotFound(What::Version, text()), "NoSuchVersion", 404),
+            (Error::NotFound(What::Upload, text()), "NoSuchUpload", 404),
+            (marker(true), "NoSuchKey", 404),
+            (marker(false), "MethodNotAllowed", 405),
+            (Error::Exists(What::Bucket, text()), "BucketAlreadyExists", 409),
+            (Error::Exists(What::File, text()), "OperationAborted", 409),
+            (Error::ExistsYours(text()), "BucketAlreadyOwnedByYou", 409),
+            (Error::NotEmpty(text()), "BucketNotEmpty", 409),
+            (Error::Denied(text()), "AccessDenied", 403),
+            (Error::Unauthenticated(Unrecognised::Missing), "AccessDenied", 403),
+            (Error::Unauthenticated(Unrecognised::UnknownKey), "InvalidAccessKeyId", 403),
+            (Error::Unauthenticated(Unrecognised::Signature), "SignatureDoesNotMatch", 403),
+            (Error::PreconditionFailed(text()), "PreconditionFailed", 412),
+            (not_modified, "NotModified", 304),
+            (Error::Conflict(text()), "ConditionalRequestConflict", 409),
+            (Error::Locked(text()), "OperationAborted", 409),
+            (Error::TooLarge { what: "object", limit: 1 }, "EntityTooLarge", 400),
+            (Error::TooLarge { what: "user metadata", limit: 1 }, "MetadataTooLarge", 400),
+            (Error::TooMany { what: "buckets", limit: 1 }, "TooManyBuckets", 400),
+            (Error::OverQuota { owner: text() }, "QuotaExceeded", 403),
+            (Error::DiskFull, "InsufficientStorage", 507),
+            (Error::BadName { name: text(), why: BadName::Length }, "InvalidBucketName", 400),
+            (Error::BadAddress(crate::model::address::BadAddress::TooLong), "KeyTooLongError", 400),
+            (Error::Invalid(text()), "InvalidArgument", 400),
+            (Error::BadRange { size: 7 }, "InvalidRange", 416),
+            (Error::BadPart(BadPart::Unknown, 1), "InvalidPart", 400),
+            (Error::BadPart(BadPart::Order, 1), "InvalidPartOrder", 400),
+            (Error::BadPart(BadPart::TooSmall, 1), "EntityTooSmall", 400),
+            (Error::Incomplete { declared: 2, got: 1 }, "IncompleteBody", 400),
+            (Error::ChecksumDiffers("CRC32"), "BadDigest", 400),
+            (Error::ChecksumDiffers(SIGNED_PAYLOAD), "XAmzContentSHA256Mismatch", 400),
+            (Error::Unsupported(text()), "NotImplemented", 501),
+            (Error::Busy(text()), "SlowDown", 503),
+            (Error::Unavailable { reason: text() }, "ServiceUnavailable", 503),
+            (Error::Damaged { name: text(), reason: text() }, "InternalError", 500),
+            (Error::Internal { reason: text() }, "InternalError", 500),
+        ];
+        for (error, code, status) in table {
+            let shown = format!("{error:?}");
+            let s3: S3Error = error.into();
+            assert_eq!(s3.code().as_str(), code, "{shown}");
+            assert_eq!(s3.status_code().map(|s| s.as_u16()), Some(status), "{shown}");
+            assert!(s3.message().is_some_and(|m| !m.is_empty()), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_inside_a_body_is_found_again() {
+        let inside: StdError = Box::new(io::Error::from(Refusal::new(Code::InvalidChunkSizeError)));
+        assert_eq!(of_body(inside).code().as_str(), "InvalidChunkSizeError");
+        let broken: StdError = Box::new(io::Error::from(io::ErrorKind::ConnectionReset));
+        assert_eq!(of_body(broken).code().as_str(), "IncompleteBody");
+    }
+}

@@ -1,0 +1,163 @@
+//! Requests through the whole layer, in front of operations that only note what reached them.
+
+use std::sync::{Arc, Mutex};
+
+use bytes::BytesMut;
+use futures::TryStreamExt;
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use s3s::{S3, S3Request, S3Response, S3Result, dto::*};
+
+use super::{error::of_body, layer::*, request::Parsed};
+use crate::{
+    domain::{Holdall, caller::Caller},
+    doors::gate::{Body, Peer, RequestContext, RequestId, body},
+    model::{checksum::ChecksumKind, time::Timestamp},
+};
+
+/// What reached an operation.
+#[derive(Clone, Default)]
+struct Notes(Arc<Mutex<Vec<String>>>);
+
+impl Notes {
+    fn add(&self, note: String) {
+        self.0.lock().unwrap().push(note);
+    }
+}
+
+#[async_trait::async_trait]
+impl S3 for Notes {
+    async fn put_object(&self, req: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+        let parsed = Parsed::of(&req.extensions)?;
+        assert_eq!(parsed.caller, Caller::Anonymous);
+        let left: Vec<&str> = req.headers.keys().map(http::HeaderName::as_str).collect();
+        let (length, address) = (req.input.content_length, parsed.address()?.to_string());
+        let read = req.input.body.unwrap().try_fold(BytesMut::new(), |mut all, piece| async move {
+            all.extend_from_slice(&piece);
+            Ok(all)
+        });
+        let content = read.await.map_err(of_body)?;
+        let kinds: Vec<ChecksumKind> = parsed.declared.take()?.checksums.iter().map(|c| c.kind).collect();
+        let coding = parsed.attributes.content_encoding;
+        self.add(format!("put {address} {length:?} {content:?} {kinds:?} {coding:?} {left:?}"));
+        Ok(S3Response::new(PutObjectOutput::default()))
+    }
+
+    async fn list_objects(&self, _: S3Request<ListObjectsInput>) -> S3Result<S3Response<ListObjectsOutput>> {
+        let object = Object { key: Some("a\u{1}\r<".into()), ..Object::default() };
+        Ok(S3Response::new(ListObjectsOutput {
+            contents: Some(vec![object]),
+            ..ListObjectsOutput::default()
+        }))
+    }
+
+    async fn delete_bucket(
+        &self,
+        _: S3Request<DeleteBucketInput>,
+    ) -> S3Result<S3Response<DeleteBucketOutput>> {
+        self.add("bucket deleted".into());
+        Ok(S3Response::new(DeleteBucketOutput::default()))
+    }
+
+    async fn delete_objects(
+        &self,
+        req: S3Request<DeleteObjectsInput>,
+    ) -> S3Result<S3Response<DeleteObjectsOutput>> {
+        let keys: Vec<String> = req.input.delete.objects.into_iter().map(|object| object.key).collect();
+        self.add(format!("delete {keys:?}"));
+        Ok(S3Response::new(DeleteObjectsOutput::default()))
+    }
+}
+
+async fn ask(request: http::request::Builder, sent: &str) -> (Response<String>, Vec<String>) {
+    let notes = Notes::default();
+    let options = S3Options { region: "us-east-1".into() };
+    let door = S3Door::with(Arc::new(Holdall {}), options, notes.clone());
+    let id = RequestId::from_random([7; 16]);
+    let peer = Peer::Net(([127, 0, 0, 1], 1).into());
+    let context = RequestContext::new(id, peer, false, Timestamp(1_369_353_600_000));
+    let content: Body = body::full(sent.to_owned());
+    let (parts, content) = door.handle(request.body(content).unwrap(), context).await.into_parts();
+    let text = String::from_utf8(content.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+    let noted = notes.0.lock().unwrap().clone();
+    (Response::from_parts(parts, text), noted)
+}
+
+fn chunked_put() -> http::request::Builder {
+    Request::put("/abc/a%2Fb//c")
+        .header("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER")
+        .header("x-amz-decoded-content-length", "5")
+        .header("x-amz-trailer", "x-amz-checksum-crc32")
+        .header("content-encoding", "gzip, aws-chunked")
+        .header("expect", "100-continue")
+        .header("content-length", "48")
+}
+
+const CHUNKED: &str = "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n";
+
+#[tokio::test]
+async fn a_chunked_body_reaches_the_operation_as_plain_content() {
+    let (response, noted) = ask(chunked_put(), CHUNKED).await;
+    assert_eq!(response.status(), 200, "{}", response.body());
+    assert_eq!(noted, [r#"put abc/a/b//c Some(5) b"hello" [Crc32] Some("gzip") ["content-length"]"#]);
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_has_the_code_of_its_own() {
+    let (response, noted) = ask(chunked_put(), "5\r\nhello\r\n").await;
+    assert_eq!(response.status(), 400);
+    assert!(response.body().contains("<Code>IncompleteBody</Code>"), "{}", response.body());
+    assert!(response.body().contains("<RequestId>") && noted.is_empty());
+    let unsigned_seed = chunked_put().header("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER");
+    assert_eq!(ask(unsigned_seed, CHUNKED).await.0.status(), 400, "a header given twice");
+}
+
+#[tokio::test]
+async fn an_unknown_sub_resource_deletes_no_bucket() {
+    for query in ["?x", "?policy", "?metadataTable", "?x-amz-acl=private&y"] {
+        let (response, noted) = ask(Request::delete(format!("/abc{query}")), "").await;
+        assert_eq!(response.status(), 501, "{query}");
+        assert!(noted.is_empty());
+    }
+    let (response, noted) = ask(Request::delete("/abc?x-id=DeleteBucket"), "").await;
+    assert_eq!((response.status().as_u16(), noted.len()), (204, 1));
+}
+
+#[tokio::test]
+async fn forms_preflights_and_unbuilt_headers_are_refused() {
+    let form = Request::post("/abc").header("content-type", "Multipart/Form-Data; boundary=x");
+    assert_eq!(ask(form, "--x--").await.0.status(), 405);
+    let preflight = Request::options("/abc/k").header("origin", "https://a.example");
+    assert_eq!(ask(preflight, "").await.0.status(), 403);
+    let hoisted = Request::put("/abc/k?X-Amz-Server-Side-Encryption=AES256").header("content-length", "0");
+    let (response, noted) = ask(hoisted, "").await;
+    assert_eq!((response.status().as_u16(), noted.len()), (501, 0));
+    assert!(response.body().contains("x-amz-server-side-encryption"));
+    let overridden = Request::get("/abc/k?response-content-type=text/html");
+    assert_eq!(ask(overridden, "").await.0.status(), 400);
+    let half = Request::get("/abc/k?X-Amz-Signature=00");
+    assert!(ask(half, "").await.0.body().contains("AuthorizationQueryParametersError"));
+    let stranger = Request::head("/abc/k").header("authorization", "AWS a:b");
+    let (response, _) = ask(stranger, "").await;
+    assert_eq!((response.status().as_u16(), response.body().as_str()), (400, ""));
+    assert!(response.headers().contains_key("x-amz-request-id"));
+}
+
+#[tokio::test]
+async fn listings_carry_no_bare_control_character() {
+    let (response, _) = ask(Request::get("/abc"), "").await;
+    assert!(response.body().contains("<Key>a&#x1;&#xD;&lt;</Key>"), "{}", response.body());
+}
+
+#[tokio::test]
+async fn documents_reach_the_operation_checked() {
+    let text = "<Delete><Object><Key>a&amp;b c</Key></Object></Delete>";
+    let digest = base64::Engine::encode(
+        &base64::engine::general_purpose::STANDARD,
+        <md5::Md5 as md5::Digest>::digest(text),
+    );
+    let (response, noted) = ask(Request::post("/abc?delete").header("content-md5", digest), text).await;
+    assert_eq!(noted, [r#"delete ["a&b c"]"#], "{}", response.body());
+    let (response, noted) = ask(Request::post("/abc?delete"), text).await;
+    assert_eq!((response.status().as_u16(), noted.len()), (400, 0));
+}
