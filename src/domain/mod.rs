@@ -28,6 +28,8 @@ pub use authenticate::Presented;
 pub use bootstrap::{FirstAdmin, Welcome};
 pub use error::Error;
 pub use start::{StartOptions, World};
+#[cfg(test)]
+pub(crate) use tests::in_memory;
 pub use unbuilt::{Opened, PartPut, Put};
 
 use std::sync::{Arc, Mutex};

@@ -39,6 +39,12 @@ pub(super) fn start(disk: Arc<SimDisk>, seed: u64) -> Result<Trial, Error> {
     Ok(Trial { holdall: Holdall::start(StartOptions::new(io), world)?, disk, clock })
 }
 
+/// A fresh system in memory whose clock stands at `at`, for the tests of doors.
+pub(crate) fn in_memory(at: Timestamp) -> Arc<Holdall> {
+    let world = World { clock: Arc::new(SetClock::at(at)), random: Arc::new(SeededRandom::new(1)) };
+    Holdall::start(StartOptions::new(Arc::new(SimDisk::new())), world).unwrap()
+}
+
 pub(super) fn account(text: &str) -> AccountName {
     AccountName::parse(text).unwrap()
 }

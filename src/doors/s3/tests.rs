@@ -10,9 +10,9 @@ use s3s::{S3, S3Request, S3Response, S3Result, dto::*};
 
 use super::{error::of_body, layer::*, request::Parsed};
 use crate::{
-    domain::{Holdall, caller::Caller},
+    domain::{Holdall, caller::Caller, in_memory, nouns::NewAccount},
     doors::gate::{Body, Peer, RequestContext, RequestId, body},
-    model::{checksum::ChecksumKind, time::Timestamp},
+    model::{checksum::ChecksumKind, name::AccountName, secret::Secret, time::Timestamp},
 };
 
 /// What reached an operation.
@@ -43,6 +43,12 @@ impl S3 for Notes {
         Ok(S3Response::new(PutObjectOutput::default()))
     }
 
+    async fn get_object(&self, req: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
+        let parsed = Parsed::of(&req.extensions)?;
+        self.add(format!("get {} {} {:?}", parsed.caller.label(), parsed.address()?, parsed.range));
+        Ok(S3Response::new(GetObjectOutput::default()))
+    }
+
     async fn list_objects(&self, _: S3Request<ListObjectsInput>) -> S3Result<S3Response<ListObjectsOutput>> {
         let object = Object { key: Some("a\u{1}\r<".into()), ..Object::default() };
         Ok(S3Response::new(ListObjectsOutput {
@@ -69,13 +75,44 @@ impl S3 for Notes {
     }
 }
 
+/// AWS's printed example of a request signed by header.
+const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
+const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+const DAY: Timestamp = Timestamp(1_369_353_600_000);
+
+/// A system in memory where the account `ada` has the key of AWS's examples.
+async fn system() -> Arc<Holdall> {
+    let holdall = in_memory(DAY);
+    let name = AccountName::parse("ada").unwrap();
+    let new = NewAccount {
+        name: name.clone(),
+        display_name: "Ada <L>".into(),
+        email: None,
+        admin: false,
+        password: None,
+    };
+    holdall.add_account(&Caller::Operator, new).await.unwrap();
+    let key = (KEY.to_owned(), Secret::new(SECRET));
+    holdall.add_key(&Caller::Operator, &name, Some(key)).await.unwrap();
+    holdall
+}
+
 async fn ask(request: http::request::Builder, sent: &str) -> (Response<String>, Vec<String>) {
+    ask_at(None, request, sent).await
+}
+
+async fn ask_at(
+    host_bucket: Option<&str>,
+    request: http::request::Builder,
+    sent: &str,
+) -> (Response<String>, Vec<String>) {
     let notes = Notes::default();
     let options = S3Options { region: "us-east-1".into() };
-    let door = S3Door::with(Arc::new(Holdall {}), options, notes.clone());
+    let door = S3Door::with(system().await, options, notes.clone());
     let id = RequestId::from_random([7; 16]);
     let peer = Peer::Net(([127, 0, 0, 1], 1).into());
-    let context = RequestContext::new(id, peer, false, Timestamp(1_369_353_600_000));
+    let mut context = RequestContext::new(id, peer, false, DAY);
+    context.host_bucket = host_bucket.map(str::to_owned);
     let content: Body = body::full(sent.to_owned());
     let (parts, content) = door.handle(request.body(content).unwrap(), context).await.into_parts();
     let text = String::from_utf8(content.collect().await.unwrap().to_bytes().to_vec()).unwrap();
@@ -160,4 +197,56 @@ async fn documents_reach_the_operation_checked() {
     assert_eq!(noted, [r#"delete ["a&b c"]"#], "{}", response.body());
     let (response, noted) = ask(Request::post("/abc?delete"), text).await;
     assert_eq!((response.status().as_u16(), noted.len()), (400, 0));
+}
+
+fn signed_get(signature: &str) -> http::request::Builder {
+    let credential = format!("{KEY}/20130524/us-east-1/s3/aws4_request");
+    let signed = "host;range;x-amz-content-sha256;x-amz-date";
+    let value =
+        format!("AWS4-HMAC-SHA256 Credential={credential},SignedHeaders={signed},Signature={signature}");
+    Request::get("/test.txt")
+        .header("host", "examplebucket.s3.amazonaws.com")
+        .header("range", "bytes=0-9")
+        .header("x-amz-content-sha256", super::sigv4::EMPTY_SHA256)
+        .header("x-amz-date", "20130524T000000Z")
+        .header("authorization", value)
+}
+
+#[tokio::test]
+async fn a_signed_request_reaches_the_operation_as_its_account() {
+    let good = signed_get("f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41");
+    let (response, noted) = ask_at(Some("examplebucket"), good, "").await;
+    assert_eq!(noted, ["get ada examplebucket/test.txt Some(Between(0, 9))"], "{}", response.body());
+    assert_eq!(response.headers()["content-security-policy"], "sandbox");
+    let forged = signed_get("00e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41");
+    let (response, noted) = ask_at(Some("examplebucket"), forged, "").await;
+    assert!(response.status() == 403 && noted.is_empty());
+    assert!(response.body().contains("<Code>SignatureDoesNotMatch</Code>"), "{}", response.body());
+}
+
+#[tokio::test]
+async fn an_unknown_key_is_named_so_in_every_payload_mode() {
+    for payload in
+        ["UNSIGNED-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"]
+    {
+        let signed = "host;x-amz-content-sha256;x-amz-date";
+        let credential = "NOBODY/20130524/us-east-1/s3/aws4_request";
+        let value = format!("AWS4-HMAC-SHA256 Credential={credential},SignedHeaders={signed},Signature=00");
+        let put = Request::put("/abc/k")
+            .header("host", "localhost")
+            .header("x-amz-content-sha256", payload)
+            .header("x-amz-date", "20130524T000000Z")
+            .header("authorization", value);
+        let (response, noted) = ask(put, CHUNKED).await;
+        assert!(response.status() == 403 && noted.is_empty(), "{payload}");
+        assert!(response.body().contains("<Code>InvalidAccessKeyId</Code>"), "{}", response.body());
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_configured_is_told_only_of_buckets_the_caller_may_see() {
+    for query in ["policy", "acl", "requestPayment"] {
+        let (response, _) = ask(Request::get(format!("/ada?{query}")), "").await;
+        assert_eq!(response.status(), 403, "{query}: {}", response.body());
+    }
 }
