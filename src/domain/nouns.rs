@@ -65,6 +65,8 @@ pub struct FileVersion {
     pub committed: Timestamp,
     /// The client's time of last change, or the commit time: WebDAV's getlastmodified.
     pub modified: Timestamp,
+    /// When the file was made.
+    pub created: Timestamp,
     /// What the client said about it.
     pub attributes: Attributes,
     /// Checksums kept with it.
