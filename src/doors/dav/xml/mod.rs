@@ -1,0 +1,3 @@
+//! XML as WebDAV needs it: bodies read within limits, answers written by hand.
+
+pub(super) mod write;
