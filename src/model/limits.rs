@@ -54,6 +54,14 @@ pub const DAV_XML_BYTES: usize = 1 << 20;
 pub const XML_DEPTH: usize = 32;
 /// Attributes of one XML element. More: as for [`XML_DEPTH`].
 pub const XML_ATTRIBUTES: usize = 256;
+/// Elements of one WebDAV XML body. More: 400.
+pub const DAV_XML_ELEMENTS: usize = 4096;
+/// Properties one PROPFIND may name. More: 400.
+pub const DAV_PROPS_ASKED: usize = 256;
+/// Bytes of one XML name or namespace in a WebDAV body. Longer: 400.
+pub const DAV_XML_NAME_BYTES: usize = 1024;
+/// Bytes of a refused request's body that are read so that the client sees the refusal.
+pub const DAV_DRAIN_BYTES: u64 = 256 << 10;
 /// Signed requests may be this old or this far ahead, seconds. Else `RequestTimeTooSkewed`.
 pub const CLOCK_SKEW_SECONDS: i64 = 15 * 60;
 /// Longest life of a presigned URL, seconds. Longer: `AuthorizationQueryParametersError`.
