@@ -6,5 +6,6 @@
 //! it moves and publishes bodies that were cut short.
 
 mod error;
+mod headers;
 mod path;
 mod xml;

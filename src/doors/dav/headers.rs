@@ -1,0 +1,294 @@
+//! WebDAV's request headers as values: Depth, Overwrite, conditions, times, checksums. Each is
+//! read once; what cannot be understood is refused rather than guessed.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http::{HeaderMap, HeaderName, StatusCode, header};
+
+use super::error::Refusal;
+use crate::model::{
+    checksum::{Checksum, ChecksumKind},
+    condition::{Conditions, EtagList},
+    time::Timestamp,
+};
+
+/// How far a request reaches.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Depth {
+    /// The resource itself.
+    Zero,
+    /// And its members.
+    One,
+    /// And everything below.
+    Infinity,
+}
+
+/// `Depth`; absent is infinity, as RFC 4918 has it for every method of this door.
+///
+/// # Errors
+/// 400 for any other value.
+pub(super) fn depth(headers: &HeaderMap) -> Result<Depth, Refusal> {
+    match text(headers, &HeaderName::from_static("depth"))? {
+        None => Ok(Depth::Infinity),
+        Some("0") => Ok(Depth::Zero),
+        Some("1") => Ok(Depth::One),
+        Some(other) if other.eq_ignore_ascii_case("infinity") => Ok(Depth::Infinity),
+        Some(_) => Err(Refusal::bad_request("Depth is 0, 1 or infinity")),
+    }
+}
+
+/// `Overwrite`; absent is true.
+///
+/// # Errors
+/// 400 for any value but `T` and `F`.
+pub(super) fn overwrite(headers: &HeaderMap) -> Result<bool, Refusal> {
+    match text(headers, &HeaderName::from_static("overwrite"))? {
+        None | Some("T" | "t") => Ok(true),
+        Some("F" | "f") => Ok(false),
+        Some(_) => Err(Refusal::bad_request("Overwrite is T or F")),
+    }
+}
+
+/// The `If-*` headers of HTTP.
+///
+/// # Errors
+/// 400 if one is not text. Dates that are none are as if absent, as HTTP wants it.
+pub(super) fn conditions(headers: &HeaderMap) -> Result<Conditions, Refusal> {
+    let list = |name| -> Result<Option<EtagList>, Refusal> {
+        let mut joined: Option<String> = None;
+        for value in headers.get_all(name) {
+            let value = value.to_str().map_err(|_| unreadable(name))?;
+            joined = Some(joined.map_or_else(|| value.to_owned(), |before| format!("{before},{value}")));
+        }
+        Ok(joined.as_deref().map(EtagList::parse))
+    };
+    let date = |name| Ok::<_, Refusal>(text(headers, name)?.and_then(Timestamp::parse_http_date));
+    Ok(Conditions {
+        if_match: list(&header::IF_MATCH)?,
+        if_none_match: list(&header::IF_NONE_MATCH)?,
+        if_modified_since: date(&header::IF_MODIFIED_SINCE)?,
+        if_unmodified_since: date(&header::IF_UNMODIFIED_SINCE)?,
+    })
+}
+
+/// The conditions of a write, to which `If-Modified-Since` does not belong.
+///
+/// # Errors
+/// As for [`conditions`].
+pub(super) fn write_conditions(headers: &HeaderMap) -> Result<Conditions, Refusal> {
+    Ok(Conditions { if_modified_since: None, ..conditions(headers)? })
+}
+
+/// `X-OC-Mtime`: seconds since 1970, with a fraction from some clients.
+///
+/// # Errors
+/// 400 if it is no number, or no time of this calendar.
+pub(super) fn modified(headers: &HeaderMap) -> Result<Option<Timestamp>, Refusal> {
+    let Some(value) = text(headers, &HeaderName::from_static("x-oc-mtime"))? else { return Ok(None) };
+    let bad = || Refusal::bad_request("X-OC-Mtime is a number of seconds since 1970");
+    let (whole, fraction) = value.split_once('.').unwrap_or((value, "0"));
+    let digits = whole.strip_prefix('-').unwrap_or(whole);
+    let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if !all_digits(digits) || !all_digits(fraction) {
+        return Err(bad());
+    }
+    let seconds: i64 = whole.parse().map_err(|_| bad())?;
+    // Years 0 to 9999: what the dates of HTTP and XML can show.
+    if !(-62_135_596_800..=253_402_300_799).contains(&seconds) {
+        return Err(bad());
+    }
+    let millis: i64 = fraction.chars().chain("000".chars()).take(3).collect::<String>().parse().unwrap_or(0);
+    let millis = if whole.starts_with('-') { -millis } else { millis };
+    Ok(Some(Timestamp(seconds * 1000 + millis)))
+}
+
+/// What a PUT declares of its body.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Sums {
+    /// From `Content-MD5` or `OC-Checksum: MD5:…`.
+    pub(super) md5: Option<[u8; 16]>,
+    /// From `OC-Checksum`, of the kinds that can be verified.
+    pub(super) others: Vec<Checksum>,
+}
+
+/// `Content-MD5` and `OC-Checksum`. Kinds of the latter that are not known here are left out.
+///
+/// # Errors
+/// 400 if a value is not of its kind, or both headers give an MD5 and differ.
+pub(super) fn sums(headers: &HeaderMap) -> Result<Sums, Refusal> {
+    let bad = || Refusal::bad_request("Content-MD5 or OC-Checksum is malformed");
+    let mut sums = Sums::default();
+    if let Some(value) = text(headers, &HeaderName::from_static("content-md5"))? {
+        let bytes = STANDARD.decode(value).map_err(|_| bad())?;
+        sums.md5 = Some(bytes.try_into().map_err(|_| bad())?);
+    }
+    let Some(value) = text(headers, &HeaderName::from_static("oc-checksum"))? else { return Ok(sums) };
+    for one in value.split_whitespace() {
+        let (kind, value) = one.split_once(':').ok_or_else(bad)?;
+        if kind.eq_ignore_ascii_case("md5") {
+            let md5: [u8; 16] = hex::decode(value).map_err(|_| bad())?.try_into().map_err(|_| bad())?;
+            if sums.md5.is_some_and(|other| other != md5) {
+                return Err(bad());
+            }
+            sums.md5 = Some(md5);
+        } else if let Some(kind) = ChecksumKind::parse(kind) {
+            let value = hex::decode(value).map_err(|_| bad())?;
+            if value.len() != kind.width() {
+                return Err(bad());
+            }
+            sums.others.push(Checksum { kind, value, parts: None });
+        }
+    }
+    Ok(sums)
+}
+
+/// The size a body is declared to have: Finder's `X-Expected-Entity-Length`, or `Content-Length`.
+///
+/// # Errors
+/// 400 if they differ: a proxy that cannot pass chunked bodies on has cut this one short.
+pub(super) fn declared_size(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
+    let number = |name| -> Result<Option<u64>, Refusal> {
+        match text(headers, name)? {
+            None => Ok(None),
+            Some(value) if value.bytes().all(|b| b.is_ascii_digit()) => {
+                value.parse().map(Some).map_err(|_| unreadable(name))
+            }
+            Some(_) => Err(unreadable(name)),
+        }
+    };
+    let length = number(&header::CONTENT_LENGTH)?;
+    let expected = number(&HeaderName::from_static("x-expected-entity-length"))?;
+    if expected.is_some() && length.is_some() && expected != length {
+        return Err(Refusal::bad_request("the body was cut short on its way: its lengths differ"));
+    }
+    Ok(expected.or(length))
+}
+
+/// Refuses headers whose feature does not exist here, instead of doing something else than asked.
+///
+/// # Errors
+/// 501 for WebDAV's `If` and the chunk headers of old ownCloud clients.
+pub(super) fn refuse_unbuilt(headers: &HeaderMap) -> Result<(), Refusal> {
+    for (name, what) in [("if", "the If header"), ("oc-chunked", "OC-Chunked")] {
+        if headers.contains_key(name) {
+            return Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, format!("{what} is not supported")));
+        }
+    }
+    Ok(())
+}
+
+/// A header that is there once at most, as text without white space around it.
+///
+/// # Errors
+/// 400 if it is there twice or is not text.
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Refusal> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(unreadable(name));
+    }
+    value.to_str().map(|value| Some(value.trim())).map_err(|_| unreadable(name))
+}
+
+fn unreadable(name: &HeaderName) -> Refusal {
+    Refusal::bad_request(format!("the header {name} cannot be understood"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(HeaderName::from_static(name), value.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn depth_is_infinite_unless_it_says_otherwise() {
+        assert_eq!(depth(&with(&[])).unwrap(), Depth::Infinity);
+        assert_eq!(depth(&with(&[("depth", "0")])).unwrap(), Depth::Zero);
+        assert_eq!(depth(&with(&[("depth", " 1 ")])).unwrap(), Depth::One);
+        assert_eq!(depth(&with(&[("depth", "Infinity")])).unwrap(), Depth::Infinity);
+        for bad in [
+            &[("depth", "2")][..],
+            &[("depth", "")],
+            &[("depth", "1,noroot")],
+            &[("depth", "0"), ("depth", "1")],
+        ] {
+            assert_eq!(depth(&with(bad)).unwrap_err().status(), StatusCode::BAD_REQUEST, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn overwriting_is_refused_only_by_f() {
+        assert!(overwrite(&with(&[])).unwrap());
+        assert!(overwrite(&with(&[("overwrite", "T")])).unwrap());
+        assert!(!overwrite(&with(&[("overwrite", "F")])).unwrap());
+        assert!(overwrite(&with(&[("overwrite", "no")])).is_err());
+    }
+
+    #[test]
+    fn client_times_may_have_fractions() {
+        for (value, millis) in [
+            ("1700000000", 1_700_000_000_000),
+            ("1700000000.5", 1_700_000_000_500),
+            ("1700000000.123456", 1_700_000_000_123),
+            ("0", 0),
+            ("-1", -1000),
+            ("-1.5", -1500),
+        ] {
+            assert_eq!(
+                modified(&with(&[("x-oc-mtime", value)])).unwrap(),
+                Some(Timestamp(millis)),
+                "{value}"
+            );
+        }
+        for bad in ["", "x", "1.", ".5", "1e9", "99999999999999", "9223372036854775808", "--1", "-", "1.x"] {
+            assert!(modified(&with(&[("x-oc-mtime", bad)])).is_err(), "{bad}");
+        }
+        assert_eq!(modified(&with(&[])).unwrap(), None);
+    }
+
+    #[test]
+    fn checksums_that_can_be_verified_are_taken() {
+        let md5 = "d41d8cd98f00b204e9800998ecf8427e";
+        let value = format!("SHA1:{} md5:{md5} ADLER32:00000001", "da".repeat(20));
+        let sums =
+            sums(&with(&[("oc-checksum", &value), ("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg==")])).unwrap();
+        assert_eq!(sums.md5.map(hex::encode).as_deref(), Some(md5));
+        assert_eq!(sums.others.iter().map(|sum| sum.kind).collect::<Vec<_>>(), [ChecksumKind::Sha1]);
+        for bad in [
+            &[("oc-checksum", "SHA1:00")][..],
+            &[("oc-checksum", "SHA1")],
+            &[("oc-checksum", "MD5:zz")],
+            &[("content-md5", "AAAA")],
+            &[
+                ("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg=="),
+                ("oc-checksum", "MD5:00000000000000000000000000000000"),
+            ],
+        ] {
+            assert!(super::sums(&with(bad)).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn two_lengths_that_differ_are_a_body_cut_short() {
+        let size = |pairs: &[(&'static str, &str)]| declared_size(&with(pairs)).ok();
+        assert_eq!(size(&[]), Some(None));
+        assert_eq!(size(&[("content-length", "5")]), Some(Some(5)));
+        assert_eq!(size(&[("x-expected-entity-length", "5")]), Some(Some(5)));
+        assert_eq!(size(&[("x-expected-entity-length", "5"), ("content-length", "5")]), Some(Some(5)));
+        assert_eq!(size(&[("x-expected-entity-length", "5"), ("content-length", "0")]), None);
+        assert_eq!(size(&[("x-expected-entity-length", "-5")]), None);
+    }
+
+    #[test]
+    fn several_lines_of_a_list_are_one_list() {
+        let conditions = conditions(&with(&[("if-none-match", "\"a\""), ("if-none-match", "b")])).unwrap();
+        assert_eq!(conditions.if_none_match, Some(EtagList::parse("\"a\",b")));
+        assert!(refuse_unbuilt(&with(&[("if", "(<urn:x>)")])).is_err());
+        assert!(refuse_unbuilt(&with(&[("if-match", "*")])).is_ok());
+    }
+}
