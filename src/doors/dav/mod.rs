@@ -5,7 +5,110 @@
 //! out through dav-server; everything else is written here, because that library deletes before
 //! it moves and publishes bodies that were cut short.
 
+mod call;
 mod error;
+mod folders;
 mod headers;
+mod options;
 mod path;
+mod transfer;
 mod xml;
+
+use std::sync::Arc;
+
+use http::{Request, Response, header};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+
+use self::{call::Call, error::Refusal, path::Place};
+use crate::{
+    domain::{Error, Holdall, error::Unrecognised, nouns::HistoryPolicy},
+    doors::gate::{Body, RequestContext, authenticate::authenticate},
+    model::limits,
+};
+
+/// What can be set about this door.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DavOptions {
+    /// The history policy of buckets made by MKCOL.
+    pub history: HistoryPolicy,
+}
+
+impl Default for DavOptions {
+    fn default() -> Self {
+        Self { history: HistoryPolicy::Days(30) }
+    }
+}
+
+/// The door; cheap to clone.
+#[derive(Clone)]
+pub struct DavDoor {
+    holdall: Arc<Holdall>,
+    options: DavOptions,
+}
+
+impl std::fmt::Debug for DavDoor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DavDoor").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl DavDoor {
+    /// A door to this system.
+    #[must_use]
+    pub fn new(holdall: Arc<Holdall>, options: DavOptions) -> Self {
+        Self { holdall, options }
+    }
+
+    /// Answers one request.
+    pub async fn handle(&self, request: Request<Body>, context: RequestContext) -> Response<Body> {
+        let (head, mut body) = request.into_parts();
+        match self.answer(&head, &mut body, &context).await {
+            Ok(response) => response,
+            Err(refusal) => {
+                if let Some(reason) = refusal.reason() {
+                    tracing::error!(request = %context.id, reason, "a WebDAV request failed");
+                }
+                if !head.headers.contains_key(header::EXPECT) {
+                    drain(&mut body).await;
+                }
+                refusal.into_response()
+            }
+        }
+    }
+
+    async fn answer(
+        &self,
+        head: &http::request::Parts,
+        body: &mut Body,
+        context: &RequestContext,
+    ) -> Result<Response<Body>, Refusal> {
+        let caller = authenticate(&self.holdall, &head.headers, context).await?;
+        if caller.account().is_none() {
+            return Err(Error::Unauthenticated(Unrecognised::Missing).into());
+        }
+        headers::refuse_unbuilt(&head.headers)?;
+        let Some(place) = Place::parse(head.uri.path())? else {
+            return Err(Refusal::new(http::StatusCode::NOT_FOUND, "nothing is here; files are below /dav/"));
+        };
+        let call = Call { door: self, caller, head, place };
+        match head.method.as_str() {
+            "OPTIONS" => options::answer(&call).await,
+            "MKCOL" => folders::make(&call, body).await,
+            "DELETE" => folders::remove(&call).await,
+            "COPY" | "MOVE" => transfer::answer(&call).await,
+            _ => Err(Refusal::not_allowed(options::allowed_at(&call.place))),
+        }
+    }
+}
+
+/// Reads a little of a body nobody wants: a client that is still sending when the connection is
+/// closed may never see the answer.
+async fn drain(body: &mut Body) {
+    let mut left = limits::DAV_DRAIN_BYTES;
+    while left > 0 && !body.is_end_stream() {
+        let Some(Ok(frame)) = body.frame().await else { return };
+        let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+        left = left.saturating_sub(length.max(1));
+    }
+}

@@ -1,0 +1,72 @@
+//! One request, recognised and parsed: what every method starts from.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
+
+use super::{DavDoor, error::Refusal, path::Place};
+use crate::{
+    domain::{Error, Holdall, caller::Caller, error::What},
+    doors::gate::body::{self, Body},
+    model::{address::Address, etag::Etag},
+};
+
+/// A request on its way through a method.
+pub(super) struct Call<'a> {
+    /// The door it came to.
+    pub(super) door: &'a DavDoor,
+    /// Who asks; an account.
+    pub(super) caller: Caller,
+    /// Method, headers and the rest.
+    pub(super) head: &'a Parts,
+    /// What the path means.
+    pub(super) place: Place,
+}
+
+impl Call<'_> {
+    /// The domain.
+    pub(super) fn holdall(&self) -> &Arc<Holdall> {
+        &self.door.holdall
+    }
+
+    /// The request's headers.
+    pub(super) fn headers(&self) -> &HeaderMap {
+        &self.head.headers
+    }
+
+    /// The address of a bucket or something in one, for reading.
+    ///
+    /// # Errors
+    /// 404 where no bucket can be.
+    pub(super) fn existing(&self) -> Result<Option<&Address>, Refusal> {
+        match &self.place {
+            Place::Host | Place::Home => Ok(None),
+            Place::Item(address) => Ok(Some(address)),
+            Place::NoBucket { name, .. } => Err(Error::NotFound(What::Bucket, name.clone()).into()),
+        }
+    }
+}
+
+/// An answer with nothing but a status.
+pub(super) fn bare(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+/// 201 if something new came into being, else 204.
+pub(super) fn created(created: bool) -> Response<Body> {
+    bare(if created { StatusCode::CREATED } else { StatusCode::NO_CONTENT })
+}
+
+/// Sets `ETag`.
+pub(super) fn set_etag(headers: &mut HeaderMap, etag: &Etag) {
+    set(headers, header::ETAG, etag.quoted());
+}
+
+/// Sets a header, unless its value cannot be one: stored texts may be older than today's rules.
+pub(super) fn set(headers: &mut HeaderMap, name: header::HeaderName, value: String) {
+    if let Ok(value) = HeaderValue::try_from(value) {
+        headers.insert(name, value);
+    }
+}
