@@ -11,6 +11,7 @@ mod folders;
 mod headers;
 mod options;
 mod path;
+mod put;
 mod transfer;
 mod xml;
 
@@ -94,6 +95,7 @@ impl DavDoor {
         let call = Call { door: self, caller, head, place };
         match head.method.as_str() {
             "OPTIONS" => options::answer(&call).await,
+            "PUT" => put::answer(&call, body).await,
             "MKCOL" => folders::make(&call, body).await,
             "DELETE" => folders::remove(&call).await,
             "COPY" | "MOVE" => transfer::answer(&call).await,
