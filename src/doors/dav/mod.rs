@@ -9,9 +9,12 @@ mod call;
 mod error;
 mod folders;
 mod headers;
+mod mime;
 mod options;
 mod path;
+mod propfind;
 mod put;
+mod quota;
 mod transfer;
 mod xml;
 
@@ -95,6 +98,7 @@ impl DavDoor {
         let call = Call { door: self, caller, head, place };
         match head.method.as_str() {
             "OPTIONS" => options::answer(&call).await,
+            "PROPFIND" => propfind::answer(&call, body).await,
             "PUT" => put::answer(&call, body).await,
             "MKCOL" => folders::make(&call, body).await,
             "DELETE" => folders::remove(&call).await,
