@@ -8,6 +8,7 @@
 mod call;
 mod error;
 mod folders;
+mod get;
 mod headers;
 mod mime;
 mod options;
@@ -20,11 +21,12 @@ mod xml;
 
 use std::sync::Arc;
 
+use dav_server::DavHandler;
 use http::{Request, Response, header};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 
-use self::{call::Call, error::Refusal, path::Place};
+use self::{call::Call, error::Refusal, get::file::Served, path::Place};
 use crate::{
     domain::{Error, Holdall, error::Unrecognised, nouns::HistoryPolicy},
     doors::gate::{Body, RequestContext, authenticate::authenticate},
@@ -49,6 +51,7 @@ impl Default for DavOptions {
 pub struct DavDoor {
     holdall: Arc<Holdall>,
     options: DavOptions,
+    files: DavHandler<Arc<Served>>,
 }
 
 impl std::fmt::Debug for DavDoor {
@@ -61,7 +64,7 @@ impl DavDoor {
     /// A door to this system.
     #[must_use]
     pub fn new(holdall: Arc<Holdall>, options: DavOptions) -> Self {
-        Self { holdall, options }
+        Self { holdall, options, files: get::file::handler() }
     }
 
     /// Answers one request.
@@ -98,6 +101,7 @@ impl DavDoor {
         let call = Call { door: self, caller, head, place };
         match head.method.as_str() {
             "OPTIONS" => options::answer(&call).await,
+            "GET" | "HEAD" => get::answer(&call).await,
             "PROPFIND" => propfind::answer(&call, body).await,
             "PUT" => put::answer(&call, body).await,
             "MKCOL" => folders::make(&call, body).await,
