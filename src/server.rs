@@ -11,8 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     domain::Holdall,
-    doors::api::ApiDoor,
-    doors::gate::{Door, Doors, Front, Hosts, Limits, Origins, Serves, Setup, TlsError, acceptor, socket},
+    doors::{
+        api::ApiDoor,
+        dav::{DavDoor, DavOptions},
+        gate::{Door, Doors, Front, Hosts, Limits, Origins, Serves, Setup, TlsError, acceptor, socket},
+    },
     outside::{
         clock::{Clock as _, SystemClock},
         random::{Random as _, SystemRandom},
@@ -105,7 +108,12 @@ pub fn doors(_config: &ServerConfig, holdall: &Arc<Holdall>) -> Doors {
         let api = api.clone();
         async move { api.handle(request, context).await }
     });
-    Doors { s3: Door::not_built(), dav: Door::not_built(), api }
+    let dav = DavDoor::new(Arc::clone(holdall), DavOptions::default());
+    let dav = Door::new(move |request, context| {
+        let dav = dav.clone();
+        async move { dav.handle(request, context).await }
+    });
+    Doors { s3: Door::not_built(), dav, api }
 }
 
 /// A server that listens.
