@@ -7,6 +7,7 @@
 )]
 
 mod common;
+mod dav;
 mod gate;
 mod layering;
 mod supply;
