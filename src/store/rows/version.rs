@@ -72,6 +72,20 @@ row! {
     }
 }
 
+impl Default for AttributeRow {
+    fn default() -> Self {
+        Self {
+            content_type: None,
+            content_encoding: None,
+            content_language: None,
+            content_disposition: None,
+            cache_control: None,
+            expires: None,
+            user: Vec::new(),
+        }
+    }
+}
+
 impl Field for AttributeRow {
     fn write(&self, out: &mut Vec<u8>) {
         crate::store::meta::codec::Bytes(self.encode()).write(out);

@@ -32,6 +32,11 @@ pub enum Kind {
     Upload,
     /// A bucket whose trash, journal and uploads are to be released. Id: the bucket.
     Bucket,
+    /// A copy of a folder that is being made and has no name yet. Id: the new folder's node. Found
+    /// at start, it is what a crash left, and becomes [`Kind::Subtree`].
+    Staging,
+    /// A folder in the trash whose bytes are still counted as live. Id: the seq of its trash row.
+    Trashed,
 }
 
 impl Kind {
@@ -41,6 +46,8 @@ impl Kind {
             Self::History => 17,
             Self::Upload => 18,
             Self::Bucket => 19,
+            Self::Staging => 20,
+            Self::Trashed => 21,
         }
     }
 }
@@ -127,6 +134,14 @@ row! {
 /// Puts an item into the trash, at the place of the change that removed it.
 pub fn trash(rows: &mut dyn RowsMut, bucket: BucketId, seq: Seq, row: &TrashRow) {
     put(rows, Table::Trash, Key::new().number(bucket.0).number(seq.0).done(), row);
+}
+
+/// An item of the trash.
+///
+/// # Errors
+/// If the row cannot be read.
+pub fn trashed(rows: &dyn Rows, bucket: BucketId, seq: Seq) -> Result<Option<TrashRow>, StoreError> {
+    super::get(rows, Table::Trash, &Key::new().number(bucket.0).number(seq.0).done())
 }
 
 /// Names an upload's queue entry.

@@ -1,0 +1,166 @@
+//! Dead properties of nodes, and locks on them.
+
+use super::{get, put};
+use crate::{
+    model::{
+        ids::{AccountId, BucketId, NodeId},
+        time::Timestamp,
+    },
+    row,
+    store::{
+        error::StoreError,
+        meta::{
+            codec::Row,
+            key::Key,
+            rows::{KeyRange, Order, Rows, RowsMut},
+            table::Table,
+        },
+    },
+};
+
+row! {
+    /// A dead property.
+    PropRow {
+        /// Its XML namespace; empty for none.
+        namespace: String,
+        /// Its local name.
+        name: String,
+        /// The whole element, as it was set.
+        xml: String,
+    }
+}
+
+row! {
+    /// A lock (RFC 4918 §6).
+    LockRow {
+        /// Its token, an URI.
+        token: String,
+        /// What it is on.
+        node: NodeId,
+        /// Nobody else may hold one beside it.
+        exclusive: bool,
+        /// It covers everything below.
+        deep: bool,
+        /// Who holds it.
+        holder: AccountId,
+        /// What the holder says about itself: the content of the `owner` element.
+        owner: String,
+        /// How long it was granted for, seconds.
+        seconds: u64,
+        /// When it ends.
+        expires: Timestamp,
+    }
+}
+
+fn prop_key(bucket: BucketId, node: NodeId, namespace: &str, name: &str) -> Vec<u8> {
+    Key::new().number(bucket.0).number(node.0).part(namespace.as_bytes()).last(name.as_bytes())
+}
+
+fn of_node(bucket: BucketId, node: NodeId) -> KeyRange {
+    KeyRange::prefix(Key::new().number(bucket.0).number(node.0).done())
+}
+
+/// All properties of a node; their number is limited.
+///
+/// # Errors
+/// If the rows cannot be read.
+pub fn props(rows: &dyn Rows, bucket: BucketId, node: NodeId) -> Result<Vec<PropRow>, StoreError> {
+    let found = rows.scan(Table::Prop, &of_node(bucket, node), Order::Forward, usize::MAX)?;
+    found.iter().map(|(_, value)| PropRow::decode(value)).collect()
+}
+
+/// Sets a property.
+pub fn put_prop(rows: &mut dyn RowsMut, bucket: BucketId, node: NodeId, row: &PropRow) {
+    put(rows, Table::Prop, prop_key(bucket, node, &row.namespace, &row.name), row);
+}
+
+/// Removes a property, if it is there.
+pub fn remove_prop(rows: &mut dyn RowsMut, bucket: BucketId, node: NodeId, name: (&str, &str)) {
+    rows.delete(Table::Prop, prop_key(bucket, node, name.0, name.1));
+}
+
+fn lock_key(bucket: BucketId, node: NodeId, token: &str) -> Vec<u8> {
+    Key::new().number(bucket.0).number(node.0).last(token.as_bytes())
+}
+
+/// The locks directly on a node, expired ones too.
+///
+/// # Errors
+/// If the rows cannot be read.
+pub fn locks(rows: &dyn Rows, bucket: BucketId, node: NodeId) -> Result<Vec<LockRow>, StoreError> {
+    let found = rows.scan(Table::Lock, &of_node(bucket, node), Order::Forward, usize::MAX)?;
+    found.iter().map(|(_, value)| LockRow::decode(value)).collect()
+}
+
+/// The locks somewhere below a folder: up to `limit` of them, with the nodes they are on.
+///
+/// # Errors
+/// If the rows cannot be read.
+pub fn locks_below(
+    rows: &dyn Rows,
+    bucket: BucketId,
+    folder: NodeId,
+    limit: usize,
+) -> Result<Vec<LockRow>, StoreError> {
+    let found = rows.scan(Table::LockBelow, &of_node(bucket, folder), Order::Forward, limit)?;
+    let mut locks = Vec::new();
+    for (key, node) in found {
+        let token = String::from_utf8_lossy(key.get(16..).unwrap_or_default()).into_owned();
+        let node = NodeId(crate::store::meta::codec::Field::read(
+            &mut crate::store::meta::codec::Reader::new(&node),
+        )?);
+        locks.extend(get::<LockRow>(rows, Table::Lock, &lock_key(bucket, node, &token))?);
+    }
+    Ok(locks)
+}
+
+/// Writes a lock, with one row for every folder above its node.
+pub fn put_lock(
+    rows: &mut dyn RowsMut,
+    bucket: BucketId,
+    above: impl IntoIterator<Item = NodeId>,
+    row: &LockRow,
+) {
+    put(rows, Table::Lock, lock_key(bucket, row.node, &row.token), row);
+    let mut node = Vec::new();
+    crate::store::meta::codec::Field::write(&row.node.0, &mut node);
+    for ancestor in above {
+        rows.put(Table::LockBelow, lock_key(bucket, ancestor, &row.token), node.clone());
+    }
+    let owned = Key::new().number(row.holder.0).last(row.token.as_bytes());
+    rows.put(Table::LockOwner, owned, Key::new().number(bucket.0).number(row.node.0).done());
+}
+
+/// Removes a lock and its rows above.
+pub fn remove_lock(
+    rows: &mut dyn RowsMut,
+    bucket: BucketId,
+    above: impl IntoIterator<Item = NodeId>,
+    row: &LockRow,
+) {
+    rows.delete(Table::Lock, lock_key(bucket, row.node, &row.token));
+    for ancestor in above {
+        rows.delete(Table::LockBelow, lock_key(bucket, ancestor, &row.token));
+    }
+    rows.delete(Table::LockOwner, Key::new().number(row.holder.0).last(row.token.as_bytes()));
+}
+
+/// How many locks an account holds, counted up to `limit`.
+///
+/// # Errors
+/// If the rows cannot be read.
+pub fn held(rows: &dyn Rows, holder: AccountId, limit: usize) -> Result<usize, StoreError> {
+    let range = KeyRange::prefix(Key::new().number(holder.0).done());
+    Ok(rows.scan(Table::LockOwner, &range, Order::Forward, limit)?.len())
+}
+
+/// Forgets the properties of a node that leaves the listing.
+///
+/// # Errors
+/// If the rows cannot be read.
+pub fn clear(rows: &mut dyn RowsMut, bucket: BucketId, node: NodeId) -> Result<(), StoreError> {
+    for (key, _) in rows.scan(Table::Prop, &of_node(bucket, node), Order::Forward, usize::MAX)? {
+        rows.delete(Table::Prop, key);
+    }
+    Ok(())
+}
