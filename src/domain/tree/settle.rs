@@ -1,0 +1,90 @@
+//! Taking names: a folder leaves the listing with the last thing in it.
+
+use super::{At, Chain, Place};
+use crate::{
+    domain::Error,
+    model::ids::BucketId,
+    store::{
+        meta::{Tx, rows::Rows},
+        rows::{
+            bucket::BucketRow,
+            props,
+            tree::{self, FolderRow, Side},
+        },
+    },
+};
+
+/// Takes a file's name away. Its node and its folders are the caller's to look after.
+pub(crate) fn detach(tx: &mut Tx<'_>, bucket: &BucketRow, place: &Place, side: Side) -> Result<(), Error> {
+    let at = place.at(bucket);
+    if side == Side::Live {
+        if let Some(mut folder) = tree::folder(tx, Side::Live, at, &place.name)?
+            && folder.twin
+        {
+            folder.twin = false;
+            tree::put_folder(tx, Side::Live, at, &place.name, &folder);
+        }
+        tree::remove_alias(tx, at, &place.name, &tree::file_sortname(&place.name));
+    }
+    tree::remove_name(tx, side, at, &tree::file_sortname(&place.name));
+    Ok(())
+}
+
+/// Takes a folder's live name away, with everything below it.
+pub(crate) fn unlink_folder(tx: &mut Tx<'_>, at: At, name: &str) -> Result<(), Error> {
+    if let Some(mut file) = tree::file(tx, Side::Live, at, name)?
+        && file.twin
+    {
+        file.twin = false;
+        tree::put_file(tx, Side::Live, at, name, &file);
+    }
+    let sortname = tree::folder_sortname(name);
+    tree::remove_alias(tx, at, name, &sortname);
+    tree::remove_name(tx, Side::Live, at, &sortname);
+    Ok(())
+}
+
+/// Puts every folder of a chain where it belongs after something below went: live while
+/// something live is in it, dead while only deleted names are, else gone. Stops at the first
+/// folder that stays as it is.
+pub(crate) fn settle(tx: &mut Tx<'_>, bucket: &BucketRow, chain: &Chain) -> Result<(), Error> {
+    for (index, folder) in chain.folders.iter().enumerate().rev() {
+        let at = (bucket.id, chain.parent_of(index));
+        let live = tree::folder(tx, Side::Live, at, &folder.name)?;
+        let dead = tree::folder(tx, Side::Dead, at, &folder.name)?;
+        let was = if live.is_some() { Some(Side::Live) } else { dead.as_ref().map(|_| Side::Dead) };
+        let now = state(tx, bucket.id, folder.id)?;
+        let (Some(was), Some(row)) = (was, live.or(dead)) else { continue };
+        if now == Some(was) {
+            return Ok(());
+        }
+        if was == Side::Live {
+            unlink_folder(tx, at, &folder.name)?;
+            props::clear(tx, bucket.id, folder.id)?;
+        } else {
+            tree::remove_name(tx, Side::Dead, at, &tree::folder_sortname(&folder.name));
+        }
+        match now {
+            Some(side) => {
+                let row = FolderRow { twin: false, props: false, locks: false, ..row };
+                tree::put_folder(tx, side, at, &folder.name, &row);
+            }
+            None => tree::remove_node(tx, folder.id),
+        }
+    }
+    Ok(())
+}
+
+/// Where a folder belongs, by what is in it.
+fn state(
+    rows: &dyn Rows,
+    bucket: BucketId,
+    folder: crate::model::ids::NodeId,
+) -> Result<Option<Side>, Error> {
+    for side in [Side::Live, Side::Dead] {
+        if rows.any(side.table(), &tree::members(bucket, folder))? {
+            return Ok(Some(side));
+        }
+    }
+    Ok(None)
+}
