@@ -1,0 +1,122 @@
+//! One verb's hold on one bucket inside a transaction: who acts, on what, at which place of the
+//! journal, and what it does to the usage.
+//!
+//! [`Act::finish`] is the only way to make it count: it checks the quota, writes the one journal
+//! row and touches the folders above.
+
+use super::{
+    Error,
+    access::{Verb, access},
+    caller::Caller,
+    tree::Chain,
+};
+use crate::{
+    model::{
+        ids::{NodeId, Seq, VersionId},
+        name::BucketName,
+    },
+    store::{
+        meta::Tx,
+        rows::{
+            account,
+            bucket::{self, BucketRow},
+            journal::{self, ChangeRow, EventKind},
+            usage::{self, UsageRow},
+        },
+    },
+};
+
+/// A verb at work in a bucket.
+pub(crate) struct Act<'t, 'g> {
+    /// The transaction.
+    pub(crate) tx: &'t mut Tx<'g>,
+    /// The bucket, as it is.
+    pub(crate) bucket: BucketRow,
+    /// Who acts.
+    pub(crate) caller: Caller,
+    /// The place in the journal that this verb takes.
+    pub(crate) seq: Seq,
+    /// The bucket's usage, as the verb leaves it.
+    pub(crate) usage: UsageRow,
+    before: UsageRow,
+}
+
+/// What the journal says of a verb.
+#[derive(Debug)]
+pub(crate) struct Told {
+    /// What happened.
+    pub(crate) kind: EventKind,
+    /// To which node.
+    pub(crate) node: NodeId,
+    /// Its key afterwards.
+    pub(crate) path: String,
+    /// The key it came from.
+    pub(crate) from: Option<String>,
+}
+
+impl<'t, 'g> Act<'t, 'g> {
+    /// Finds the bucket and asks whether the caller may.
+    pub(crate) fn begin(
+        tx: &'t mut Tx<'g>,
+        caller: &Caller,
+        name: &BucketName,
+        verb: Verb,
+    ) -> Result<Self, Error> {
+        let bucket = bucket::by_name(tx, name)?
+            .ok_or_else(|| Error::NotFound(super::error::What::Bucket, name.to_string()))?;
+        access(caller, &bucket, verb)?;
+        let before = usage::of_bucket(tx, bucket.owner, bucket.id)?;
+        let seq = tx.next_seq(bucket.id)?;
+        Ok(Self { tx, bucket, caller: caller.clone(), seq, usage: before.clone(), before })
+    }
+
+    /// The id of the version this verb makes.
+    pub(crate) fn version_id(&self) -> VersionId {
+        VersionId { incarnation: self.tx.incarnation(), seq: self.seq }
+    }
+
+    /// Ends the verb: quota, usage, journal, and the folders of each chain touched.
+    pub(crate) fn finish(self, told: Told, chains: &[&Chain]) -> Result<(), Error> {
+        self.check_quota()?;
+        usage::set(self.tx, self.bucket.owner, self.bucket.id, &self.usage);
+        let row = ChangeRow {
+            at: self.tx.now(),
+            by: self.caller.account(),
+            kind: told.kind,
+            node: told.node,
+            path: told.path,
+            from: told.from,
+        };
+        journal::append(self.tx, self.bucket.id, self.seq, &row);
+        for folder in chains.iter().flat_map(|chain| chain.ids()) {
+            self.tx.touch(self.bucket.id, folder, self.seq);
+        }
+        Ok(())
+    }
+
+    /// Ends a verb that changes nothing a reader can see: usage, and no journal row.
+    pub(crate) fn finish_quietly(self) -> Result<(), Error> {
+        self.check_quota()?;
+        usage::set(self.tx, self.bucket.owner, self.bucket.id, &self.usage);
+        Ok(())
+    }
+
+    fn check_quota(&self) -> Result<(), Error> {
+        if self.usage.charged() <= self.before.charged() {
+            return Ok(());
+        }
+        let owner = account::by_id(self.tx, self.bucket.owner)?
+            .ok_or_else(|| super::tree::broken("a bucket's owner is gone"))?;
+        let over = |limit: Option<u64>, used: u64| limit.is_some_and(|limit| used > limit);
+        if over(self.bucket.quota, self.usage.charged()) {
+            return Err(Error::OverQuota { owner: owner.name.to_string() });
+        }
+        if owner.quota.is_some() {
+            let others = usage::of_account(self.tx, owner.id)?.charged() - self.before.charged();
+            if over(owner.quota, others + self.usage.charged()) {
+                return Err(Error::OverQuota { owner: owner.name.to_string() });
+            }
+        }
+        Ok(())
+    }
+}
