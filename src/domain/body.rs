@@ -1,0 +1,159 @@
+//! A body on its way into the store: gathered into blocks, hashed and chunked off the async
+//! workers, never whole in memory.
+
+use bytes::Bytes;
+use tokio::task::JoinHandle;
+
+use super::{Error, lanes::blocking, nouns::Declared};
+use crate::{
+    model::{digest::Digester, ids::AccountId, limits},
+    store::{
+        Store,
+        blobs::{ChunkSink, Ingest, IngestOptions, Staged},
+        error::StoreError,
+    },
+};
+
+/// Bytes handed to the blocking threads at once. Two blocks of a body are in memory at most: one
+/// being stored, one being gathered.
+const BLOCK: usize = 1 << 20;
+
+type Half<T> = JoinHandle<Result<T, StoreError>>;
+
+/// The two halves of an ingest, here or at work on a block.
+enum State {
+    Ready(Ingest),
+    Busy(Half<ChunkSink>, Half<Digester>),
+    Broken,
+}
+
+/// A body being taken in; dropping it aborts.
+pub(crate) struct BodyIn {
+    state: State,
+    gathered: Vec<Bytes>,
+    gathered_bytes: usize,
+    taken: u64,
+    declared: Option<u64>,
+}
+
+impl BodyIn {
+    /// Begins; blocking. `domain` is whose content may be deduplicated against.
+    pub(crate) fn begin(
+        store: &Store,
+        domain: Option<AccountId>,
+        expected: &super::nouns::Expected,
+    ) -> Result<Self, Error> {
+        if expected.size.is_some_and(|size| size > limits::OBJECT_BYTES) {
+            return Err(too_large());
+        }
+        let ingest = store.begin(&IngestOptions {
+            domain,
+            size: expected.size,
+            checksums: expected.checksums.clone(),
+            sha256: expected.sha256,
+        })?;
+        Ok(Self {
+            state: State::Ready(ingest),
+            gathered: Vec::new(),
+            gathered_bytes: 0,
+            taken: 0,
+            declared: expected.size,
+        })
+    }
+
+    /// Takes the next bytes. More than declared are refused at once.
+    pub(crate) async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
+        self.taken += bytes.len() as u64;
+        if let Some(declared) = self.declared
+            && self.taken > declared
+        {
+            return Err(Error::Incomplete { declared, got: self.taken });
+        }
+        if self.taken > limits::OBJECT_BYTES {
+            return Err(too_large());
+        }
+        self.gathered_bytes += bytes.len();
+        self.gathered.push(bytes);
+        if self.gathered_bytes >= BLOCK {
+            self.hand_over().await?;
+        }
+        Ok(())
+    }
+
+    /// Gives the gathered block to both halves, which work on it side by side.
+    async fn hand_over(&mut self) -> Result<(), Error> {
+        let Ingest { mut chunks, mut digests } = self.rejoin().await?;
+        let block = std::mem::take(&mut self.gathered);
+        self.gathered_bytes = 0;
+        let copy = block.clone();
+        let chunks = tokio::task::spawn_blocking(move || {
+            block.iter().try_for_each(|bytes| chunks.write(bytes))?;
+            Ok(chunks)
+        });
+        let digests = tokio::task::spawn_blocking(move || {
+            copy.iter().for_each(|bytes| digests.update(bytes));
+            Ok(digests)
+        });
+        self.state = State::Busy(chunks, digests);
+        Ok(())
+    }
+
+    async fn rejoin(&mut self) -> Result<Ingest, Error> {
+        let fault = |_| Error::Internal { reason: "a body's worker failed".into() };
+        match std::mem::replace(&mut self.state, State::Broken) {
+            State::Ready(ingest) => Ok(ingest),
+            State::Busy(chunks, digests) => {
+                let chunks = chunks.await.map_err(fault)??;
+                let digests = digests.await.map_err(fault)??;
+                Ok(Ingest { chunks, digests })
+            }
+            State::Broken => Err(Error::Internal { reason: "a body went on after an error".into() }),
+        }
+    }
+
+    /// Ends the body and holds it against what was declared.
+    pub(crate) async fn finish(mut self, declared: &Declared) -> Result<Staged, Error> {
+        let mut ingest = self.rejoin().await?;
+        let rest = std::mem::take(&mut self.gathered);
+        let wanted = declared.size.or(self.declared);
+        if let Some(declared) = wanted
+            && self.taken != declared
+        {
+            return Err(Error::Incomplete { declared, got: self.taken });
+        }
+        let staged = blocking(move || {
+            rest.iter().try_for_each(|bytes| ingest.write(bytes))?;
+            Ok(ingest.finish()?)
+        })
+        .await?;
+        verify(&staged, declared)?;
+        Ok(staged)
+    }
+}
+
+fn too_large() -> Error {
+    Error::TooLarge { what: "the file", limit: limits::OBJECT_BYTES }
+}
+
+/// Every digest the client declared must be the body's.
+fn verify(staged: &Staged, declared: &Declared) -> Result<(), Error> {
+    if declared.md5.is_some_and(|md5| md5 != staged.digests.md5) {
+        return Err(Error::ChecksumDiffers("MD5"));
+    }
+    if declared.sha256.is_some_and(|sha256| Some(sha256) != staged.digests.sha256) {
+        return Err(Error::ChecksumDiffers("SHA256"));
+    }
+    for sum in &declared.checksums {
+        let computed = staged.digests.checksum(sum.kind);
+        if computed.is_none_or(|computed| computed.value != sum.value) {
+            return Err(Error::ChecksumDiffers(sum.kind.s3_name()));
+        }
+    }
+    Ok(())
+}
+
+impl std::fmt::Debug for BodyIn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BodyIn").field("taken", &self.taken).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,170 @@
+//! Writing a file: begin, write, commit.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{
+    Error, Holdall,
+    access::{Verb, access},
+    act::{Act, Told},
+    body::BodyIn,
+    caller::Caller,
+    error::What,
+    history::{self, NewVersion},
+    locks::{self, Touch},
+    nouns::{Expected, WriteOptions, Written},
+    tree::{self, Hit, Place},
+    view,
+};
+use crate::{
+    model::{
+        address::{Address, Spot},
+        condition::{Conditions, Found, Verdict},
+        etag::Etag,
+    },
+    store::{
+        blobs::Staged,
+        meta::Tx,
+        rows::{
+            bucket,
+            journal::EventKind,
+            tree::{FileRow, Side},
+        },
+    },
+};
+
+/// A body on its way in; dropping it aborts, and nothing of it is ever seen.
+#[derive(Debug)]
+pub struct Put {
+    holdall: Arc<Holdall>,
+    caller: Caller,
+    at: Address,
+    body: BodyIn,
+}
+
+impl Holdall {
+    /// Begins to write a file. The caller's right is checked now and again in the commit; space
+    /// on the disk now, everything else in the commit.
+    ///
+    /// # Errors
+    /// If the caller may not write there, or the store takes no bodies.
+    pub async fn begin_put(
+        self: &Arc<Self>,
+        caller: &Caller,
+        at: &Address,
+        expected: Expected,
+    ) -> Result<Put, Error> {
+        let (holdall, who, name) = (Arc::clone(self), caller.clone(), at.bucket.clone());
+        let body = self
+            .blocking(move || {
+                let rows = holdall.store.snapshot()?;
+                let bucket = bucket::by_name(&rows, &name)?
+                    .ok_or_else(|| Error::NotFound(What::Bucket, name.to_string()))?;
+                access(&who, &bucket, Verb::Write)?;
+                BodyIn::begin(&holdall.store, who.account(), &expected)
+            })
+            .await?;
+        Ok(Put { holdall: Arc::clone(self), caller: caller.clone(), at: at.clone(), body })
+    }
+}
+
+impl Put {
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    /// When more bytes come than were declared or are allowed, or the store cannot take them.
+    pub async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
+        self.body.write(bytes).await
+    }
+
+    /// Verifies what was declared, then makes the file visible in one transaction that also
+    /// decides the conditions. With a literal key missing folders are made; with a tree path the
+    /// folder must be there.
+    ///
+    /// # Errors
+    /// Any refusal; whatever was there before is untouched then.
+    pub async fn commit(self, options: WriteOptions) -> Result<Written, Error> {
+        let staged = Arc::new(self.body.finish(&options.declared).await?);
+        let (caller, at, sealed) = (self.caller, self.at, Arc::clone(&staged));
+        self.holdall.commit(Some(staged), move |tx| put(tx, &caller, &at, &options, &sealed)).await
+    }
+}
+
+fn put(
+    tx: &mut Tx<'_>,
+    caller: &Caller,
+    at: &Address,
+    options: &WriteOptions,
+    staged: &Staged,
+) -> Result<Written, Error> {
+    let mut act = Act::begin(tx, caller, &at.bucket, Verb::Write)?;
+    let mut target = target(&act, at, &options.conditions, &options.tokens)?;
+    let manifest = staged.seal(act.tx)?;
+    let new = NewVersion {
+        manifest: Some(manifest),
+        size: staged.size,
+        etag: Etag::of_md5(&staged.digests.md5),
+        modified: options.modified,
+        attributes: view::attribute_row(&options.attributes),
+        checksums: staged.digests.checksums.clone(),
+        parts: None,
+    };
+    let written = install(&mut act, &mut target, new)?;
+    let told = Told { kind: EventKind::Put, node: written.version.node, path: target.key(), from: None };
+    act.finish(told, &[&target.chain])?;
+    Ok(written)
+}
+
+/// The place of a file that is to be written, after conditions and locks.
+pub(crate) fn target(
+    act: &Act<'_, '_>,
+    at: &Address,
+    conditions: &Conditions,
+    tokens: &[String],
+) -> Result<Place, Error> {
+    let Some(mut place) = tree::place(act.tx, &act.bucket, &at.spot)? else {
+        return Err(Error::Exists(What::Item, at.to_string()));
+    };
+    let hit = tree::find(act.tx, &act.bucket, &mut place)?;
+    let file = match &hit {
+        Hit::File(row) => Some(row),
+        Hit::Nothing => None,
+        Hit::Folder(_) | Hit::Root => return Err(Error::Exists(What::Item, at.to_string())),
+    };
+    if place.tree && !place.missing.is_empty() {
+        return Err(Error::Conflict(format!("the folder of {at} does not exist")));
+    }
+    demand(conditions, file, at)?;
+    let touch = Touch {
+        chain: &place.chain,
+        node: file.map(|row| (row.node, row.locks)),
+        membership: file.is_none(),
+        name: &at.to_string(),
+    };
+    locks::guard(act, touch, tokens)?;
+    Ok(place)
+}
+
+/// Holds conditions against a file for a write.
+pub(crate) fn demand(conditions: &Conditions, file: Option<&FileRow>, at: &Address) -> Result<(), Error> {
+    let found = file.map(|row| Found { etag: &row.etag, modified: row.committed.max(row.modified) });
+    match conditions.for_write(found) {
+        Verdict::Proceed => Ok(()),
+        // S3 answers 404 here, RFC 9110 412.
+        Verdict::Missing if matches!(at.spot, Spot::Key(_)) => {
+            Err(Error::NotFound(What::File, at.to_string()))
+        }
+        Verdict::Missing | Verdict::Failed | Verdict::NotModified => {
+            Err(Error::PreconditionFailed(at.to_string()))
+        }
+    }
+}
+
+/// Makes the folders of a place and writes the version.
+pub(crate) fn install(act: &mut Act<'_, '_>, place: &mut Place, new: NewVersion) -> Result<Written, Error> {
+    tree::ensure_folders(act.tx, &act.bucket, place, Side::Live)?;
+    let wrote = history::write(act, place, new, false)?;
+    let version = view::version(&act.bucket, place.key(), &wrote.file, &wrote.version);
+    Ok(Written { version, created: wrote.created })
+}

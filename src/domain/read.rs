@@ -1,0 +1,294 @@
+//! Reading: what stands at a place, and its bytes, each verified before it is given out.
+
+use std::{ops::Range, sync::Arc};
+
+use bytes::Bytes;
+use futures::stream::{self, BoxStream, StreamExt};
+use tokio::task::JoinHandle;
+
+use super::{
+    Error, Holdall,
+    access::{Verb, access},
+    caller::Caller,
+    error::{BadPart, What},
+    nouns::{FileVersion, Item, VersionRef},
+    tree::{self, Hit, Place},
+    view,
+};
+use crate::{
+    model::{
+        address::Address,
+        condition::{Conditions, Found, Verdict},
+        name::BucketName,
+    },
+    store::{
+        blobs::{BlobReader, manifest},
+        error::StoreError,
+        meta::rows::Rows,
+        rows::{
+            bucket::{self, BucketRow},
+            tree::{self as names, FileRow, Side},
+            version::{self, Class, Content, VersionRow},
+        },
+    },
+};
+
+/// How often a version is looked up again when its bytes were released between the look and the
+/// opening.
+const REOPENS: usize = 3;
+
+/// A bucket the caller may use that way.
+pub(crate) fn allowed(
+    rows: &dyn Rows,
+    caller: &Caller,
+    name: &BucketName,
+    verb: Verb,
+) -> Result<BucketRow, Error> {
+    let bucket =
+        bucket::by_name(rows, name)?.ok_or_else(|| Error::NotFound(What::Bucket, name.to_string()))?;
+    access(caller, &bucket, verb)?;
+    Ok(bucket)
+}
+
+/// A file at a place, deleted ones too, with the side its name is on.
+pub(crate) fn standing(
+    rows: &dyn Rows,
+    bucket: &BucketRow,
+    place: &Place,
+) -> Result<Option<(Side, FileRow)>, Error> {
+    if !place.missing.is_empty() {
+        return Ok(None);
+    }
+    for side in [Side::Live, Side::Dead] {
+        if let Some(row) = names::file(rows, side, place.at(bucket), &place.name)? {
+            return Ok(Some((side, row)));
+        }
+    }
+    Ok(None)
+}
+
+/// The place of a file any of whose versions may be asked for: deleted folders count too.
+pub(crate) fn place_of_versions(rows: &dyn Rows, bucket: &BucketRow, at: &Address) -> Result<Place, Error> {
+    let mut place =
+        tree::place(rows, bucket, &at.spot)?.ok_or_else(|| Error::NotFound(What::File, at.to_string()))?;
+    tree::descend_dead(rows, bucket, &mut place)?;
+    Ok(place)
+}
+
+/// One version of a file: the current one, or the one named.
+pub(crate) fn version_at(
+    rows: &dyn Rows,
+    bucket: &BucketRow,
+    at: &Address,
+    which: Option<VersionRef>,
+) -> Result<(Place, FileRow, VersionRow), Error> {
+    let mut place = place_of_versions(rows, bucket, at)?;
+    if place.tree {
+        // Settles the stored form of the name.
+        tree::find(rows, bucket, &mut place)?;
+    }
+    let missing = || Error::NotFound(What::File, at.to_string());
+    let (_, file) = standing(rows, bucket, &place)?.ok_or_else(missing)?;
+    let seq = match which {
+        None => Some(file.latest.seq),
+        Some(VersionRef::Id(id)) => Some(id.seq),
+        Some(VersionRef::Null) => file.null,
+    };
+    let row = match seq {
+        Some(seq) => version::version(rows, (bucket.id, file.history), Class::S3, seq)?,
+        None => None,
+    };
+    let row = row.filter(|row| !matches!(which, Some(VersionRef::Id(id)) if id != row.id));
+    let row = row.ok_or_else(|| Error::NotFound(What::Version, at.to_string()))?;
+    if row.content == Content::Marker {
+        return Err(Error::DeleteMarker {
+            name: at.to_string(),
+            version: if row.null { "null".into() } else { row.id.to_string() },
+            at: row.committed,
+            current: which.is_none(),
+        });
+    }
+    Ok((place, file, row))
+}
+
+/// What stands at an address: a version of a file, or for tree doors a folder.
+pub(crate) fn look(
+    rows: &dyn Rows,
+    caller: &Caller,
+    at: &Address,
+    which: Option<VersionRef>,
+) -> Result<(Item, Option<VersionRow>), Error> {
+    let bucket = allowed(rows, caller, &at.bucket, Verb::Read)?;
+    if let Some(folder) = folder_at(rows, &bucket, at)? {
+        return Ok((Item::Folder(folder), None));
+    }
+    let (place, file, row) = version_at(rows, &bucket, at, which)?;
+    Ok((Item::File(view::version(&bucket, place.key(), &file, &row)), Some(row)))
+}
+
+fn folder_at(
+    rows: &dyn Rows,
+    bucket: &BucketRow,
+    at: &Address,
+) -> Result<Option<super::nouns::Folder>, Error> {
+    let Some(mut place) = tree::place(rows, bucket, &at.spot)? else {
+        return Ok(Some(view::root(bucket, names::ctag(rows, bucket.id, bucket.root)?)));
+    };
+    if !place.tree {
+        return Ok(None);
+    }
+    match tree::find(rows, bucket, &mut place)? {
+        Hit::Folder(row) => {
+            let changed = names::ctag(rows, bucket.id, row.node)?;
+            Ok(Some(view::folder(place.key(), &row, changed)))
+        }
+        Hit::Root | Hit::File(_) | Hit::Nothing => Ok(None),
+    }
+}
+
+impl Holdall {
+    /// What stands at an address.
+    ///
+    /// # Errors
+    /// Not found, a delete marker, or the caller may not know.
+    pub async fn stat(
+        &self,
+        caller: &Caller,
+        at: &Address,
+        version: Option<VersionRef>,
+    ) -> Result<Item, Error> {
+        let (caller, at) = (caller.clone(), at.clone());
+        self.read(move |rows| Ok(look(rows, &caller, &at, version)?.0)).await
+    }
+
+    /// Opens a version of a file: from here on its bytes stay readable whatever happens to its
+    /// name.
+    ///
+    /// # Errors
+    /// Not found, a delete marker, conditions that do not hold, or a folder (a conflict).
+    pub async fn open(
+        &self,
+        caller: &Caller,
+        at: &Address,
+        version: Option<VersionRef>,
+        conditions: &Conditions,
+    ) -> Result<Opened, Error> {
+        let (caller, at, conditions) = (caller.clone(), at.clone(), conditions.clone());
+        let store = Arc::clone(&self.store);
+        self.blocking(move || {
+            let mut tries = 0;
+            loop {
+                let rows = store.snapshot()?;
+                let (item, row) = look(&rows, &caller, &at, version)?;
+                drop(rows);
+                let (Item::File(version), Some(row)) = (item, row) else {
+                    return Err(Error::Conflict(format!("{at} is a folder")));
+                };
+                conditional(&conditions, &version, &at)?;
+                let opened = row.manifest.map(|manifest| store.reader(manifest)).transpose();
+                match opened {
+                    Ok(reader) => return Ok(Opened { version, reader, store }),
+                    // Replaced and released since the look: the next look sees its successor.
+                    Err(StoreError::Busy(_)) if tries < REOPENS => tries += 1,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        })
+        .await
+    }
+}
+
+fn conditional(conditions: &Conditions, version: &FileVersion, at: &Address) -> Result<(), Error> {
+    let modified = version.committed.max(version.modified);
+    match conditions.for_read(Found { etag: &version.etag, modified }) {
+        Verdict::Proceed => Ok(()),
+        Verdict::NotModified => Err(Error::NotModified { etag: version.etag.clone(), modified }),
+        Verdict::Failed | Verdict::Missing => Err(Error::PreconditionFailed(at.to_string())),
+    }
+}
+
+/// A version opened for reading.
+#[derive(Debug)]
+pub struct Opened {
+    /// The version.
+    pub version: FileVersion,
+    reader: Option<BlobReader>,
+    store: Arc<crate::store::Store>,
+}
+
+impl Opened {
+    /// The bytes of one part; part 1 of a file sent in one piece is the whole.
+    ///
+    /// # Errors
+    /// If there is no such part.
+    pub async fn part(&self, number: u32) -> Result<Range<u64>, Error> {
+        let missing = Error::BadPart(BadPart::Number, number);
+        let Some(id) = self.reader.as_ref().map(BlobReader::id) else {
+            return if number == 1 { Ok(0..0) } else { Err(missing) };
+        };
+        let store = Arc::clone(&self.store);
+        let range =
+            super::lanes::blocking(move || Ok(manifest::part(&store.snapshot()?, id, number)?)).await?;
+        range.ok_or(missing)
+    }
+
+    /// The bytes of a range within the size, each chunk verified before it is given out. Ends
+    /// with an error, never early, if they cannot be read. One chunk is read ahead.
+    #[must_use]
+    pub fn read(self, range: Range<u64>) -> BoxStream<'static, Result<Bytes, Error>> {
+        let Some(reader) = self.reader else { return stream::empty().boxed() };
+        let name = self.version.key;
+        let first = Reading { reader, at: range.start, end: range.end };
+        let ahead = first.next();
+        stream::unfold(ahead, move |ahead| {
+            let name = name.clone();
+            async move {
+                let (bytes, rest) = match ahead?.await {
+                    Ok(Ok(step)) => step,
+                    Ok(Err(error)) => return Some((Err(unreadable(error, &name)), None)),
+                    Err(fault) => {
+                        return Some((
+                            Err(Error::Internal { reason: format!("a read failed: {fault}") }),
+                            None,
+                        ));
+                    }
+                };
+                Some((Ok(bytes), rest.next()))
+            }
+        })
+        .boxed()
+    }
+}
+
+fn unreadable(error: StoreError, name: &str) -> Error {
+    match Error::from(error) {
+        Error::Damaged { reason, .. } => Error::Damaged { name: name.to_owned(), reason },
+        other => other,
+    }
+}
+
+struct Reading {
+    reader: BlobReader,
+    at: u64,
+    end: u64,
+}
+
+type Ahead = JoinHandle<Result<(Bytes, Reading), StoreError>>;
+
+impl Reading {
+    /// Starts reading the next piece; `None` at the end.
+    fn next(mut self) -> Option<Ahead> {
+        if self.at >= self.end {
+            return None;
+        }
+        Some(tokio::task::spawn_blocking(move || {
+            let wanted = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
+            let bytes = self.reader.read(self.at, wanted)?;
+            if bytes.is_empty() {
+                return Err(StoreError::Damaged("content ends before its size".into()));
+            }
+            self.at += bytes.len() as u64;
+            Ok((bytes, self))
+        }))
+    }
+}
