@@ -1,0 +1,8 @@
+//! Listings: pages whose cost follows the page, whatever the bucket holds.
+
+mod folder;
+mod keys;
+mod versions;
+mod walker;
+
+pub(crate) use keys::group;
