@@ -1,0 +1,86 @@
+//! Making folders.
+
+use super::{
+    Error, Holdall,
+    access::Verb,
+    act::{Act, Told},
+    caller::Caller,
+    error::What,
+    history::{self, NewVersion},
+    locks::{self, Touch},
+    nouns::{Item, WriteOptions},
+    tree::{self, Hit, Place},
+    view,
+};
+use crate::{
+    model::address::Address,
+    store::{
+        meta::Tx,
+        rows::{
+            journal::EventKind,
+            tree::{self as names, Side},
+        },
+    },
+};
+
+impl Holdall {
+    /// Makes an explicit folder: S3 sees the empty file `dir/`. The folder above must be there,
+    /// and the name free.
+    ///
+    /// # Errors
+    /// Exists, a conflict if the folder above is missing, locks, or the caller may not.
+    pub async fn make_folder(
+        &self,
+        caller: &Caller,
+        at: &Address,
+        options: &WriteOptions,
+    ) -> Result<Item, Error> {
+        let (caller, at, options) = (caller.clone(), at.clone(), options.clone());
+        self.write(move |tx| make_folder(tx, &caller, &at, &options)).await
+    }
+}
+
+fn make_folder(
+    tx: &mut Tx<'_>,
+    caller: &Caller,
+    at: &Address,
+    options: &WriteOptions,
+) -> Result<Item, Error> {
+    let mut act = Act::begin(tx, caller, &at.bucket, Verb::Write)?;
+    let exists = || Error::Exists(What::Item, at.to_string());
+    let mut place = tree::place(act.tx, &act.bucket, &at.spot)?.ok_or_else(exists)?;
+    if !matches!(tree::find(act.tx, &act.bucket, &mut place)?, Hit::Nothing) {
+        return Err(exists());
+    }
+    if !place.missing.is_empty() {
+        return Err(Error::Conflict(format!("the folder of {at} does not exist")));
+    }
+    let name = at.to_string();
+    let touch = Touch { chain: &place.chain, node: None, membership: true, name: &name };
+    locks::guard(&act, touch, &options.tokens)?;
+    let folder = explicit(&mut act, &place, options.modified)?;
+    let row = names::folder(act.tx, Side::Live, place.at(&act.bucket), &place.name)?
+        .ok_or_else(|| tree::broken("a new folder has no name"))?;
+    let told =
+        Told { kind: EventKind::Folder, node: row.node, path: format!("{}/", place.key()), from: None };
+    let item = Item::Folder(view::folder(place.key(), &row, act.seq));
+    act.finish(told, &[&folder.chain])?;
+    Ok(item)
+}
+
+/// Makes the folder of a place explicit; returns the place of its marker.
+pub(super) fn explicit(
+    act: &mut Act<'_, '_>,
+    place: &Place,
+    modified: Option<crate::model::time::Timestamp>,
+) -> Result<Place, Error> {
+    let mut marker = Place {
+        chain: place.chain.clone(),
+        missing: vec![place.name.clone()],
+        name: String::new(),
+        tree: place.tree,
+    };
+    tree::ensure_folders(act.tx, &act.bucket, &mut marker, Side::Live)?;
+    history::write(act, &marker, NewVersion { modified, ..NewVersion::empty() }, true)?;
+    Ok(marker)
+}

@@ -1,0 +1,74 @@
+//! Work that verbs left behind: detached folders, histories, uploads and buckets are released in
+//! small transactions that no reader can see. Every step starts from the queue alone, so a crash
+//! only delays it.
+
+mod release;
+
+use std::sync::{Arc, Weak};
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::{Error, Holdall};
+use crate::store::{meta::Meta, rows::work::Kind};
+
+/// Wakes the jobs when a verb left work.
+#[derive(Debug, Default)]
+pub(crate) struct Jobs {
+    work: Notify,
+}
+
+impl Jobs {
+    /// There may be work.
+    pub(crate) fn wake(&self) {
+        self.work.notify_one();
+    }
+}
+
+/// How often the queue is looked at without being woken.
+const IDLE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Works until `stop`, or until the last other owner of the system is gone.
+pub(crate) async fn run(holdall: Weak<Holdall>, jobs: Arc<Jobs>, stop: CancellationToken) {
+    loop {
+        let Some(system) = holdall.upgrade() else { return };
+        if let Err(error) = system.work_off(&stop).await {
+            tracing::warn!(%error, reason = error.reason(), "background work stopped; it goes on later");
+        }
+        drop(system);
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = jobs.work.notified() => {}
+            () = tokio::time::sleep(IDLE) => {}
+        }
+    }
+}
+
+impl Holdall {
+    /// Works the queue off; returns when it is empty.
+    pub(crate) async fn work_off(&self, stop: &CancellationToken) -> Result<(), Error> {
+        for kind in [Kind::Trashed, Kind::Subtree, Kind::History, Kind::Upload, Kind::Bucket] {
+            while !stop.is_cancelled() && self.work_step(kind).await? {}
+        }
+        Ok(())
+    }
+
+    /// One step of a kind of work; false if there is none.
+    async fn work_step(&self, kind: Kind) -> Result<bool, Error> {
+        match kind {
+            Kind::Trashed => self.count_trashed().await,
+            Kind::Subtree => self.write(release::subtree).await,
+            Kind::History => self.write(release::history).await,
+            Kind::Upload => self.write(release::upload).await,
+            Kind::Bucket => self.write(release::bucket).await,
+            Kind::Staging => Ok(false),
+        }
+    }
+}
+
+/// What a crash left of staged copies is released like any detached folder. Runs before anything
+/// else does.
+pub(crate) fn adopt_staging(meta: &Meta) -> Result<(), Error> {
+    while meta.apply(release::staging)? {}
+    Ok(())
+}

@@ -1,0 +1,229 @@
+//! The steps of [`super`]'s work, each one bounded transaction.
+
+use crate::{
+    domain::{Error, Holdall},
+    model::ids::{BucketId, HistoryId, NodeId, Seq},
+    store::{
+        blobs::manifest,
+        meta::{
+            Tx,
+            key::Key,
+            rows::{KeyRange, Order, Rows, RowsMut},
+            table::Table,
+        },
+        rows::{
+            props,
+            tree::{self as names, Dent, FileRow, Side},
+            usage::{self, UsageRow},
+            version::{self, Class, VersionRow},
+            work::{self, Kind, TrashRow, WorkRow},
+        },
+    },
+};
+
+/// Names, versions or rows one step releases.
+const STEP: usize = 100;
+
+fn uncount(tx: &mut Tx<'_>, work: &WorkRow, change: impl FnOnce(&mut UsageRow)) -> Result<(), Error> {
+    let mut usage = usage::of_bucket(tx, work.owner, work.bucket)?;
+    change(&mut usage);
+    usage::set(tx, work.owner, work.bucket, &usage);
+    Ok(())
+}
+
+/// Releases the next names of a detached folder; folders in it become work of their own.
+pub(super) fn subtree(tx: &mut Tx<'_>) -> Result<bool, Error> {
+    let Some(work) = work::next(tx, Kind::Subtree)? else { return Ok(false) };
+    let folder = NodeId(work.id);
+    let found = tx.scan(Side::Live.table(), &names::members(work.bucket, folder), Order::Forward, STEP)?;
+    let (mut bytes, mut files) = (0, 0);
+    for row in &found {
+        let (sortname, dent) = names::read_dent(row)?;
+        let name = sortname.strip_suffix('/').unwrap_or(&sortname);
+        names::remove_alias(tx, (work.bucket, folder), name, &sortname);
+        names::remove_name(tx, Side::Live, (work.bucket, folder), &sortname);
+        match dent {
+            Dent::File(file) => {
+                bytes += release_file(tx, &work, &file)?;
+                files += 1;
+            }
+            Dent::Folder(row) => work::queue(tx, Kind::Subtree, &WorkRow { id: row.node.0, ..work.clone() }),
+        }
+    }
+    uncount(tx, &work, |usage| {
+        let counted = if work.history { &mut usage.history } else { &mut usage.live };
+        *counted = counted.saturating_sub(bytes);
+        if !work.history {
+            usage.files = usage.files.saturating_sub(files);
+        }
+    })?;
+    if found.len() < STEP {
+        names::remove_node(tx, folder);
+        props::clear(tx, work.bucket, folder)?;
+        tx.delete(Table::Ctag, Key::new().number(work.bucket.0).number(folder.0).done());
+        work::finish(tx, Kind::Subtree, work.id);
+    }
+    Ok(true)
+}
+
+/// Releases a file below a detached folder; returns its bytes.
+fn release_file(tx: &mut Tx<'_>, work: &WorkRow, file: &FileRow) -> Result<u64, Error> {
+    names::remove_node(tx, file.node);
+    props::clear(tx, work.bucket, file.node)?;
+    let at = (work.bucket, file.history);
+    let mut bytes = 0;
+    if let Some(row) = version::version(tx, at, Class::S3, file.latest.seq)? {
+        version::remove_version(tx, at, Class::S3, row.id.seq);
+        release_manifest(tx, &row)?;
+        bytes = row.size;
+    }
+    if !version::versions(tx, at, Class::People, None, 1)?.is_empty() {
+        work::queue(tx, Kind::History, &WorkRow { id: file.history.0, history: true, ..work.clone() });
+    }
+    Ok(bytes)
+}
+
+fn release_manifest(tx: &mut Tx<'_>, row: &VersionRow) -> Result<(), Error> {
+    match row.manifest {
+        Some(manifest) => Ok(manifest::release(tx, manifest)?),
+        None => Ok(()),
+    }
+}
+
+/// Releases the next versions of a history that no name leads to.
+pub(super) fn history(tx: &mut Tx<'_>) -> Result<bool, Error> {
+    let Some(work) = work::next(tx, Kind::History)? else { return Ok(false) };
+    let at = (work.bucket, HistoryId(work.id));
+    let mut left = STEP;
+    for class in [Class::S3, Class::People] {
+        let rows = version::versions(tx, at, class, None, left)?;
+        left -= rows.len();
+        let bytes: u64 = rows.iter().map(|row| row.size).sum();
+        for row in &rows {
+            version::remove_version(tx, at, class, row.id.seq);
+            release_manifest(tx, row)?;
+        }
+        uncount(tx, &work, |usage| usage.history = usage.history.saturating_sub(bytes))?;
+    }
+    if left > 0 {
+        work::finish(tx, Kind::History, work.id);
+    }
+    Ok(true)
+}
+
+/// Releases the next parts of an upload that was aborted or whose bucket went.
+pub(super) fn upload(tx: &mut Tx<'_>) -> Result<bool, Error> {
+    let Some(work) = work::next(tx, Kind::Upload)? else { return Ok(false) };
+    if !crate::domain::uploads::release_parts(tx, &work, STEP)? {
+        work::finish(tx, Kind::Upload, work.id);
+    }
+    Ok(true)
+}
+
+/// Releases what a removed bucket left: its trash, journal and the rest.
+pub(super) fn bucket(tx: &mut Tx<'_>) -> Result<bool, Error> {
+    let Some(work) = work::next(tx, Kind::Bucket)? else { return Ok(false) };
+    let all = KeyRange::prefix(Key::new().number(work.bucket.0).done());
+    for (key, value) in tx.scan(Table::Trash, &all, Order::Forward, STEP)? {
+        let item = <TrashRow as crate::store::meta::codec::Row>::decode(&value)?;
+        let (kind, id) = match item.history {
+            Some(history) => (Kind::History, history.0),
+            None => (Kind::Subtree, item.node.0),
+        };
+        work::queue(tx, kind, &WorkRow { id, history: true, ..work.clone() });
+        tx.delete(Table::Trash, key);
+        return Ok(true);
+    }
+    if crate::domain::uploads::queue_all(tx, &work, STEP)? {
+        return Ok(true);
+    }
+    for table in [Table::Journal, Table::Ctag, Table::Vacated, Table::Alias] {
+        let rows = tx.scan(table, &all, Order::Forward, STEP)?;
+        if !rows.is_empty() {
+            rows.into_iter().for_each(|(key, _)| tx.delete(table, key));
+            return Ok(true);
+        }
+    }
+    work::finish(tx, Kind::Bucket, work.id);
+    Ok(true)
+}
+
+/// Hands the next staged copy a crash left over to [`subtree`].
+pub(super) fn staging(tx: &mut Tx<'_>) -> Result<bool, Error> {
+    let Some(work) = work::next(tx, Kind::Staging)? else { return Ok(false) };
+    work::finish(tx, Kind::Staging, work.id);
+    work::queue(tx, Kind::Subtree, &work);
+    Ok(true)
+}
+
+/// A detached folder is sealed off from every verb, so it can be counted in small reads.
+struct Count {
+    stack: Vec<(NodeId, Option<String>)>,
+    bytes: u64,
+    files: u64,
+}
+
+impl Holdall {
+    /// Counts the next folder in the trash as history instead of as live.
+    pub(super) async fn count_trashed(&self) -> Result<bool, Error> {
+        let next = self
+            .read(|rows| {
+                let Some(work) = work::next(rows, Kind::Trashed)? else { return Ok(None) };
+                let item = work::trashed(rows, work.bucket, Seq(work.id))?;
+                Ok(Some((work, item)))
+            })
+            .await?;
+        let Some((work, item)) = next else { return Ok(false) };
+        let mut count = Count { stack: Vec::new(), bytes: 0, files: 0 };
+        count.stack.extend(item.as_ref().map(|item| (item.node, None)));
+        while !count.stack.is_empty() {
+            let (bucket, taken) = (work.bucket, count);
+            count = self.read(move |rows| count_step(rows, bucket, taken)).await?;
+        }
+        self.write(move |tx| {
+            let (bytes, files) = (count.bytes, count.files);
+            uncount(tx, &work, |usage| {
+                usage.live = usage.live.saturating_sub(bytes);
+                usage.files = usage.files.saturating_sub(files);
+                usage.history += bytes;
+            })?;
+            if let Some(item) = &item {
+                work::trash(tx, work.bucket, Seq(work.id), &TrashRow { size: bytes, ..item.clone() });
+            }
+            work::finish(tx, Kind::Trashed, work.id);
+            Ok(true)
+        })
+        .await
+    }
+}
+
+fn count_step(rows: &dyn Rows, bucket: BucketId, mut count: Count) -> Result<Count, Error> {
+    let Some((folder, after)) = count.stack.pop() else { return Ok(count) };
+    let all = names::members(bucket, folder);
+    let range = match &after {
+        Some(after) => all.after(names::dent_key(bucket, folder, after)),
+        None => all,
+    };
+    let found = rows.scan(Side::Live.table(), &range, Order::Forward, STEP)?;
+    let mut last = None;
+    let mut below = None;
+    for row in &found {
+        let (sortname, dent) = names::read_dent(row)?;
+        last = Some(sortname);
+        match dent {
+            Dent::File(file) => {
+                count.bytes += file.size;
+                count.files += 1;
+            }
+            Dent::Folder(row) => {
+                below = Some(row.node);
+                break;
+            }
+        }
+    }
+    if below.is_some() || found.len() == STEP {
+        count.stack.push((folder, last));
+    }
+    count.stack.extend(below.map(|node| (node, None)));
+    Ok(count)
+}

@@ -1,0 +1,167 @@
+//! A copy of a folder that is made out of sight, in small transactions, until one commit gives it
+//! its name. Until then only its queue row knows it; after a crash that row hands it to the job
+//! that releases detached folders.
+
+use super::{
+    Error, Holdall,
+    access::Verb,
+    act::Act,
+    history::{self, NewVersion},
+    nouns::Versioning,
+    read,
+    transfer::Plan,
+    tree::{self, Hit, broken},
+};
+use crate::{
+    model::ids::{BucketId, NodeId, Seq},
+    store::{
+        meta::{
+            Kind as IdKind, Tx,
+            rows::{Order, Rows},
+        },
+        rows::{
+            bucket::BucketRow,
+            tree::{self as names, Dent, FolderRow, Kind, NodeRow, Side},
+            version::{self, Class},
+            work::{self, WorkRow},
+        },
+    },
+};
+
+/// Names copied in one transaction; each is about six rows.
+const BATCH: usize = 120;
+
+/// A staged copy.
+#[derive(Clone, Debug)]
+pub(super) struct Staging {
+    /// The new folder.
+    pub(super) root: NodeId,
+    /// The folder it is a copy of.
+    pub(super) source: NodeId,
+    /// The last change below the source when staging began.
+    pub(super) seen: Seq,
+    work: WorkRow,
+}
+
+/// How far a folder was copied.
+#[derive(Clone, Debug)]
+struct Frame {
+    from: NodeId,
+    to: NodeId,
+    after: Option<String>,
+}
+
+impl Staging {
+    /// Copies a folder, each file in one state.
+    pub(super) async fn begin(holdall: &Holdall, plan: &Plan) -> Result<Self, Error> {
+        let first = plan.clone();
+        let staging = holdall.write(move |tx| open(tx, &first)).await?;
+        let mut stack = vec![Frame { from: staging.source, to: staging.root, after: None }];
+        while !stack.is_empty() {
+            let (plan, taken) = (plan.clone(), stack);
+            let step = holdall.write(move |tx| batch(tx, &plan, taken.clone())).await;
+            match step {
+                Ok(rest) => stack = rest,
+                Err(error) => {
+                    staging.discard(holdall).await?;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(staging)
+    }
+
+    /// Gives the copy up; a job releases it.
+    pub(super) async fn discard(&self, holdall: &Holdall) -> Result<(), Error> {
+        let work = self.work.clone();
+        holdall
+            .write(move |tx| {
+                work::finish(tx, work::Kind::Staging, work.id);
+                work::queue(tx, work::Kind::Subtree, &work);
+                Ok(())
+            })
+            .await?;
+        holdall.jobs.wake();
+        Ok(())
+    }
+}
+
+fn open(tx: &mut Tx<'_>, plan: &Plan) -> Result<Staging, Error> {
+    let from = read::allowed(tx, &plan.caller, &plan.from.bucket, Verb::Read)?;
+    let to = read::allowed(tx, &plan.caller, &plan.to.bucket, Verb::Write)?;
+    if to.versioning != Versioning::Never {
+        return Err(Error::Conflict("versioning was enabled meanwhile".into()));
+    }
+    let mut place =
+        tree::place(tx, &from, &plan.from.spot)?.ok_or_else(|| super::transfer::vanished(plan))?;
+    let Hit::Folder(row) = tree::find(tx, &from, &mut place)? else {
+        return Err(super::transfer::vanished(plan));
+    };
+    let root = NodeId(tx.fresh(IdKind::Node)?);
+    let work = WorkRow { bucket: to.id, owner: to.owner, id: root.0, history: false };
+    work::queue(tx, work::Kind::Staging, &work);
+    let seen = names::ctag(tx, from.id, row.node)?;
+    Ok(Staging { root, source: row.node, seen, work })
+}
+
+/// Copies the next names; returns where to go on.
+fn batch(tx: &mut Tx<'_>, plan: &Plan, mut stack: Vec<Frame>) -> Result<Vec<Frame>, Error> {
+    let from = read::allowed(tx, &plan.caller, &plan.from.bucket, Verb::Read)?;
+    let mut act = Act::begin(tx, &plan.caller, &plan.to.bucket, Verb::Write)?;
+    let mut left = BATCH;
+    while left > 0 {
+        let Some(frame) = stack.last_mut() else { break };
+        let all = names::members(from.id, frame.from);
+        let range = match &frame.after {
+            Some(after) => all.after(names::dent_key(from.id, frame.from, after)),
+            None => all,
+        };
+        let found = act.tx.scan(Side::Live.table(), &range, Order::Forward, left)?;
+        let ended = found.len() < left;
+        let mut below = None;
+        for row in &found {
+            let (sortname, dent) = names::read_dent(row)?;
+            left -= 1;
+            match dent {
+                Dent::File(row) => copy_file(&mut act, &from, frame.to, &sortname, row)?,
+                Dent::Folder(row) => below = Some(copy_folder(&mut act, frame.to, &sortname, row)?),
+            }
+            frame.after = Some(sortname);
+            if below.is_some() {
+                break;
+            }
+        }
+        match below {
+            Some(frame) => stack.push(frame),
+            None if ended => drop(stack.pop()),
+            None => {}
+        }
+    }
+    act.finish_quietly()?;
+    Ok(stack)
+}
+
+fn copy_file(
+    act: &mut Act<'_, '_>,
+    from: &BucketRow,
+    to: NodeId,
+    name: &str,
+    row: names::FileRow,
+) -> Result<(), Error> {
+    let old = version::version(act.tx, (from.id, row.history), Class::S3, row.latest.seq)?
+        .ok_or_else(|| broken("a name's newest version is gone"))?;
+    let new = NewVersion::copy_of(act, &old)?;
+    history::write_unlinked(act, to, name, new, row.twin)
+}
+
+fn copy_folder(act: &mut Act<'_, '_>, to: NodeId, sortname: &str, row: FolderRow) -> Result<Frame, Error> {
+    let name = sortname.strip_suffix('/').unwrap_or(sortname);
+    let node = NodeId(act.tx.fresh(IdKind::Node)?);
+    let bucket: BucketId = act.bucket.id;
+    let place = NodeRow { bucket, parent: Some(to), name: name.to_owned(), kind: Kind::Folder };
+    names::put_node(act.tx, node, &place);
+    names::put_alias(act.tx, (bucket, to), name, sortname);
+    let copy = FolderRow { node, created: act.tx.now(), props: false, locks: false, ..row.clone() };
+    names::put_folder(act.tx, Side::Live, (bucket, to), name, &copy);
+    Ok(Frame { from: row.node, to: node, after: None })
+}

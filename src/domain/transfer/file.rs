@@ -1,0 +1,191 @@
+//! One file, in one transaction.
+
+use super::{Plan, begin, destination, vanished};
+use crate::{
+    domain::{
+        Error,
+        access::Verb,
+        act::{Act, Told},
+        history::{self, NewVersion},
+        locks::{self, Touch},
+        nouns::{FileVersion, Item, Transfer, Transferred, Versioning},
+        put::demand,
+        read, remove,
+        tree::{self, Hit, Place},
+        view,
+    },
+    model::address::Spot,
+    store::{
+        meta::Tx,
+        rows::{
+            bucket::BucketRow,
+            journal::EventKind,
+            tree::{self as names, FileRow, Side},
+            version::VersionRow,
+        },
+    },
+};
+
+/// The source as the transaction finds it.
+struct Source {
+    bucket: BucketRow,
+    place: Place,
+    file: FileRow,
+    version: VersionRow,
+}
+
+pub(super) fn transfer(tx: &mut Tx<'_>, plan: &Plan) -> Result<Transferred, Error> {
+    let source = source(tx, plan)?;
+    let mut act = begin(tx, plan)?;
+    let (mut place, hit) = destination(&act, plan)?;
+    let same = same_file(&source, &act, &hit);
+    if same {
+        refuse_plain_self_copy(plan)?;
+    }
+    let target = match &hit {
+        Hit::File(row) => Some((row.node, row.locks)),
+        Hit::Folder(row) => Some((row.node, row.locks)),
+        Hit::Nothing | Hit::Root => None,
+    };
+    let name = plan.to.to_string();
+    let touch = Touch { chain: &place.chain, node: target, membership: !same, name: &name };
+    locks::guard(&act, touch, &plan.options.tokens)?;
+    clear_folder(&mut act, plan, &place, &hit)?;
+    let renamed = plan.how == Transfer::Move
+        && act.bucket.id == source.bucket.id
+        && act.bucket.versioning == Versioning::Never
+        && !matches!(hit, Hit::File(_));
+    if renamed {
+        return rename(act, plan, place, &source, &hit);
+    }
+    let new = NewVersion::copy_of(&mut act, &source.version)?;
+    tree::ensure_folders(act.tx, &act.bucket, &mut place, Side::Live)?;
+    let wrote = history::write(&mut act, &place, described(plan, new), same)?;
+    let version = view::version(&act.bucket, place.key(), &wrote.file, &wrote.version);
+    let (seq, incarnation) = (act.seq, act.tx.incarnation());
+    debug_assert!(version.id.seq == seq && version.id.incarnation == incarnation);
+    let told = Told {
+        kind: if plan.how == Transfer::Copy { EventKind::Copied } else { EventKind::Moved },
+        node: version.node,
+        path: place.key(),
+        from: Some(source.place.key()),
+    };
+    let moved_here = plan.how == Transfer::Move && act.bucket.id == source.bucket.id;
+    if moved_here {
+        leave(&mut act, plan, &source)?;
+        act.finish(told, &[&place.chain, &source.place.chain])?;
+    } else {
+        act.finish(told, &[&place.chain])?;
+        if plan.how == Transfer::Move {
+            leave_bucket(tx, plan, &source)?;
+        }
+    }
+    let created = matches!(hit, Hit::Nothing);
+    Ok(Transferred { item: Item::File(version), created, source: Some(shown(&source)) })
+}
+
+fn source(tx: &mut Tx<'_>, plan: &Plan) -> Result<Source, Error> {
+    let verb = if plan.how == Transfer::Move { Verb::Write } else { Verb::Read };
+    let bucket = read::allowed(tx, &plan.caller, &plan.from.bucket, verb)?;
+    let (place, file, version) = read::version_at(tx, &bucket, &plan.from, plan.options.version)?;
+    demand(&plan.options.source_conditions, Some(&file), &plan.from)?;
+    Ok(Source { bucket, place, file, version })
+}
+
+fn shown(source: &Source) -> FileVersion {
+    view::version(&source.bucket, source.place.key(), &source.file, &source.version)
+}
+
+fn same_file(source: &Source, act: &Act<'_, '_>, hit: &Hit) -> bool {
+    matches!(hit, Hit::File(row) if act.bucket.id == source.bucket.id && row.node == source.file.node)
+}
+
+/// A copy onto itself has to change something: attributes, or which version is current.
+fn refuse_plain_self_copy(plan: &Plan) -> Result<(), Error> {
+    let changes = plan.options.attributes.is_some() || plan.options.version.is_some();
+    match &plan.from.spot {
+        Spot::Key(_) if changes => Ok(()),
+        Spot::Key(_) => Err(Error::Invalid(
+            "a copy of an object onto itself has to change its metadata or its current version".into(),
+        )),
+        Spot::Path(_) => Err(Error::Denied(format!("{} is source and destination at once", plan.from))),
+    }
+}
+
+/// New attributes and times where the request brings them.
+fn described(plan: &Plan, new: NewVersion) -> NewVersion {
+    let attributes = plan.options.attributes.as_ref().map(view::attribute_row);
+    NewVersion {
+        attributes: attributes.unwrap_or(new.attributes),
+        modified: plan.options.modified.or(new.modified),
+        ..new
+    }
+}
+
+/// A folder in the way of a file goes first, in the same commit.
+fn clear_folder(act: &mut Act<'_, '_>, plan: &Plan, place: &Place, hit: &Hit) -> Result<(), Error> {
+    let Hit::Folder(row) = hit else { return Ok(()) };
+    if act.bucket.versioning != Versioning::Never {
+        return Err(Error::Conflict(format!(
+            "{} is a folder of a versioned bucket; remove it first",
+            plan.to
+        )));
+    }
+    locks::guard_below(act, row.node, &place.key(), &plan.options.tokens)?;
+    remove::detach_folder(act, place, row)
+}
+
+/// The file keeps its identity and its history under a new name.
+fn rename(
+    mut act: Act<'_, '_>,
+    plan: &Plan,
+    mut place: Place,
+    source: &Source,
+    hit: &Hit,
+) -> Result<Transferred, Error> {
+    guard_source(&mut act, plan, source)?;
+    tree::detach(act.tx, &act.bucket, &source.place, Side::Live)?;
+    tree::ensure_folders(act.tx, &act.bucket, &mut place, Side::Live)?;
+    let row = FileRow { locks: false, ..source.file.clone() };
+    let row = tree::attach(act.tx, &act.bucket, &place, Side::Live, row)?;
+    remove::after_leaving(&mut act, &source.place)?;
+    let told =
+        Told { kind: EventKind::Moved, node: row.node, path: place.key(), from: Some(source.place.key()) };
+    let version = view::version(&act.bucket, place.key(), &row, &source.version);
+    act.finish(told, &[&place.chain, &source.place.chain])?;
+    let created = matches!(hit, Hit::Nothing);
+    Ok(Transferred { item: Item::File(version), created, source: Some(shown(source)) })
+}
+
+fn guard_source(act: &mut Act<'_, '_>, plan: &Plan, source: &Source) -> Result<(), Error> {
+    let name = plan.from.to_string();
+    let touch = Touch {
+        chain: &source.place.chain,
+        node: Some((source.file.node, source.file.locks)),
+        membership: true,
+        name: &name,
+    };
+    locks::guard(act, touch, &plan.options.tokens)?;
+    locks::drop_all(act, &source.place.chain, source.file.node)
+}
+
+/// The source of a move goes; its content lives on at the destination, so nothing is trashed.
+fn leave(act: &mut Act<'_, '_>, plan: &Plan, source: &Source) -> Result<(), Error> {
+    guard_source(act, plan, source)?;
+    let mut place = source.place.clone();
+    let file = names::file(act.tx, Side::Live, place.at(&act.bucket), &place.name)?;
+    let file = file.ok_or_else(|| vanished(plan))?;
+    if act.bucket.versioning == Versioning::Never {
+        history::discard(act, &place, &file)?;
+        return remove::after_leaving(act, &place);
+    }
+    remove::take(act, &mut place, &file).map(drop)
+}
+
+fn leave_bucket(tx: &mut Tx<'_>, plan: &Plan, source: &Source) -> Result<(), Error> {
+    let mut act = Act::begin(tx, &plan.caller, &plan.from.bucket, Verb::Write)?;
+    leave(&mut act, plan, source)?;
+    let told =
+        Told { kind: EventKind::Removed, node: source.file.node, path: source.place.key(), from: None };
+    act.finish(told, &[&source.place.chain])
+}

@@ -1,0 +1,295 @@
+//! A folder with everything below it.
+
+use super::{Plan, begin, destination, vanished};
+use crate::{
+    domain::{
+        Error, Holdall,
+        access::Verb,
+        act::{Act, Told},
+        error::What,
+        folders, history,
+        locks::{self, Touch},
+        nouns::{Folder, Item, KeyEntry, ListKeys, Transfer, TransferOptions, Transferred, Versioning},
+        read, remove,
+        staging::Staging,
+        tree::{self, Hit, Place},
+        view,
+    },
+    model::{
+        address::{Address, ObjectKey},
+        ids::Seq,
+        limits,
+    },
+    store::{
+        meta::{Tx, rows::Rows},
+        rows::{
+            bucket::BucketRow,
+            journal::EventKind,
+            tree::{self as names, FolderRow, Side},
+            work::{self, WorkRow},
+        },
+    },
+};
+
+/// How often a folder that changes while it is copied to another bucket is copied again.
+const ROUNDS: usize = 3;
+
+/// How a folder goes.
+enum Way {
+    /// Its row moves.
+    Relink,
+    /// A copy is staged and linked.
+    Stage,
+    /// Every file on its own.
+    EachFile,
+}
+
+impl Holdall {
+    pub(super) async fn transfer_folder(&self, plan: Plan, folder: Folder) -> Result<Transferred, Error> {
+        refuse_into_itself(&plan)?;
+        if plan.options.shallow && plan.how == Transfer::Copy {
+            return self.write(move |tx| shallow(tx, &plan)).await;
+        }
+        let look = plan.clone();
+        match self.read(move |rows| way(rows, &look)).await? {
+            Way::Relink => self.write(move |tx| relink(tx, &plan)).await,
+            Way::Stage => self.staged(plan).await,
+            Way::EachFile => self.each_file(plan, folder).await,
+        }
+    }
+
+    async fn staged(&self, plan: Plan) -> Result<Transferred, Error> {
+        for _ in 0..ROUNDS {
+            let staging = Staging::begin(self, &plan).await?;
+            let (link, made) = (plan.clone(), staging.clone());
+            match self.write(move |tx| link_staged(tx, &link, &made)).await {
+                Ok(Some(done)) => return Ok(done),
+                // The source changed meanwhile: what was staged is not all of it.
+                Ok(None) => staging.discard(self).await?,
+                Err(error) => {
+                    staging.discard(self).await?;
+                    return Err(error);
+                }
+            }
+        }
+        Err(Error::Conflict(format!("{} changes too fast to be moved to another bucket", plan.from)))
+    }
+
+    /// Not atomic, as documented for buckets that were ever versioned.
+    async fn each_file(&self, plan: Plan, folder: Folder) -> Result<Transferred, Error> {
+        let at = plan.clone();
+        let (to, created) = self.write(move |tx| open_destination(tx, &at)).await?;
+        let mut which =
+            ListKeys { prefix: format!("{}/", folder.path), limit: limits::LIST_PAGE, ..ListKeys::default() };
+        loop {
+            let page = self.list_keys(&plan.caller, &plan.from.bucket, which.clone()).await?;
+            for entry in page.entries {
+                let KeyEntry::File(file) = entry else { continue };
+                let tail = file.key.get(which.prefix.len()..).unwrap_or_default();
+                let target = format!("{to}/{tail}");
+                let each = Plan {
+                    from: Address::key(plan.from.bucket.clone(), ObjectKey::parse(&file.key)?),
+                    to: Address::key(plan.to.bucket.clone(), ObjectKey::parse(&target)?),
+                    options: TransferOptions {
+                        tokens: plan.options.tokens.clone(),
+                        ..TransferOptions::default()
+                    },
+                    ..plan.clone()
+                };
+                self.write(move |tx| super::file::transfer(tx, &each)).await?;
+            }
+            match page.next {
+                Some(next) => which.after = Some(next),
+                None => break,
+            }
+        }
+        let item = self.stat(&plan.caller, &plan.to, None).await?;
+        Ok(Transferred { item, created, source: None })
+    }
+}
+
+fn refuse_into_itself(plan: &Plan) -> Result<(), Error> {
+    if let (crate::model::address::Spot::Path(from), crate::model::address::Spot::Path(to)) =
+        (&plan.from.spot, &plan.to.spot)
+        && plan.from.bucket == plan.to.bucket
+        && from.contains(to)
+    {
+        return Err(Error::Conflict(format!("{} lies within {}", plan.to, plan.from)));
+    }
+    Ok(())
+}
+
+fn way(rows: &dyn Rows, plan: &Plan) -> Result<Way, Error> {
+    let from = read::allowed(rows, &plan.caller, &plan.from.bucket, Verb::Read)?;
+    let to = read::allowed(rows, &plan.caller, &plan.to.bucket, Verb::Write)?;
+    let versioned = |bucket: &BucketRow| bucket.versioning != Versioning::Never;
+    Ok(if versioned(&to) || (plan.how == Transfer::Move && versioned(&from)) {
+        Way::EachFile
+    } else if plan.how == Transfer::Move && from.id == to.id {
+        Way::Relink
+    } else {
+        Way::Stage
+    })
+}
+
+/// The source folder as the transaction finds it.
+fn source(rows: &dyn Rows, plan: &Plan, bucket: &BucketRow) -> Result<(Place, FolderRow), Error> {
+    let mut place = tree::place(rows, bucket, &plan.from.spot)?.ok_or_else(|| vanished(plan))?;
+    match tree::find(rows, bucket, &mut place)? {
+        Hit::Folder(row) => Ok((place, row)),
+        Hit::Nothing | Hit::File(_) | Hit::Root => Err(vanished(plan)),
+    }
+}
+
+/// Makes the destination free: conditions, locks, and what stands there goes.
+fn clear(act: &mut Act<'_, '_>, plan: &Plan) -> Result<(Place, bool), Error> {
+    let (place, hit) = destination(act, plan)?;
+    let name = plan.to.to_string();
+    let node = match &hit {
+        Hit::File(row) => Some((row.node, row.locks)),
+        Hit::Folder(row) => Some((row.node, row.locks)),
+        Hit::Nothing | Hit::Root => None,
+    };
+    let touch = Touch { chain: &place.chain, node, membership: true, name: &name };
+    locks::guard(act, touch, &plan.options.tokens)?;
+    match &hit {
+        Hit::Folder(row) => {
+            locks::guard_below(act, row.node, &name, &plan.options.tokens)?;
+            remove::detach_folder(act, &place, row)?;
+        }
+        Hit::File(row) => history::take_away(act, &place, row)?,
+        Hit::Nothing | Hit::Root => {}
+    }
+    Ok((place, matches!(hit, Hit::Nothing)))
+}
+
+fn guard_source(act: &mut Act<'_, '_>, plan: &Plan, place: &Place, row: &FolderRow) -> Result<(), Error> {
+    let name = plan.from.to_string();
+    let touch =
+        Touch { chain: &place.chain, node: Some((row.node, row.locks)), membership: true, name: &name };
+    locks::guard(act, touch, &plan.options.tokens)?;
+    locks::guard_below(act, row.node, &name, &plan.options.tokens)?;
+    locks::drop_below(act, &place.chain, row.node)
+}
+
+/// MOVE within a never-versioned bucket: one row, whatever is below.
+fn relink(tx: &mut Tx<'_>, plan: &Plan) -> Result<Transferred, Error> {
+    let mut act = begin(tx, plan)?;
+    let (from, row) = source(act.tx, plan, &act.bucket)?;
+    guard_source(&mut act, plan, &from, &row)?;
+    let (to, created) = clear(&mut act, plan)?;
+    tree::moved_folder_fits(&to, &row)?;
+    tree::unlink_folder(act.tx, from.at(&act.bucket), &from.name)?;
+    let row = FolderRow { locks: false, ..row };
+    tree::link_folder(act.tx, &act.bucket, &to, row.clone())?;
+    remove::after_leaving(&mut act, &from)?;
+    finish(act, EventKind::Moved, (&from, &to), &row, created)
+}
+
+fn finish(
+    act: Act<'_, '_>,
+    kind: EventKind,
+    (from, to): (&Place, &Place),
+    row: &FolderRow,
+    created: bool,
+) -> Result<Transferred, Error> {
+    let told =
+        Told { kind, node: row.node, path: format!("{}/", to.key()), from: Some(format!("{}/", from.key())) };
+    let item = Item::Folder(view::folder(to.key(), row, act.seq));
+    let mut chains = vec![&to.chain];
+    if kind == EventKind::Moved {
+        chains.push(&from.chain);
+    }
+    act.finish(told, &chains)?;
+    Ok(Transferred { item, created, source: None })
+}
+
+/// COPY with `Depth: 0`: the folder alone.
+fn shallow(tx: &mut Tx<'_>, plan: &Plan) -> Result<Transferred, Error> {
+    let bucket = read::allowed(tx, &plan.caller, &plan.from.bucket, Verb::Read)?;
+    let (from, _) = source(tx, plan, &bucket)?;
+    let mut act = begin(tx, plan)?;
+    let (to, created) = clear(&mut act, plan)?;
+    let marker = folders::explicit(&mut act, &to, None)?;
+    let row = names::folder(act.tx, Side::Live, to.at(&act.bucket), &to.name)?
+        .ok_or_else(|| tree::broken("a new folder has no name"))?;
+    let to = Place { chain: tree::Chain { folders: up(&marker), ..marker.chain.clone() }, ..to };
+    finish(act, EventKind::Copied, (&from, &to), &row, created)
+}
+
+fn up(marker: &Place) -> Vec<tree::Node> {
+    let mut folders = marker.chain.folders.clone();
+    folders.pop();
+    folders
+}
+
+/// Gives what was staged its name; `None` if a moved source changed since.
+fn link_staged(tx: &mut Tx<'_>, plan: &Plan, staging: &Staging) -> Result<Option<Transferred>, Error> {
+    let bucket = read::allowed(tx, &plan.caller, &plan.from.bucket, Verb::Read)?;
+    let (from, source_row) = source(tx, plan, &bucket)?;
+    let changed: Seq = names::ctag(tx, bucket.id, source_row.node)?;
+    if plan.how == Transfer::Move && (changed != staging.seen || source_row.node != staging.source) {
+        return Ok(None);
+    }
+    let mut act = begin(tx, plan)?;
+    let (to, created) = clear(&mut act, plan)?;
+    let row = FolderRow {
+        node: staging.root,
+        created: act.tx.now(),
+        locks: false,
+        props: false,
+        twin: false,
+        ..source_row.clone()
+    };
+    tree::moved_folder_fits(&to, &row)?;
+    tree::link_folder(act.tx, &act.bucket, &to, row.clone())?;
+    work::finish(act.tx, work::Kind::Staging, staging.root.0);
+    let kind = if plan.how == Transfer::Copy { EventKind::Copied } else { EventKind::Moved };
+    let done = finish(
+        act,
+        if kind == EventKind::Moved { EventKind::Copied } else { kind },
+        (&from, &to),
+        &row,
+        created,
+    )?;
+    if plan.how == Transfer::Move {
+        leave_bucket(tx, plan)?;
+    }
+    Ok(Some(done))
+}
+
+fn leave_bucket(tx: &mut Tx<'_>, plan: &Plan) -> Result<(), Error> {
+    let mut act = Act::begin(tx, &plan.caller, &plan.from.bucket, Verb::Write)?;
+    let (from, row) = source(act.tx, plan, &act.bucket)?;
+    guard_source(&mut act, plan, &from, &row)?;
+    tree::unlink_folder(act.tx, from.at(&act.bucket), &from.name)?;
+    let work = WorkRow { bucket: act.bucket.id, owner: act.bucket.owner, id: row.node.0, history: false };
+    work::queue(act.tx, work::Kind::Subtree, &work);
+    remove::after_leaving(&mut act, &from)?;
+    let told =
+        Told { kind: EventKind::Removed, node: row.node, path: format!("{}/", from.key()), from: None };
+    act.finish(told, &[&from.chain])
+}
+
+/// The destination folder of a transfer file by file: refused if it may not be replaced, made
+/// explicit if it is new. Returns its path.
+fn open_destination(tx: &mut Tx<'_>, plan: &Plan) -> Result<(String, bool), Error> {
+    let mut act = begin(tx, plan)?;
+    let (place, hit) = destination(&act, plan)?;
+    let name = plan.to.to_string();
+    let touch = Touch { chain: &place.chain, node: None, membership: true, name: &name };
+    locks::guard(&act, touch, &plan.options.tokens)?;
+    match hit {
+        Hit::Nothing => {}
+        Hit::Folder(_) | Hit::File(_) | Hit::Root => {
+            return Err(Error::Conflict(format!("{} exists; remove it first", plan.to)));
+        }
+    }
+    folders::explicit(&mut act, &place, None)?;
+    let row = names::folder(act.tx, Side::Live, place.at(&act.bucket), &place.name)?
+        .ok_or_else(|| Error::NotFound(What::Item, name))?;
+    let told =
+        Told { kind: EventKind::Folder, node: row.node, path: format!("{}/", place.key()), from: None };
+    act.finish(told, &[&place.chain])?;
+    Ok((place.key(), true))
+}

@@ -1,0 +1,119 @@
+//! COPY and MOVE.
+//!
+//! A file is one transaction: a copy references the same bytes, a move takes its node along. A
+//! folder's move within a never-versioned bucket is one row; its copy is staged out of sight and
+//! appears in one commit. In a bucket that was ever versioned a folder goes file by file.
+
+mod file;
+mod folder;
+
+use super::{
+    Error, Holdall,
+    access::Verb,
+    act::Act,
+    caller::Caller,
+    error::What,
+    nouns::{Item, Transfer, TransferOptions, Transferred},
+    read,
+    tree::{self, Hit},
+};
+use crate::{
+    model::address::{Address, Spot},
+    store::meta::rows::Rows,
+};
+
+/// One transfer, as every step of it needs it.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) caller: Caller,
+    pub(super) how: Transfer,
+    pub(super) from: Address,
+    pub(super) to: Address,
+    pub(super) options: TransferOptions,
+}
+
+impl Holdall {
+    /// Copies or moves what stands at `from` to `to`. What stands at `to` is replaced as a whole if
+    /// `overwrite` is set; nobody ever sees it missing or mixed.
+    ///
+    /// # Errors
+    /// Not found; exists (as a failed precondition) without `overwrite`; a conflict if either
+    /// place lies within the other or the folder above `to` is missing; conditions, locks, quota,
+    /// or the caller may not.
+    pub async fn transfer(
+        &self,
+        caller: &Caller,
+        how: Transfer,
+        from: &Address,
+        to: &Address,
+        options: TransferOptions,
+    ) -> Result<Transferred, Error> {
+        let plan = Plan { caller: caller.clone(), how, from: from.clone(), to: to.clone(), options };
+        refuse_nesting(&plan)?;
+        let look = plan.clone();
+        let source = self.read(move |rows| source(rows, &look)).await?;
+        let done = match source {
+            Item::File(_) => self.write(move |tx| file::transfer(tx, &plan)).await,
+            Item::Folder(folder) => self.transfer_folder(plan, folder).await,
+        };
+        self.jobs.wake();
+        done
+    }
+}
+
+fn source(rows: &dyn Rows, plan: &Plan) -> Result<Item, Error> {
+    if let Spot::Path(path) = &plan.from.spot
+        && path.is_root()
+    {
+        return Err(Error::Denied("a bucket cannot be copied or moved".into()));
+    }
+    Ok(read::look(rows, &plan.caller, &plan.from, plan.options.version)?.0)
+}
+
+/// Refuses, before anything is looked at, what no order of steps could do.
+fn refuse_nesting(plan: &Plan) -> Result<(), Error> {
+    let (Spot::Path(from), Spot::Path(to)) = (&plan.from.spot, &plan.to.spot) else { return Ok(()) };
+    if plan.from.bucket != plan.to.bucket {
+        return Ok(());
+    }
+    if from.segments() == to.segments() {
+        return Err(Error::Denied(format!("{} is source and destination at once", plan.from)));
+    }
+    if to.contains(from) {
+        return Err(Error::Conflict(format!("{} lies within {}", plan.from, plan.to)));
+    }
+    Ok(())
+}
+
+/// The place of a destination and what stands there, after its conditions; the folders above
+/// must be there for tree doors.
+pub(super) fn destination(act: &Act<'_, '_>, plan: &Plan) -> Result<(tree::Place, Hit), Error> {
+    let at = &plan.to;
+    let mut place = tree::place(act.tx, &act.bucket, &at.spot)?
+        .ok_or_else(|| Error::Denied("a bucket cannot be replaced".into()))?;
+    let hit = tree::find(act.tx, &act.bucket, &mut place)?;
+    if place.tree && !place.missing.is_empty() {
+        return Err(Error::Conflict(format!("the folder of {at} does not exist")));
+    }
+    if !plan.options.overwrite && !matches!(hit, Hit::Nothing) {
+        return Err(Error::PreconditionFailed(at.to_string()));
+    }
+    let file = match &hit {
+        Hit::File(row) => Some(row),
+        Hit::Nothing | Hit::Folder(_) | Hit::Root => None,
+    };
+    super::put::demand(&plan.options.conditions, file, at)?;
+    Ok((place, hit))
+}
+
+/// Begins the part of a transfer that writes to the destination.
+pub(super) fn begin<'t, 'g>(
+    tx: &'t mut crate::store::meta::Tx<'g>,
+    plan: &Plan,
+) -> Result<Act<'t, 'g>, Error> {
+    Act::begin(tx, &plan.caller, &plan.to.bucket, Verb::Write)
+}
+
+pub(super) fn vanished(plan: &Plan) -> Error {
+    Error::NotFound(What::Item, plan.from.to_string())
+}
