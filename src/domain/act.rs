@@ -4,12 +4,7 @@
 //! [`Act::finish`] is the only way to make it count: it checks the quota, writes the one journal
 //! row and touches the folders above.
 
-use super::{
-    Error,
-    access::{Verb, access},
-    caller::Caller,
-    tree::Chain,
-};
+use super::{Error, access::Verb, buckets::allowed, caller::Caller, tree::Chain};
 use crate::{
     model::{
         ids::{NodeId, Seq, VersionId},
@@ -19,7 +14,7 @@ use crate::{
         meta::Tx,
         rows::{
             account,
-            bucket::{self, BucketRow},
+            bucket::BucketRow,
             journal::{self, ChangeRow, EventKind},
             usage::{self, UsageRow},
         },
@@ -62,9 +57,7 @@ impl<'t, 'g> Act<'t, 'g> {
         name: &BucketName,
         verb: Verb,
     ) -> Result<Self, Error> {
-        let bucket = bucket::by_name(tx, name)?
-            .ok_or_else(|| Error::NotFound(super::error::What::Bucket, name.to_string()))?;
-        access(caller, &bucket, verb)?;
+        let bucket = allowed(tx, caller, name, verb)?;
         let before = usage::of_bucket(tx, bucket.owner, bucket.id)?;
         let seq = tx.next_seq(bucket.id)?;
         Ok(Self { tx, bucket, caller: caller.clone(), seq, usage: before.clone(), before })

@@ -3,9 +3,9 @@
 use super::{
     Error, Holdall,
     access::Verb,
+    buckets::allowed,
     caller::Caller,
     nouns::{Change, Event},
-    read::allowed,
 };
 use crate::{
     model::{ids::Seq, limits, name::BucketName},

@@ -1,18 +1,11 @@
 //! Locks as every write meets them, whichever door it comes through (RFC 4918 §6–7).
 
-use super::{
-    Error,
-    act::Act,
-    tree::{At, Chain},
-};
+use super::{Error, act::Act, tree::Chain};
 use crate::{
     model::ids::NodeId,
-    store::{
-        meta::rows::Rows,
-        rows::{
-            props::{self, LockRow},
-            tree,
-        },
+    store::rows::{
+        props::{self, LockRow},
+        tree,
     },
 };
 
@@ -82,11 +75,6 @@ pub(crate) fn drop_all(act: &mut Act<'_, '_>, chain: &Chain, node: NodeId) -> Re
         props::remove_lock(act.tx, act.bucket.id, above.iter().copied(), &lock);
     }
     Ok(())
-}
-
-/// Whether anything holds a lock directly on a node at this moment.
-pub(crate) fn live(rows: &dyn Rows, at: At, now: crate::model::time::Timestamp) -> Result<bool, Error> {
-    Ok(props::locks(rows, at.0, at.1)?.iter().any(|lock| lock.expires > now))
 }
 
 /// Takes every lock on a folder and below it off; they never travel (RFC 4918 §7.7). The caller

@@ -6,33 +6,52 @@
 
 mod access;
 mod accounts;
+mod act;
 mod authenticate;
+mod body;
 mod bootstrap;
 mod buckets;
 pub mod caller;
+mod changes;
 mod credentials;
 pub mod error;
+mod folders;
 mod health;
+mod history;
+mod jobs;
 mod lanes;
+mod listing;
+mod locks;
 pub mod nouns;
 mod passwords;
+mod put;
+mod read;
 mod recognised;
+mod remove;
 mod seal;
+mod staging;
 mod start;
 #[cfg(test)]
 mod tests;
 mod tokens;
-mod unbuilt;
+mod transfer;
+mod tree;
+mod uploads;
+mod view;
 
 pub use authenticate::Presented;
 pub use bootstrap::{FirstAdmin, Welcome};
 pub use error::Error;
+pub use put::Put;
+pub use read::Opened;
 pub use start::{StartOptions, World};
 #[cfg(test)]
 pub(crate) use tests::in_memory;
-pub use unbuilt::{Opened, PartPut, Put};
+pub use uploads::PartPut;
 
 use std::sync::{Arc, Mutex};
+
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     outside::{clock::Clock, random::Random},
@@ -44,6 +63,8 @@ use credentials::Credentials;
 pub struct Holdall {
     store: Arc<Store>,
     driver: Mutex<Option<Driver>>,
+    jobs: Arc<jobs::Jobs>,
+    stop: CancellationToken,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     credentials: Credentials,

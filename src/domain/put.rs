@@ -6,9 +6,10 @@ use bytes::Bytes;
 
 use super::{
     Error, Holdall,
-    access::{Verb, access},
+    access::Verb,
     act::{Act, Told},
     body::BodyIn,
+    buckets::allowed,
     caller::Caller,
     error::What,
     history::{self, NewVersion},
@@ -27,7 +28,6 @@ use crate::{
         blobs::Staged,
         meta::Tx,
         rows::{
-            bucket,
             journal::EventKind,
             tree::{FileRow, Side},
         },
@@ -59,9 +59,8 @@ impl Holdall {
         let body = self
             .blocking(move || {
                 let rows = holdall.store.snapshot()?;
-                let bucket = bucket::by_name(&rows, &name)?
-                    .ok_or_else(|| Error::NotFound(What::Bucket, name.to_string()))?;
-                access(&who, &bucket, Verb::Write)?;
+                allowed(&rows, &who, &name, Verb::Write)?;
+                drop(rows);
                 BodyIn::begin(&holdall.store, who.account(), &expected)
             })
             .await?;
@@ -130,7 +129,7 @@ pub(crate) fn target(
     let file = match &hit {
         Hit::File(row) => Some(row),
         Hit::Nothing => None,
-        Hit::Folder(_) | Hit::Root => return Err(Error::Exists(What::Item, at.to_string())),
+        Hit::Folder(_) => return Err(Error::Exists(What::Item, at.to_string())),
     };
     if place.tree && !place.missing.is_empty() {
         return Err(Error::Conflict(format!("the folder of {at} does not exist")));

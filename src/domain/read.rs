@@ -8,7 +8,8 @@ use tokio::task::JoinHandle;
 
 use super::{
     Error, Holdall,
-    access::{Verb, access},
+    access::Verb,
+    buckets::allowed,
     caller::Caller,
     error::{BadPart, What},
     nouns::{FileVersion, Item, VersionRef},
@@ -19,14 +20,13 @@ use crate::{
     model::{
         address::Address,
         condition::{Conditions, Found, Verdict},
-        name::BucketName,
     },
     store::{
         blobs::{BlobReader, manifest},
         error::StoreError,
         meta::rows::Rows,
         rows::{
-            bucket::{self, BucketRow},
+            bucket::BucketRow,
             tree::{self as names, FileRow, Side},
             version::{self, Class, Content, VersionRow},
         },
@@ -36,19 +36,6 @@ use crate::{
 /// How often a version is looked up again when its bytes were released between the look and the
 /// opening.
 const REOPENS: usize = 3;
-
-/// A bucket the caller may use that way.
-pub(crate) fn allowed(
-    rows: &dyn Rows,
-    caller: &Caller,
-    name: &BucketName,
-    verb: Verb,
-) -> Result<BucketRow, Error> {
-    let bucket =
-        bucket::by_name(rows, name)?.ok_or_else(|| Error::NotFound(What::Bucket, name.to_string()))?;
-    access(caller, &bucket, verb)?;
-    Ok(bucket)
-}
 
 /// A file at a place, deleted ones too, with the side its name is on.
 pub(crate) fn standing(
@@ -142,7 +129,7 @@ fn folder_at(
             let changed = names::ctag(rows, bucket.id, row.node)?;
             Ok(Some(view::folder(place.key(), &row, changed)))
         }
-        Hit::Root | Hit::File(_) | Hit::Nothing => Ok(None),
+        Hit::File(_) | Hit::Nothing => Ok(None),
     }
 }
 

@@ -103,8 +103,8 @@ fn remove(tx: &mut Tx<'_>, caller: &Caller, at: &Address, options: &RemoveOption
     match tree::find(act.tx, &act.bucket, &mut place)? {
         Hit::Folder(row) => remove_folder(act, place, &row, &options.tokens),
         Hit::File(row) => remove_file(act, at, place, row, options).map(Outcome::Done),
-        Hit::Nothing | Hit::Root if place.tree => Err(Error::NotFound(What::Item, at.to_string())),
-        Hit::Nothing | Hit::Root => mark_missing(act, at, place, options).map(Outcome::Done),
+        Hit::Nothing if place.tree => Err(Error::NotFound(What::Item, at.to_string())),
+        Hit::Nothing => mark_missing(act, at, place, options).map(Outcome::Done),
     }
 }
 

@@ -6,9 +6,9 @@ use super::{
     Error, Holdall,
     access::Verb,
     act::Act,
+    buckets::allowed,
     history::{self, NewVersion},
     nouns::Versioning,
-    read,
     transfer::Plan,
     tree::{self, Hit, broken},
 };
@@ -87,8 +87,8 @@ impl Staging {
 }
 
 fn open(tx: &mut Tx<'_>, plan: &Plan) -> Result<Staging, Error> {
-    let from = read::allowed(tx, &plan.caller, &plan.from.bucket, Verb::Read)?;
-    let to = read::allowed(tx, &plan.caller, &plan.to.bucket, Verb::Write)?;
+    let from = allowed(tx, &plan.caller, &plan.from.bucket, Verb::Read)?;
+    let to = allowed(tx, &plan.caller, &plan.to.bucket, Verb::Write)?;
     if to.versioning != Versioning::Never {
         return Err(Error::Conflict("versioning was enabled meanwhile".into()));
     }
@@ -106,7 +106,7 @@ fn open(tx: &mut Tx<'_>, plan: &Plan) -> Result<Staging, Error> {
 
 /// Copies the next names; returns where to go on.
 fn batch(tx: &mut Tx<'_>, plan: &Plan, mut stack: Vec<Frame>) -> Result<Vec<Frame>, Error> {
-    let from = read::allowed(tx, &plan.caller, &plan.from.bucket, Verb::Read)?;
+    let from = allowed(tx, &plan.caller, &plan.from.bucket, Verb::Read)?;
     let mut act = Act::begin(tx, &plan.caller, &plan.to.bucket, Verb::Write)?;
     let mut left = BATCH;
     while left > 0 {

@@ -6,7 +6,14 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{Error, Holdall, credentials::Credentials, seal::Keys};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Error, Holdall,
+    credentials::Credentials,
+    jobs::{self, Jobs},
+    seal::Keys,
+};
 use crate::{
     outside::{clock::Clock, random::Random},
     store::{
@@ -79,7 +86,8 @@ impl fmt::Debug for Holdall {
 }
 
 impl Holdall {
-    /// Opens a data directory and starts the threads. Blocking.
+    /// Opens a data directory, takes up what a crash left, and starts the threads and jobs.
+    /// Blocking; must run inside an async runtime.
     ///
     /// # Errors
     /// Unavailable when the directory or its keys are refused, damaged when they are.
@@ -96,16 +104,29 @@ impl Holdall {
             ..StoreOptions::new(options.io, Arc::new(move || clock.now()), fresh_uuid)
         })?;
         let credentials = Credentials::new(open_keys(&store, &*io, &*world.random)?, &*world.random);
+        jobs::adopt_staging(store.meta())?;
         let driver = Mutex::new(Some(Store::drive(&store)?));
-        Ok(Arc::new(Self { store, driver, credentials, clock: world.clock, random: world.random }))
+        let (jobs, stop) = (Arc::new(Jobs::default()), CancellationToken::new());
+        let holdall = Arc::new(Self {
+            store,
+            driver,
+            jobs: Arc::clone(&jobs),
+            stop: stop.clone(),
+            clock: world.clock,
+            random: world.random,
+            credentials,
+        });
+        tokio::spawn(jobs::run(Arc::downgrade(&holdall), jobs, stop));
+        Ok(holdall)
     }
 
-    /// Commits what was taken, and closes the store. Blocking. Verbs answer that the system is
+    /// Ends the jobs, commits what was taken, and closes the store. Blocking. Verbs answer that the system is
     /// not available from then on.
     ///
     /// # Errors
     /// If the last commit failed; nothing acknowledged is lost then.
     pub fn close(&self) -> Result<(), Error> {
+        self.stop.cancel();
         let driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner).take();
         driver.map_or(Ok(()), |driver| driver.close().map_err(Error::from))
     }
@@ -124,4 +145,10 @@ fn open_keys(store: &Store, io: &dyn Io, random: &dyn Random) -> Result<Keys, St
         })?;
     }
     Ok(keys)
+}
+
+impl Drop for Holdall {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
 }

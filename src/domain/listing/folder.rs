@@ -5,10 +5,10 @@ use crate::{
     domain::{
         Error, Holdall,
         access::Verb,
+        buckets::allowed,
         caller::Caller,
         error::What,
         nouns::{FolderPage, Member},
-        read::allowed,
         tree, view,
     },
     model::{

@@ -5,9 +5,9 @@ use crate::{
     domain::{
         Error, Holdall,
         access::Verb,
+        buckets::allowed,
         caller::Caller,
         nouns::{KeyEntry, KeyPage, ListKeys},
-        read::allowed,
         view,
     },
     model::{limits, name::BucketName},

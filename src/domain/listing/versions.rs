@@ -8,9 +8,9 @@ use crate::{
     domain::{
         Error, Holdall,
         access::Verb,
+        buckets::allowed,
         caller::Caller,
         nouns::{ListKeys, ListVersions, VersionEntry, VersionPage, VersionRef},
-        read::allowed,
         view,
     },
     model::{

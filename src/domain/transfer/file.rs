@@ -6,6 +6,7 @@ use crate::{
         Error,
         access::Verb,
         act::{Act, Told},
+        buckets::allowed,
         history::{self, NewVersion},
         locks::{self, Touch},
         nouns::{FileVersion, Item, Transfer, Transferred, Versioning},
@@ -45,7 +46,7 @@ pub(super) fn transfer(tx: &mut Tx<'_>, plan: &Plan) -> Result<Transferred, Erro
     let target = match &hit {
         Hit::File(row) => Some((row.node, row.locks)),
         Hit::Folder(row) => Some((row.node, row.locks)),
-        Hit::Nothing | Hit::Root => None,
+        Hit::Nothing => None,
     };
     let name = plan.to.to_string();
     let touch = Touch { chain: &place.chain, node: target, membership: !same, name: &name };
@@ -86,7 +87,7 @@ pub(super) fn transfer(tx: &mut Tx<'_>, plan: &Plan) -> Result<Transferred, Erro
 
 fn source(tx: &mut Tx<'_>, plan: &Plan) -> Result<Source, Error> {
     let verb = if plan.how == Transfer::Move { Verb::Write } else { Verb::Read };
-    let bucket = read::allowed(tx, &plan.caller, &plan.from.bucket, verb)?;
+    let bucket = allowed(tx, &plan.caller, &plan.from.bucket, verb)?;
     let (place, file, version) = read::version_at(tx, &bucket, &plan.from, plan.options.version)?;
     demand(&plan.options.source_conditions, Some(&file), &plan.from)?;
     Ok(Source { bucket, place, file, version })

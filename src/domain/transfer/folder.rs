@@ -6,11 +6,12 @@ use crate::{
         Error, Holdall,
         access::Verb,
         act::{Act, Told},
+        buckets::allowed,
         error::What,
         folders, history,
         locks::{self, Touch},
         nouns::{Folder, Item, KeyEntry, ListKeys, Transfer, TransferOptions, Transferred, Versioning},
-        read, remove,
+        remove,
         staging::Staging,
         tree::{self, Hit, Place},
         view,
@@ -120,8 +121,8 @@ fn refuse_into_itself(plan: &Plan) -> Result<(), Error> {
 }
 
 fn way(rows: &dyn Rows, plan: &Plan) -> Result<Way, Error> {
-    let from = read::allowed(rows, &plan.caller, &plan.from.bucket, Verb::Read)?;
-    let to = read::allowed(rows, &plan.caller, &plan.to.bucket, Verb::Write)?;
+    let from = allowed(rows, &plan.caller, &plan.from.bucket, Verb::Read)?;
+    let to = allowed(rows, &plan.caller, &plan.to.bucket, Verb::Write)?;
     let versioned = |bucket: &BucketRow| bucket.versioning != Versioning::Never;
     Ok(if versioned(&to) || (plan.how == Transfer::Move && versioned(&from)) {
         Way::EachFile
@@ -137,7 +138,7 @@ fn source(rows: &dyn Rows, plan: &Plan, bucket: &BucketRow) -> Result<(Place, Fo
     let mut place = tree::place(rows, bucket, &plan.from.spot)?.ok_or_else(|| vanished(plan))?;
     match tree::find(rows, bucket, &mut place)? {
         Hit::Folder(row) => Ok((place, row)),
-        Hit::Nothing | Hit::File(_) | Hit::Root => Err(vanished(plan)),
+        Hit::Nothing | Hit::File(_) => Err(vanished(plan)),
     }
 }
 
@@ -148,7 +149,7 @@ fn clear(act: &mut Act<'_, '_>, plan: &Plan) -> Result<(Place, bool), Error> {
     let node = match &hit {
         Hit::File(row) => Some((row.node, row.locks)),
         Hit::Folder(row) => Some((row.node, row.locks)),
-        Hit::Nothing | Hit::Root => None,
+        Hit::Nothing => None,
     };
     let touch = Touch { chain: &place.chain, node, membership: true, name: &name };
     locks::guard(act, touch, &plan.options.tokens)?;
@@ -158,7 +159,7 @@ fn clear(act: &mut Act<'_, '_>, plan: &Plan) -> Result<(Place, bool), Error> {
             remove::detach_folder(act, &place, row)?;
         }
         Hit::File(row) => history::take_away(act, &place, row)?,
-        Hit::Nothing | Hit::Root => {}
+        Hit::Nothing => {}
     }
     Ok((place, matches!(hit, Hit::Nothing)))
 }
@@ -206,7 +207,7 @@ fn finish(
 
 /// COPY with `Depth: 0`: the folder alone.
 fn shallow(tx: &mut Tx<'_>, plan: &Plan) -> Result<Transferred, Error> {
-    let bucket = read::allowed(tx, &plan.caller, &plan.from.bucket, Verb::Read)?;
+    let bucket = allowed(tx, &plan.caller, &plan.from.bucket, Verb::Read)?;
     let (from, _) = source(tx, plan, &bucket)?;
     let mut act = begin(tx, plan)?;
     let (to, created) = clear(&mut act, plan)?;
@@ -225,7 +226,7 @@ fn up(marker: &Place) -> Vec<tree::Node> {
 
 /// Gives what was staged its name; `None` if a moved source changed since.
 fn link_staged(tx: &mut Tx<'_>, plan: &Plan, staging: &Staging) -> Result<Option<Transferred>, Error> {
-    let bucket = read::allowed(tx, &plan.caller, &plan.from.bucket, Verb::Read)?;
+    let bucket = allowed(tx, &plan.caller, &plan.from.bucket, Verb::Read)?;
     let (from, source_row) = source(tx, plan, &bucket)?;
     let changed: Seq = names::ctag(tx, bucket.id, source_row.node)?;
     if plan.how == Transfer::Move && (changed != staging.seen || source_row.node != staging.source) {
@@ -281,7 +282,7 @@ fn open_destination(tx: &mut Tx<'_>, plan: &Plan) -> Result<(String, bool), Erro
     locks::guard(&act, touch, &plan.options.tokens)?;
     match hit {
         Hit::Nothing => {}
-        Hit::Folder(_) | Hit::File(_) | Hit::Root => {
+        Hit::Folder(_) | Hit::File(_) => {
             return Err(Error::Conflict(format!("{} exists; remove it first", plan.to)));
         }
     }

@@ -100,7 +100,7 @@ pub(super) fn destination(act: &Act<'_, '_>, plan: &Plan) -> Result<(tree::Place
     }
     let file = match &hit {
         Hit::File(row) => Some(row),
-        Hit::Nothing | Hit::Folder(_) | Hit::Root => None,
+        Hit::Nothing | Hit::Folder(_) => None,
     };
     super::put::demand(&plan.options.conditions, file, at)?;
     Ok((place, hit))

@@ -104,8 +104,6 @@ pub(crate) enum Hit {
     File(FileRow),
     /// A folder; tree doors only.
     Folder(FolderRow),
-    /// The bucket's own folder; tree doors only.
-    Root,
 }
 
 /// Goes down to the folder of an address. The name itself is not looked up. `None` for the

@@ -5,10 +5,10 @@ use crate::{
     domain::{
         Error, Holdall,
         access::Verb,
+        buckets::allowed,
         caller::Caller,
         listing::group,
         nouns::{ListUploads, Part, Upload, UploadPage},
-        read::allowed,
     },
     model::{address::Address, limits, name::BucketName},
     store::{

@@ -11,10 +11,11 @@ use crate::{
         access::Verb,
         act::Act,
         body::BodyIn,
+        buckets::allowed,
         caller::Caller,
         nouns::{CopyPart, Declared, Expected, Part},
         put::demand,
-        read::{self, allowed},
+        read,
     },
     model::{address::Address, checksum::ChecksumKind},
     store::{
