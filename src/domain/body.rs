@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use tokio::task::JoinHandle;
 
-use super::{Error, lanes::blocking, nouns::Declared};
+use super::{Error, error::PAYLOAD_HASH, lanes::blocking, nouns::Declared};
 use crate::{
     model::{digest::Digester, ids::AccountId, limits},
     store::{
@@ -141,7 +141,7 @@ fn verify(staged: &Staged, declared: &Declared) -> Result<(), Error> {
         return Err(Error::ChecksumDiffers("MD5"));
     }
     if declared.sha256.is_some_and(|sha256| Some(sha256) != staged.digests.sha256) {
-        return Err(Error::ChecksumDiffers("SHA256"));
+        return Err(Error::ChecksumDiffers(PAYLOAD_HASH));
     }
     for sum in &declared.checksums {
         let computed = staged.digests.checksum(sum.kind);

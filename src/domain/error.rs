@@ -76,6 +76,9 @@ pub enum BadPart {
     Number,
 }
 
+/// What [`Error::ChecksumDiffers`] names when it is the hash a request was signed with.
+pub const PAYLOAD_HASH: &str = "hash of the payload";
+
 /// A refusal or failure of a verb.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {

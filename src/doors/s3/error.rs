@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use s3s::{S3Error, S3ErrorCode, StdError};
 
 use super::code::Code;
-use crate::domain::error::{BadPart, Error, Unrecognised, What};
+use crate::domain::error::{BadPart, Error, PAYLOAD_HASH, Unrecognised, What};
 
 /// A refusal on its way to the client.
 #[derive(Clone, Debug)]
@@ -99,9 +99,6 @@ fn unrecognised(why: Unrecognised) -> Code {
     }
 }
 
-/// What `ChecksumDiffers` calls the hash of a signed payload.
-pub(crate) const SIGNED_PAYLOAD: &str = "x-amz-content-sha256";
-
 impl From<Error> for Refusal {
     // One arm per kind and none for the rest: a new kind asks here for its answer.
     fn from(error: Error) -> Self {
@@ -143,7 +140,7 @@ impl From<Error> for Refusal {
             }
             Error::BadPart(why, _) => Self { message: said.into(), ..Self::new(bad_part(why)) },
             Error::Incomplete { .. } => Self::new(Code::IncompleteBody),
-            Error::ChecksumDiffers(SIGNED_PAYLOAD) => Self::new(Code::XAmzContentSHA256Mismatch),
+            Error::ChecksumDiffers(PAYLOAD_HASH) => Self::new(Code::XAmzContentSHA256Mismatch),
             Error::ChecksumDiffers(kind) => Self::say(
                 Code::BadDigest,
                 format!("The {kind} you specified did not match what we received."),
@@ -272,7 +269,7 @@ mod tests {
             (Error::BadPart(BadPart::TooSmall, 1), "EntityTooSmall", 400),
             (Error::Incomplete { declared: 2, got: 1 }, "IncompleteBody", 400),
             (Error::ChecksumDiffers("CRC32"), "BadDigest", 400),
-            (Error::ChecksumDiffers(SIGNED_PAYLOAD), "XAmzContentSHA256Mismatch", 400),
+            (Error::ChecksumDiffers(PAYLOAD_HASH), "XAmzContentSHA256Mismatch", 400),
             (Error::Unsupported(text()), "NotImplemented", 501),
             (Error::Busy(text()), "SlowDown", 503),
             (Error::Unavailable { reason: text() }, "ServiceUnavailable", 503),
