@@ -2,9 +2,9 @@
 # installed, how a server is started and stopped. Sourced from the repository's top folder.
 
 ROOT=$PWD
-WORK=$ROOT/conformance/.work
+WORK=${CONFORMANCE_WORK:-$ROOT/conformance/.work}
 TARGET=${CARGO_TARGET_DIR:-$ROOT/target}
-HOLDALL=$TARGET/release/holdall
+HOLDALL=${CONFORMANCE_BINARY:-$TARGET/release/holdall}
 VENV=$WORK/venv
 export ROOT WORK TARGET HOLDALL VENV
 export PATH="$VENV/bin:$PATH" PYTHONPATH="$ROOT/conformance" PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1

@@ -1,0 +1,150 @@
+"""Requests that are wrong in one way each."""
+
+import base64
+import datetime
+import hashlib
+import http.client
+import socket
+
+import botocore.auth
+import botocore.awsrequest
+import botocore.credentials
+import requests
+
+import lib
+from lib import check, same
+
+server = lib.Server("badinput")
+s3 = server.s3()
+s3.create_bucket(Bucket="bad")
+s3.put_object(Bucket="bad", Key="folder/kept", Body=b"kept")
+KEPT = lib.keys_of(s3, "bad")
+EMPTY = hashlib.sha256(b"").hexdigest()
+
+
+def signed(method, path, body=b"", region=lib.REGION, at=None, headers=None, access=lib.ACCESS, secret=lib.SECRET,
+           late=None):
+    """A signed request, sent; `late` headers are added behind the signature."""
+    headers = {"x-amz-content-sha256": hashlib.sha256(body).hexdigest()} | (headers or {})
+    request = botocore.awsrequest.AWSRequest(method, server.url + path, data=body, headers=headers)
+    auth = botocore.auth.S3SigV4Auth(botocore.credentials.Credentials(access, secret), "s3", region)
+    real = botocore.auth.get_current_datetime
+    botocore.auth.get_current_datetime = lambda *_, **__: at or datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+    try:
+        auth.add_auth(request)
+    finally:
+        botocore.auth.get_current_datetime = real
+    return requests.request(method, server.url + path, data=body, headers=dict(request.headers) | (late or {}), timeout=60)
+
+
+def refused(name, status, code, answer):
+    """One refusal with its S3 code; afterwards everything is as it was."""
+    with check(f"S3: {name}"):
+        found = answer().text
+        said = found.split("<Code>")[1].split("</Code>")[0] if "<Code>" in found else found[:200]
+        same(said, code)
+        same(lib.keys_of(s3, "bad"), KEPT)
+
+
+def shift(**by):
+    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None) + datetime.timedelta(**by)
+
+
+wrong_md5 = base64.b64encode(hashlib.md5(b"other").digest()).decode()
+refused("a wrong secret", 403, "SignatureDoesNotMatch", lambda: signed("PUT", "/bad/x", b"x", secret="wrong"))
+refused("an unknown key", 403, "InvalidAccessKeyId", lambda: signed("PUT", "/bad/x", b"x", access="NOKEY00000000000000"))
+refused("another region", 400, "AuthorizationHeaderMalformed", lambda: signed("PUT", "/bad/x", b"x", region="eu-west-9"))
+refused("a stale date", 403, "RequestTimeTooSkewed", lambda: signed("PUT", "/bad/x", b"x", at=shift(minutes=-20)))
+refused("a date ahead", 403, "RequestTimeTooSkewed", lambda: signed("PUT", "/bad/x", b"x", at=shift(minutes=20)))
+refused("an x-amz header that is not signed", 403, "AccessDenied",
+        lambda: signed("PUT", "/bad/x", b"x", late={"x-amz-meta-late": "1"}))
+refused("an unknown sub-resource", 501, "NotImplemented", lambda: signed("PUT", "/bad/x?teleport", b"x"))
+refused("a body with another SHA-256", 400, "XAmzContentSHA256Mismatch",
+        lambda: signed("PUT", "/bad/x", b"x", headers={"x-amz-content-sha256": EMPTY}))
+refused("a wrong Content-MD5", 400, "BadDigest", lambda: signed("PUT", "/bad/x", b"x", headers={"Content-MD5": wrong_md5}))
+refused("a broken Content-MD5", 400, "InvalidDigest", lambda: signed("PUT", "/bad/x", b"x", headers={"Content-MD5": "?"}))
+refused("a wrong checksum", 400, "BadDigest",
+        lambda: signed("PUT", "/bad/x", b"x", headers={"x-amz-checksum-crc32": "AAAAAA=="}))
+refused("malformed XML", 400, "MalformedXML", lambda: signed("POST", "/bad?delete", b"<Delete><Object>"))
+refused("20,000 nested elements", 400, "MalformedXML", lambda: signed("POST", "/bad?delete", b"<Delete>" + b"<a>" * 20_000))
+bomb = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><Delete><Object><Key>&b;</Key></Object></Delete>'
+refused("an entity bomb", 400, "MalformedXML", lambda: signed("POST", "/bad?delete", bomb))
+refused("a key of 1,025 bytes", 400, "KeyTooLongError", lambda: signed("PUT", f"/bad/{'k' * 1025}", b"x"))
+refused("a bucket name that is none", 400, "InvalidBucketName", lambda: signed("PUT", "/Bad_Name"))
+refused("anonymous", 403, "AccessDenied", lambda: requests.put(f"{server.url}/bad/x", data=b"x", timeout=30))
+
+
+def cut_off(path, headers, body):
+    """A request whose connection ends before its body does."""
+    with socket.create_connection(("127.0.0.1", server.port)) as stream:
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        stream.sendall(f"PUT {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{lines}\r\n".encode() + body)
+
+
+basic = "Basic " + base64.b64encode(f"{lib.USER}:{lib.PASSWORD}".encode()).decode()
+
+
+def dav(name, statuses, act):
+    """One WebDAV refusal; afterwards everything is as it was."""
+    with check(f"WebDAV: {name}"):
+        status = act()
+        assert statuses is None or status in statuses, f"gave {status}"
+        lib.time.sleep(0.2 if statuses is None else 0)
+        same(lib.keys_of(s3, "bad"), KEPT)
+
+
+def ask(method, path, **more):
+    return server.dav(method, path, **more).status_code
+
+
+def move(source, target, method="MOVE", **headers):
+    return ask(method, source, headers={"Destination": f"{server.url}/dav{target}"} | headers)
+
+
+dav("a wrong password", [401], lambda: ask("PUT", "/bad/x", data=b"x", auth=(lib.USER, "wrong")))
+dav("an upload cut off", None, lambda: cut_off("/dav/bad/x", {"Authorization": basic, "Content-Length": 100}, b"part"))
+dav("a chunked upload cut off", None,
+    lambda: cut_off("/dav/bad/x", {"Authorization": basic, "Transfer-Encoding": "chunked"}, b"4\r\npart\r\n"))
+dav("shorter than X-Expected-Entity-Length", [400],
+    lambda: ask("PUT", "/bad/x", data=iter([b"part"]), headers={"X-Expected-Entity-Length": "10"}))
+dav("longer than X-Expected-Entity-Length", [400],
+    lambda: ask("PUT", "/bad/x", data=iter([b"much too long"]), headers={"X-Expected-Entity-Length": "4"}))
+dav("malformed XML", [400], lambda: ask("PROPFIND", "/bad/", data=b"<propfind", headers={"Depth": "0"}))
+dav("20,000 nested elements", [400, 413],
+    lambda: ask("PROPFIND", "/bad/", data=b"<a>" * 20_000 + b"</a>" * 20_000, headers={"Depth": "0"}))
+dav("an entity bomb", [400], lambda: ask("PROPFIND", "/bad/", data=bomb, headers={"Depth": "0"}))
+dav("MOVE onto itself", [403], lambda: move("/bad/folder/kept", "/bad/folder/kept"))
+dav("MOVE of a folder below itself", [403, 409], lambda: move("/bad/folder/", "/bad/folder/x/"))
+dav("MOVE onto an ancestor", [403, 409], lambda: move("/bad/folder/kept", "/bad/folder"))
+dav("COPY of a folder below itself", [403, 409], lambda: move("/bad/folder/", "/bad/folder/x/", method="COPY"))
+dav("MOVE to another host", [400, 403, 502],
+    lambda: ask("MOVE", "/bad/folder/kept", headers={"Destination": "http://elsewhere.example/dav/bad/x"}))
+dav("MOVE of a bucket", [403], lambda: move("/bad/", "/worse/"))
+dav("PUT with Content-Range", [400, 501],
+    lambda: ask("PUT", "/bad/folder/kept", data=b"x", headers={"Content-Range": "bytes 0-0/4"}))
+dav("a name with a control character", [400], lambda: ask("PUT", "/bad/a%01b", data=b"x"))
+
+with check("a broken request line is refused"):
+    with socket.create_connection(("127.0.0.1", server.port)) as stream:
+        stream.sendall(b"\x16\x03\x01 nonsense\r\n\r\n")
+        stream.settimeout(10)
+        assert b"200" not in stream.recv(200)
+
+with check("memory stays flat while uploads are aborted"):
+    before = server.memory()
+    for _ in range(40):
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        connection.putrequest("PUT", "/dav/bad/x")
+        for name, value in {"Authorization": basic, "Content-Length": str(1 << 30)}.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        connection.send(b"z" * (2 << 20))
+        connection.close()
+    lib.time.sleep(1)
+    grown = (server.memory() - before) >> 20
+    assert grown < 100, f"{grown} MiB more"
+    same(lib.keys_of(s3, "bad"), KEPT)
+
+with check("the server ends without a panic (bad input)"):
+    server.stop()
+lib.finish()

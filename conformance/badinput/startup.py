@@ -1,0 +1,95 @@
+"""Starts that must be refused, and commands in odd places."""
+
+import json
+import os
+
+import lib
+from lib import check, same
+
+server = lib.Server("startup")
+
+
+def start(**settings):
+    """A start that should end by itself; gives exit code and what it said."""
+    env = server.environment(**({"HOLDALL_DATA": server.data, "HOLDALL_LISTEN": f"127.0.0.1:{lib.free_port()}"} | settings))
+    done = lib.run(lib.BINARY, "serve", env=env, good=False, timeout=30, cwd=server.home)
+    return done.returncode, done.stderr
+
+
+with check("a second server on the same directory is refused"):
+    code, said = start()
+    same(code, 1)
+    assert "using this data directory" in said, said
+
+with check("an unknown setting is refused by name"):
+    code, said = start(HOLDALL_S3_REGOIN="x")
+    same(code, 2)
+    assert "HOLDALL_S3_REGOIN" in said and "HOLDALL_S3_REGION" in said, said
+    (server.home / "bad.toml").write_text("[s3]\nregoin = 1\n")
+    code, said = start(HOLDALL_CONFIG=server.home / "bad.toml")
+    same(code, 2)
+    assert "s3.regoin" in said, said
+
+with check("an address that is taken is refused"):
+    code, said = start(HOLDALL_DATA=server.home / "other", HOLDALL_LISTEN=f"127.0.0.1:{server.port}")
+    same(code, 1)
+    assert str(server.port) in said, said
+
+with check("commands work while the server runs, and when it does not"):
+    made = lib.as_json(server.holdall("user", "add", "carol", "--email", "c@x.org", "--json"))
+    same(len(made["id"]), 64)
+    server.stop()
+    shown = lib.as_json(server.holdall("user", "show", "carol", "--json"))
+    same([shown[name] for name in ("id", "name", "email", "display_name")], [made["id"], "carol", "c@x.org", "carol"])
+    same(server.holdall("user", "add", "carol", good=False).returncode, 1)
+    same(server.holdall("user", "frobnicate", good=False).returncode, 2)
+
+with check("presets that changed are warned about, and not taken"):
+    server.settings["HOLDALL_ADMIN_PASSWORD"] = "another-password"
+    server.start()
+    assert "first start only" in server.tail(), server.tail()
+    same(server.dav("PROPFIND", "/admin/", auth=(lib.USER, "another-password")).status_code, 401)
+    server.stop()
+
+with check("a newer format is refused, and left as it is"):
+    path = server.data / "FORMAT"
+    kept = path.read_bytes()
+    newer = bytearray(kept)
+    newer[-8:] = b"\xff" * 8
+    path.write_bytes(newer)
+    code, said = start()
+    same((code, path.read_bytes()), (1, bytes(newer)))
+    path.write_bytes(kept)
+    server.start()
+
+with check("no data is made by a command that only reads"):
+    done = server.holdall("--data", server.home / "nowhere", "user", "list", good=False)
+    same((done.returncode, (server.home / "nowhere").exists()), (1, False))
+
+if os.geteuid() == 0:
+    with check("another user than the owner is refused"):
+        os.chmod(server.home, 0o755)
+        binary = lib.shutil.copy(lib.BINARY, server.home / "holdall")
+        done = lib.run("setpriv", "--reuid=65534", "--clear-groups", binary, "--data", server.data, "user", "list",
+                       good=False, cwd="/")
+        same(done.returncode, 1)
+
+with check("a data directory whose path is over 107 bytes"):
+    deep = server.home / ("d" * 90) / ("e" * 90)
+    deep.mkdir(parents=True)
+    other = lib.Server("deep", data=deep / "data")
+    same([row["name"] for row in lib.as_json(other.holdall("user", "list", "--json"))], ["admin"])
+    other.stop()
+
+with check("config show tells sources and hides secrets"):
+    env = server.environment(**server.settings)
+    done = lib.run(lib.BINARY, "config", "show", "--json", env=env, cwd=server.home)
+    rows = {row["name"]: row for row in json.loads(done.stdout)}
+    same((rows["admin.secret_key"]["value"], rows["data"]["source"]), ("***", "environment"))
+    assert lib.SECRET not in done.stdout
+
+with check("no secret is in the log"):
+    server.stop()
+    log = server.log.read_text(errors="replace")
+    assert lib.SECRET not in log and lib.PASSWORD not in log
+lib.finish()

@@ -1,0 +1,98 @@
+"""kill -9 in the middle of a sync through S3 and one through WebDAV at the same time."""
+
+import hashlib
+import json
+import random
+import subprocess
+
+import lib
+import sample
+from lib import check, same
+
+ROUNDS = 10
+seed = int(lib.run("git", "rev-parse", "HEAD", cwd=lib.ROOT).stdout.strip()[:8], 16)
+print(f"seed {seed}")
+rng = random.Random(seed)
+server = lib.Server("kill")
+here, s3 = server.home, server.s3()
+tree = here / "tree"
+files, size = sample.make(tree, 2, sample.count() // 2)
+s3.create_bucket(Bucket="by-s3")
+content = {str(path.relative_to(tree)): path for path in tree.rglob("*") if path.is_file()}
+md5 = {name: hashlib.file_digest(open(path, "rb"), "md5").hexdigest() for name, path in content.items()}
+acknowledged = {"s3": set(), "dav": set()}
+target = {"s3": "s3:by-s3", "dav": "dav:admin"}
+bucket = {"s3": "by-s3", "dav": "admin"}
+
+
+def sync(door):
+    """An rclone that goes on where the last one stopped; its log tells what was acknowledged."""
+    env = server.environment(
+        RCLONE_CONFIG=here / "rclone.conf", RCLONE_CONFIG_S3_TYPE="s3", RCLONE_CONFIG_S3_PROVIDER="Other",
+        RCLONE_CONFIG_S3_ENDPOINT=server.url, RCLONE_CONFIG_S3_ACCESS_KEY_ID=lib.ACCESS,
+        RCLONE_CONFIG_S3_SECRET_ACCESS_KEY=lib.SECRET, RCLONE_CONFIG_S3_REGION=lib.REGION,
+        RCLONE_CONFIG_DAV_TYPE="webdav", RCLONE_CONFIG_DAV_URL=f"{server.url}/dav", RCLONE_CONFIG_DAV_VENDOR="other",
+        RCLONE_CONFIG_DAV_USER=lib.USER, RCLONE_CONFIG_DAV_PASS=lib.obscured())
+    log = open(here / f"{door}.log", "wb")
+    return subprocess.Popen(
+        ["rclone", "copy", "--use-json-log", "-v", "--retries", "1", "--low-level-retries", "1", "--transfers", "4",
+         "--s3-upload-cutoff", "8M", "--s3-chunk-size", "5M", "--bwlimit", "12M" if door == "s3" else "off",
+         str(tree), target[door]], env=env, stdout=log, stderr=log)
+
+
+def note(door):
+    """What the last rclone was told is there."""
+    for line in (here / f"{door}.log").read_text(errors="replace").splitlines():
+        if line.startswith("{"):
+            row = json.loads(line)
+            if row.get("msg", "").startswith("Copied") and row.get("object") in content:
+                acknowledged[door].add(row["object"])
+
+
+def verify(door):
+    """Everything listed is whole, everything acknowledged is listed; some is read through the other door."""
+    listed = {key: row for key, row in lib.keys_of(s3, bucket[door]).items() if not key.endswith("/")}
+    for key, (size, tag) in listed.items():
+        same(size, content[key].stat().st_size, f"size of {key}")
+        assert "-" in tag or tag == md5[key], f"{key} has the tag {tag}"
+    lost = acknowledged[door] - set(listed)
+    assert not lost, f"{len(lost)} acknowledged files are gone: {sorted(lost)[:5]}"
+    for key in rng.sample(sorted(listed), min(60, len(listed))):
+        if door == "dav":
+            body = s3.get_object(Bucket=bucket[door], Key=key)["Body"].read()
+        else:
+            body = server.dav("GET", f"/{bucket[door]}/{lib.urllib.parse.quote(key)}").content
+        same(hashlib.md5(body).hexdigest(), md5[key], f"content of {key}")
+
+
+for turn in range(1, ROUNDS + 1):
+    with check(f"kill -9 number {turn}: what was acknowledged is whole"):
+        running = {door: sync(door) for door in target}
+        lib.time.sleep(rng.uniform(0.4, 2.5))
+        server.kill()
+        for door, process in running.items():
+            process.wait(120)
+            note(door)
+        server.start()
+        for door in target:
+            verify(door)
+        print(f"acknowledged: {', '.join(f'{len(names)} {door}' for door, names in acknowledged.items())} of {files}")
+
+with check("the syncs go on and end"):
+    for door, process in {door: sync(door) for door in target}.items():
+        same(process.wait(600), 0, f"exit code of rclone {door}")
+    for door in target:
+        verify(door)
+        same(len([key for key in lib.keys_of(s3, bucket[door]) if not key.endswith("/")]), files)
+
+with check("every hash, through the other door"):
+    wanted = lib.hashes(tree)
+    server.rclone("copy", "dav:by-s3", here / "one")
+    lib.same_tree(lib.hashes(here / "one"), wanted)
+    server.rclone("copy", "s3:admin", here / "two")
+    lib.same_tree(lib.hashes(here / "two"), wanted)
+
+with check("holdall check is clean after ten kills"):
+    server.stop()
+    server.holdall("check")
+lib.finish()
