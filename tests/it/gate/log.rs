@@ -14,6 +14,20 @@ use crate::common::{TestServer, wire::Raw};
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
 
+impl Lines {
+    /// What was written, once it holds this: the line follows the last byte of the answer.
+    async fn until(&self, found: &str) -> String {
+        for _ in 0..500 {
+            let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+            if text.contains(found) {
+                return text;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{found} was not written in 5 s");
+    }
+}
+
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().extend_from_slice(bytes);
@@ -44,8 +58,7 @@ async fn each_request_is_one_line_without_secrets() {
     ))
     .await;
     let reply = raw.reply().await.unwrap();
-    sleep(Duration::from_millis(50)).await;
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let text = lines.until("holdall::access").await;
     let ours: Vec<serde_json::Value> = text
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
