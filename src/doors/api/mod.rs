@@ -11,13 +11,13 @@ pub mod types;
 
 use std::sync::Arc;
 
-use axum::{Router, routing::get};
+use axum::{Router, response::IntoResponse as _, routing::get};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 
 use super::gate::{Body, Peer, RequestContext, problem};
-use crate::domain::{Holdall, caller::Caller};
+use crate::domain::{Error, Holdall, caller::Caller};
 
 /// What every handler gets to work with.
 type Shared = Arc<Holdall>;
@@ -57,6 +57,13 @@ impl ApiDoor {
         };
         answer.map(|body| body.map_err(std::io::Error::other).boxed_unsync())
     }
+}
+
+/// What this door answers for an error, whatever was asked. `tests/it/errors.txt` is the table.
+#[must_use]
+pub fn refusal(error: Error) -> Response<Body> {
+    let answer = error::Problem::from(error).into_response();
+    answer.map(|body| body.map_err(std::io::Error::other).boxed_unsync())
 }
 
 async fn version() -> axum::Json<types::Version> {

@@ -33,6 +33,17 @@ use crate::{
     model::limits,
 };
 
+/// The methods of this door; any other is refused before anything is looked at. Who may use each,
+/// `tests/it/matrix` holds against this list.
+pub const METHODS: [&str; 9] =
+    ["OPTIONS", "GET", "HEAD", "PROPFIND", "PUT", "MKCOL", "DELETE", "COPY", "MOVE"];
+
+/// What this door answers for an error, whatever the method. `tests/it/errors.txt` is the table.
+#[must_use]
+pub fn refusal(error: Error) -> Response<Body> {
+    Refusal::from(error).into_response()
+}
+
 /// What can be set about this door.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DavOptions {
@@ -98,6 +109,9 @@ impl DavDoor {
         let Some(place) = Place::parse(head.uri.path())? else {
             return Err(Refusal::new(http::StatusCode::NOT_FOUND, "nothing is here; files are below /dav/"));
         };
+        if !METHODS.contains(&head.method.as_str()) {
+            return Err(Refusal::not_allowed(options::allowed_at(&place)));
+        }
         let call = Call { door: self, caller, head, place };
         match head.method.as_str() {
             "OPTIONS" => options::answer(&call).await,

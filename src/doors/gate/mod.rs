@@ -35,6 +35,7 @@ pub use handle::Setup;
 pub use id::RequestId;
 pub use limits::Limits;
 pub use listen::{Front, Serves};
+pub use own::OWN;
 pub use problem::problem;
-pub use route::{Hosts, Route, route};
+pub use route::{Hosts, NOT_BUILT, Route, route};
 pub use tls::{TlsError, acceptor};

@@ -12,6 +12,9 @@ use super::{
 };
 use crate::domain::caller::Caller;
 
+/// What there is below `/-/`.
+pub const OWN: [&str; 3] = ["healthy", "ready", "metrics"];
+
 /// Answers for `rest`, what follows `/-/`.
 pub(crate) async fn answer(
     gate: &Gate,
@@ -19,7 +22,7 @@ pub(crate) async fn answer(
     request: &Parts,
     context: &RequestContext,
 ) -> Response<Body> {
-    if !["healthy", "ready", "metrics"].contains(&rest) {
+    if !OWN.contains(&rest) {
         return problem(StatusCode::NOT_FOUND, "not_found", "there is nothing here");
     }
     if request.method != Method::GET && request.method != Method::HEAD {

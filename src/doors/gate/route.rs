@@ -8,7 +8,7 @@ use percent_encoding::percent_decode_str;
 
 /// First segments that are neither buckets nor accounts and have no door yet, or never will.
 /// `dav` and `api` have theirs.
-const NOT_BUILT: [&str; 14] = [
+pub const NOT_BUILT: [&str; 14] = [
     "s",
     ".well-known",
     "apidocs",

@@ -31,7 +31,30 @@ mod target;
 mod tests;
 mod xml;
 
+use http::Response;
+
 pub use layer::{S3Door, S3Options};
+
+use super::gate::{Body, RequestId};
+use crate::domain::Error;
 
 /// The library's log target. It writes whole bodies and signatures: keep it off.
 pub const QUIET_TARGET: &str = "s3s";
+
+/// The names of the operations that are built. Who may run each, `tests/it/matrix` holds against
+/// this list.
+pub const OPERATIONS: &[&str] = allow::OPERATIONS;
+
+/// Names of the sub-resources of buckets, then of objects, that are answered "not configured".
+#[must_use]
+pub fn unconfigured() -> (Vec<&'static str>, Vec<&'static str>) {
+    allow::unconfigured()
+}
+
+/// What this door answers for an error, whatever the operation. `tests/it/errors.txt` is the table.
+#[must_use]
+pub fn refusal(error: Error) -> Response<Body> {
+    let id = RequestId::from_random([0; 16]);
+    let asked = answer::Asked { head: false, resource: String::new(), id };
+    answer::refuse(&asked, error.into())
+}

@@ -21,10 +21,19 @@ pub(crate) enum Level {
     Object,
 }
 
-/// An operation that is built.
-#[allow(missing_docs, reason = "the names are those of S3")]
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Op {
+macro_rules! operations {
+    ($($name:ident,)*) => {
+        /// An operation that is built.
+        #[allow(missing_docs, reason = "the names are those of S3")]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub(crate) enum Op { $($name,)* }
+
+        /// The names of all operations that are built.
+        pub(crate) const OPERATIONS: &[&str] = &[$(stringify!($name),)*];
+    };
+}
+
+operations! {
     ListBuckets,
     CreateBucket,
     HeadBucket,
@@ -207,21 +216,8 @@ fn bucket_get(query: &Query) -> Result<(Route, &'static [&'static str]), Refusal
 }
 
 fn object_get(query: &Query) -> (Route, &'static [&'static str]) {
-    if query.has("acl") {
-        return (Route::OfObject(Stub::Acl), &["acl", "versionId"]);
-    }
-    if query.has("tagging") {
-        return (Route::OfObject(Stub::Document(NO_TAGS)), &["tagging", "versionId"]);
-    }
-    if query.has("retention") {
-        return (
-            Route::OfObject(Stub::Missing(Code::NoSuchObjectLockConfiguration)),
-            &["retention", "versionId"],
-        );
-    }
-    if query.has("legal-hold") {
-        let stub = Stub::Missing(Code::NoSuchObjectLockConfiguration);
-        return (Route::OfObject(stub), &["legal-hold", "versionId"]);
+    if let Some((known, stub)) = OBJECT_STUBS.iter().find(|([name, _], _)| query.has(name)) {
+        return (Route::OfObject(*stub), known);
     }
     if query.has("attributes") {
         return (Route::Run(Op::GetObjectAttributes), &["attributes", "versionId"]);
@@ -248,6 +244,20 @@ fn object_put(query: &Query, copies: bool) -> Result<(Route, &'static [&'static 
 }
 
 const NO_TAGS: &str = "<Tagging xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><TagSet/></Tagging>";
+
+/// Sub-resources of an object that are answered "not configured", each with what may stand beside it.
+static OBJECT_STUBS: [([&str; 2], Stub); 4] = [
+    (["acl", "versionId"], Stub::Acl),
+    (["tagging", "versionId"], Stub::Document(NO_TAGS)),
+    (["retention", "versionId"], Stub::Missing(Code::NoSuchObjectLockConfiguration)),
+    (["legal-hold", "versionId"], Stub::Missing(Code::NoSuchObjectLockConfiguration)),
+];
+
+/// Names of the sub-resources of buckets, then of objects, that are not configured.
+pub(crate) fn unconfigured() -> (Vec<&'static str>, Vec<&'static str>) {
+    let buckets = BUCKET_STUBS.iter().map(|(name, _)| *name).collect();
+    (buckets, OBJECT_STUBS.iter().map(|([name, _], _)| *name).collect())
+}
 
 static BUCKET_STUBS: [(&str, Stub); 18] = [
     ("acl", Stub::Acl),
