@@ -7,7 +7,7 @@ use super::{
     Context,
     failure::Failure,
     first, hints,
-    reach::{self, Reach, socket_of},
+    reach::{self, socket_of},
 };
 use crate::{
     config::{LogFormat, Settings},
@@ -83,12 +83,5 @@ fn warn_in_the_clear(settings: &Settings) {
             %address,
             "passwords travel in the clear: set tls.cert and tls.key, or behind_proxy if a proxy ends TLS"
         );
-    }
-}
-
-impl Reach {
-    /// Whether a server, and not this process, has the data open.
-    pub(super) fn is_server(&self) -> bool {
-        matches!(self, Self::Socket(_))
     }
 }

@@ -13,6 +13,7 @@ mod bootstrap;
 mod buckets;
 pub mod caller;
 mod changes;
+mod check;
 mod credentials;
 pub mod error;
 mod folders;
@@ -41,6 +42,7 @@ mod view;
 
 pub use authenticate::Presented;
 pub use bootstrap::{FirstAdmin, Welcome};
+pub use check::Checked;
 pub use error::Error;
 pub use put::Put;
 pub use read::Opened;
