@@ -16,6 +16,7 @@ use crate::{
         checksum::Checksum,
         etag::Etag,
         ids::{HistoryId, ManifestId, NodeId, Seq},
+        limits,
         time::Timestamp,
     },
     store::{
@@ -197,6 +198,7 @@ fn retire(act: &mut Act<'_, '_>, side: Side, row: &FileRow, quiet: bool) -> Resu
             if keep {
                 version::put_version(act.tx, (act.bucket.id, row.history), Class::People, &old);
                 act.usage.history += old.size;
+                thin(act, row.history)?;
             } else {
                 release(act, &old)?;
             }
@@ -216,6 +218,37 @@ fn retire(act: &mut Act<'_, '_>, side: Side, row: &FileRow, quiet: bool) -> Resu
         Versioning::Enabled => {}
     }
     Ok(())
+}
+
+/// Ends people's versions of one file that are over, or more than are kept, oldest first. Looks
+/// at one file only, when it is written, so no write pays for another file's history.
+fn thin(act: &mut Act<'_, '_>, history: HistoryId) -> Result<(), Error> {
+    let at = (act.bucket.id, history);
+    let kept = version::versions(act.tx, at, Class::People, None, limits::PEOPLE_VERSIONS + THINNED)?;
+    let over = act.tx.now().0.saturating_sub(keeps_for(act.bucket.history));
+    let mut replaced = act.tx.now();
+    for (index, old) in kept.iter().enumerate() {
+        if index >= limits::PEOPLE_VERSIONS || replaced.0 < over {
+            version::remove_version(act.tx, at, Class::People, old.id.seq);
+            act.usage.history = act.usage.history.saturating_sub(old.size);
+            release(act, old)?;
+        }
+        replaced = old.committed;
+    }
+    Ok(())
+}
+
+/// Versions beyond the number kept that one write releases at most.
+const THINNED: usize = 8;
+
+/// How long a policy keeps what was replaced or removed, in milliseconds. What was kept before a
+/// policy was turned off stays as long as it was promised by default.
+pub(crate) fn keeps_for(policy: HistoryPolicy) -> i64 {
+    let days = match policy {
+        HistoryPolicy::Off => limits::HISTORY_DAYS,
+        HistoryPolicy::Days(days) => days,
+    };
+    i64::from(days) * 24 * 3600 * 1000
 }
 
 /// The newest version's bytes count as an older version's from now on.

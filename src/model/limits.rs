@@ -68,3 +68,7 @@ pub const CLOCK_SKEW_SECONDS: i64 = 15 * 60;
 pub const PRESIGN_SECONDS: i64 = 7 * 24 * 3600;
 /// Rows one transaction may write. Verbs that need more work in batches.
 pub const TX_ROWS: usize = 1000;
+/// Versions of one file that people's history keeps. More: the oldest go.
+pub const PEOPLE_VERSIONS: usize = 100;
+/// Days that people's history and trash are kept where a bucket says no other number.
+pub const HISTORY_DAYS: u32 = 30;

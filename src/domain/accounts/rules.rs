@@ -11,7 +11,7 @@ use crate::domain::{
 use crate::{
     model::{
         ids::{AccountId, BucketId, NodeId},
-        limits::{BUCKETS_PER_ACCOUNT, DISPLAY_NAME_BYTES, LIST_PAGE},
+        limits::{self, BUCKETS_PER_ACCOUNT, DISPLAY_NAME_BYTES, LIST_PAGE},
         name::{AccountName, BucketName},
         time::Timestamp,
     },
@@ -27,8 +27,6 @@ use crate::{
     },
 };
 
-/// Days that an account's own bucket keeps replaced and deleted content.
-const BIRTH_HISTORY_DAYS: u32 = 30;
 /// Bytes of an e-mail address.
 const EMAIL_BYTES: usize = 254;
 /// Buckets removed in one transaction; each is up to five rows.
@@ -130,7 +128,7 @@ pub(crate) fn add(
     account::write(rows, None, &row);
     let bucket = buckets::NewBucket {
         name: bucket_name(&new.name)?,
-        history: HistoryPolicy::Days(BIRTH_HISTORY_DAYS),
+        history: HistoryPolicy::Days(limits::HISTORY_DAYS),
         ids: (ids.bucket, ids.root),
         owner: ids.account,
     };

@@ -2,9 +2,13 @@
 //! small transactions that no reader can see. Every step starts from the queue alone, so a crash
 //! only delays it.
 
+mod expire;
 mod release;
 
-use std::sync::{Arc, Weak};
+use std::{
+    sync::{Arc, Weak},
+    time::{Duration, Instant},
+};
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -26,12 +30,22 @@ impl Jobs {
 }
 
 /// How often the queue is looked at without being woken.
-const IDLE: std::time::Duration = std::time::Duration::from_secs(60);
+const IDLE: Duration = Duration::from_secs(60);
+
+/// How often every bucket's trash is looked through for what is over.
+const EXPIRY: Duration = Duration::from_secs(3600);
 
 /// Works until `stop`, or until the last other owner of the system is gone.
 pub(crate) async fn run(holdall: Weak<Holdall>, jobs: Arc<Jobs>, stop: CancellationToken) {
+    let mut last_expiry: Option<Instant> = None;
     loop {
         let Some(system) = holdall.upgrade() else { return };
+        if last_expiry.is_none_or(|at| at.elapsed() >= EXPIRY) {
+            last_expiry = Some(Instant::now());
+            if let Err(error) = system.expire_trash().await {
+                tracing::warn!(%error, reason = error.reason(), "trash was not looked through; it is later");
+            }
+        }
         if let Err(error) = system.work_off(&stop).await {
             tracing::warn!(%error, reason = error.reason(), "background work stopped; it goes on later");
         }
@@ -51,6 +65,13 @@ impl Holdall {
             while !stop.is_cancelled() && self.work_step(kind).await? {}
         }
         Ok(())
+    }
+
+    /// What the hourly look does, at once.
+    #[cfg(test)]
+    pub(crate) async fn clear_trash(&self) -> Result<(), Error> {
+        self.expire_trash().await?;
+        self.work_off(&CancellationToken::new()).await
     }
 
     /// One step of a kind of work; false if there is none.

@@ -5,6 +5,7 @@ mod authenticate;
 mod bootstrap;
 mod buckets;
 mod credentials;
+mod expire;
 
 use std::sync::Arc;
 

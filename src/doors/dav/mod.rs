@@ -53,7 +53,7 @@ pub struct DavOptions {
 
 impl Default for DavOptions {
     fn default() -> Self {
-        Self { history: HistoryPolicy::Days(30) }
+        Self { history: HistoryPolicy::Days(limits::HISTORY_DAYS) }
     }
 }
 
