@@ -295,7 +295,7 @@ pub struct TransferOptions {
     pub shallow: bool,
     /// New attributes instead of the source's; files only.
     pub attributes: Option<Attributes>,
-    /// New client time instead of the source's.
+    /// New client time instead of the source's, which stays only with the source's attributes.
     pub modified: Option<Timestamp>,
     /// Lock tokens submitted.
     pub tokens: Vec<String>,

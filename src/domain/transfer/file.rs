@@ -10,7 +10,6 @@ use crate::{
         history::{self, NewVersion},
         locks::{self, Touch},
         nouns::{FileVersion, Item, Transfer, Transferred, Versioning},
-        put::demand,
         read, remove,
         tree::{self, Hit, Place},
         view,
@@ -89,7 +88,7 @@ fn source(tx: &mut Tx<'_>, plan: &Plan) -> Result<Source, Error> {
     let verb = if plan.how == Transfer::Move { Verb::Write } else { Verb::Read };
     let bucket = allowed(tx, &plan.caller, &plan.from.bucket, verb)?;
     let (place, file, version) = read::version_at(tx, &bucket, &plan.from, plan.options.version)?;
-    demand(&plan.options.source_conditions, Some(&file), &plan.from)?;
+    read::demand(&plan.options.source_conditions, &version, &plan.from)?;
     Ok(Source { bucket, place, file, version })
 }
 
@@ -113,12 +112,14 @@ fn refuse_plain_self_copy(plan: &Plan) -> Result<(), Error> {
     }
 }
 
-/// New attributes and times where the request brings them.
+/// New attributes and times where the request brings them. The client's time goes with the
+/// attributes: who replaces them and names no time has none.
 fn described(plan: &Plan, new: NewVersion) -> NewVersion {
+    let kept = plan.options.attributes.is_none().then_some(new.modified).flatten();
     let attributes = plan.options.attributes.as_ref().map(view::attribute_row);
     NewVersion {
         attributes: attributes.unwrap_or(new.attributes),
-        modified: plan.options.modified.or(new.modified),
+        modified: plan.options.modified.or(kept),
         ..new
     }
 }

@@ -14,7 +14,6 @@ use crate::{
         buckets::allowed,
         caller::Caller,
         nouns::{CopyPart, Declared, Expected, Part},
-        put::demand,
         read,
     },
     model::{address::Address, checksum::ChecksumKind},
@@ -89,8 +88,8 @@ impl Holdall {
             .blocking(move || {
                 let rows = store.snapshot()?;
                 let source = allowed(&rows, &into.caller, &from.bucket, Verb::Read)?;
-                let (_, file, version) = read::version_at(&rows, &source, &from, how.version)?;
-                demand(&how.conditions, Some(&file), &from)?;
+                let (.., version) = read::version_at(&rows, &source, &from, how.version)?;
+                read::demand(&how.conditions, &version, &from)?;
                 let target = allowed(&rows, &into.caller, &into.at.bucket, Verb::Write)?;
                 let row = open(&rows, target.id, &into.at, &into.upload)?;
                 drop(rows);
