@@ -1,21 +1,51 @@
-//! The operations of S3 on verbs of the domain.
+//! The operations of S3 on verbs of the domain. This page is the table of contents: each
+//! operation takes its request apart, calls a verb, and turns the value into the answer. Nothing
+//! here decides what a caller may do, and no operation runs without the caller that the outer
+//! layer recognised.
+
+mod attributes;
+mod checksums;
+mod page;
+mod shown;
 
 use std::sync::Arc;
 
-use s3s::S3;
+use async_trait::async_trait;
+use s3s::{S3, S3Request, S3Response, S3Result, dto::*};
 
 use crate::domain::Holdall;
 
 /// The operations.
 pub(crate) struct Ops {
-    _holdall: Arc<Holdall>,
+    holdall: Arc<Holdall>,
+    region: String,
 }
 
 impl Ops {
-    /// Operations on this system.
-    pub(crate) fn new(holdall: Arc<Holdall>) -> Self {
-        Self { _holdall: holdall }
+    /// Operations on this system, which says it is in `region`.
+    pub(crate) fn new(holdall: Arc<Holdall>, region: String) -> Self {
+        Self { holdall, region }
     }
 }
 
-impl S3 for Ops {}
+/// What an operation gives back.
+type Answer<T> = S3Result<S3Response<T>>;
+
+/// An answer without anything beside the operation's own output.
+fn answer<T>(output: T) -> Answer<T> {
+    Ok(S3Response::new(output))
+}
+
+macro_rules! operations {
+    ($($name:ident: $input:ident -> $output:ident = $function:path;)*) => {
+        #[async_trait]
+        impl S3 for Ops {
+            $(async fn $name(&self, request: S3Request<$input>) -> Answer<$output> {
+                $function(self, request).await
+            })*
+        }
+    };
+}
+
+operations! {
+}
