@@ -15,6 +15,7 @@ use crate::{
         api::ApiDoor,
         dav::{DavDoor, DavOptions},
         gate::{Door, Doors, Front, Hosts, Limits, Origins, Serves, Setup, TlsError, acceptor, socket},
+        s3::{S3Door, S3Options},
     },
     outside::{
         clock::{Clock as _, SystemClock},
@@ -102,7 +103,7 @@ pub enum ServeError {
 
 /// The doors of this crate.
 #[must_use]
-pub fn doors(_config: &ServerConfig, holdall: &Arc<Holdall>) -> Doors {
+pub fn doors(config: &ServerConfig, holdall: &Arc<Holdall>) -> Doors {
     let api = ApiDoor::new(Arc::clone(holdall));
     let api = Door::new(move |request, context| {
         let api = api.clone();
@@ -113,7 +114,13 @@ pub fn doors(_config: &ServerConfig, holdall: &Arc<Holdall>) -> Doors {
         let dav = dav.clone();
         async move { dav.handle(request, context).await }
     });
-    Doors { s3: Door::not_built(), dav, api }
+    let options = S3Options { region: config.s3_region.clone() };
+    let s3 = Arc::new(S3Door::new(Arc::clone(holdall), options));
+    let s3 = Door::new(move |request, context| {
+        let s3 = Arc::clone(&s3);
+        async move { s3.handle(request, context).await }
+    });
+    Doors { s3, dav, api }
 }
 
 /// A server that listens.

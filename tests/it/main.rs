@@ -10,4 +10,5 @@ mod common;
 mod dav;
 mod gate;
 mod layering;
+mod s3;
 mod supply;

@@ -56,6 +56,7 @@ codes! {
     ConditionalRequestConflict 409 "A conflicting operation occurred during the request. Please retry.";
     EntityTooLarge 400 "Your proposed upload exceeds the maximum allowed object size.";
     EntityTooSmall 400 "Your proposed upload is smaller than the minimum allowed object size.";
+    IllegalVersioningConfigurationException 400 "The versioning configuration specified in the request is not valid.";
     IncompleteBody 400 "You did not provide the number of bytes specified by the Content-Length HTTP header.";
     InsufficientStorage 507 "The disk is full.";
     InternalError 500 "An internal error occurred. Try again.";
@@ -64,6 +65,7 @@ codes! {
     InvalidBucketName 400 "The specified bucket is not valid.";
     InvalidChunkSizeError 403 "Only the last chunk is allowed to have a size less than 8192 bytes.";
     InvalidDigest 400 "The Content-MD5 or checksum value that you specified is not valid.";
+    InvalidLocationConstraint 400 "The specified location constraint is not valid.";
     InvalidObjectState 403 "The operation is not valid for the object's state.";
     InvalidPart 400 "One or more of the specified parts could not be found. The part might not have been uploaded, or the specified entity tag might not have matched the part's entity tag.";
     InvalidPartNumber 416 "The requested partnumber is not satisfiable.";

@@ -72,7 +72,7 @@ impl S3Door {
     /// A door to this system.
     #[must_use]
     pub fn new(holdall: Arc<Holdall>, options: S3Options) -> Self {
-        let ops = Ops::new(Arc::clone(&holdall));
+        let ops = Ops::new(Arc::clone(&holdall), options.region.clone());
         Self::with(holdall, options, ops)
     }
 
@@ -192,8 +192,6 @@ impl S3Door {
         strip(&mut headers, &taken, op, length);
         let parsed = Parsed {
             caller,
-            request_id: asked.id,
-            op,
             range: taken.range,
             conditions: taken.conditions,
             source: taken.source,

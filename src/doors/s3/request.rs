@@ -18,7 +18,6 @@ use crate::{
         caller::Caller,
         nouns::{Attributes, Expected, VersionRef},
     },
-    doors::gate::RequestId,
     model::{
         address::{Address, ObjectKey},
         condition::{Conditions, EtagList},
@@ -53,15 +52,10 @@ impl ObjectAttribute {
 }
 
 /// Handed to the operations in the request's extensions.
-#[allow(dead_code, reason = "the operations read it")]
 #[derive(Clone, Debug)]
 pub(crate) struct Parsed {
     /// Who asks; verbs decide.
     pub(crate) caller: Caller,
-    /// The request's id.
-    pub(crate) request_id: RequestId,
-    /// The operation meant.
-    pub(crate) op: Op,
     /// What the path names.
     pub(crate) target: Target,
     /// `Range`, if it is one well-formed range.
@@ -84,7 +78,6 @@ pub(crate) struct Parsed {
     pub(crate) declared: DeclaredSlot,
 }
 
-#[allow(dead_code, reason = "the operations call it")]
 impl Parsed {
     /// What the layer left. A request without it did not pass the layer, and nothing is done.
     pub(crate) fn of(extensions: &Extensions) -> S3Result<Self> {

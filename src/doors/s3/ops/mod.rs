@@ -4,6 +4,7 @@
 //! layer recognised.
 
 mod attributes;
+mod buckets;
 mod checksums;
 mod page;
 mod shown;
@@ -48,4 +49,9 @@ macro_rules! operations {
 }
 
 operations! {
+    list_buckets: ListBucketsInput -> ListBucketsOutput = buckets::list;
+    create_bucket: CreateBucketInput -> CreateBucketOutput = buckets::create;
+    head_bucket: HeadBucketInput -> HeadBucketOutput = buckets::head;
+    delete_bucket: DeleteBucketInput -> DeleteBucketOutput = buckets::delete;
+    get_bucket_location: GetBucketLocationInput -> GetBucketLocationOutput = buckets::location;
 }
