@@ -35,7 +35,6 @@ const POLICY: HeaderValue = HeaderValue::from_static("sandbox");
 const XML: HeaderValue = HeaderValue::from_static("application/xml");
 
 /// A stream of content as the operations' library takes it.
-#[allow(dead_code, reason = "the operations call it")]
 pub(crate) fn blob(content: impl Stream<Item = Result<Bytes, Error>> + Send + 'static) -> StreamingBlob {
     // An error in the middle breaks the connection; the client has its headers already.
     let content = content.map(|piece| piece.map_err(io::Error::other));

@@ -215,7 +215,6 @@ pub(crate) fn of_io(error: &io::Error) -> Refusal {
 
 /// The same for the error of a stream that s3s handed over.
 #[allow(clippy::needless_pass_by_value, reason = "made for map_err")]
-#[allow(dead_code, reason = "the operations call it")]
 pub(crate) fn of_body(error: StdError) -> S3Error {
     let refusal = error.downcast_ref::<io::Error>().map(of_io);
     refusal.unwrap_or_else(|| Refusal::new(Code::IncompleteBody)).into()

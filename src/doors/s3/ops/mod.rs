@@ -6,7 +6,9 @@
 mod attributes;
 mod buckets;
 mod checksums;
+mod objects;
 mod page;
+mod read;
 mod shown;
 
 use std::sync::Arc;
@@ -54,4 +56,8 @@ operations! {
     head_bucket: HeadBucketInput -> HeadBucketOutput = buckets::head;
     delete_bucket: DeleteBucketInput -> DeleteBucketOutput = buckets::delete;
     get_bucket_location: GetBucketLocationInput -> GetBucketLocationOutput = buckets::location;
+    put_object: PutObjectInput -> PutObjectOutput = objects::put;
+    get_object: GetObjectInput -> GetObjectOutput = read::get;
+    head_object: HeadObjectInput -> HeadObjectOutput = read::head;
+    get_object_attributes: GetObjectAttributesInput -> GetObjectAttributesOutput = objects::attributes;
 }
