@@ -92,7 +92,6 @@ impl CopySource {
     }
 
     /// The same as an address.
-    #[allow(dead_code, reason = "the operations call it")]
     pub(crate) fn address(&self) -> Address {
         Address::key(self.bucket.clone(), self.key.clone())
     }

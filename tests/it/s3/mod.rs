@@ -1,6 +1,8 @@
 //! S3 end to end: signed requests on the wire, and the answers clients rely on.
 
 mod client;
+mod objects;
+mod reading;
 
 use client::{S3, code, element, elements};
 

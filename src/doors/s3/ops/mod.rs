@@ -6,6 +6,7 @@
 mod attributes;
 mod buckets;
 mod checksums;
+mod delete;
 mod objects;
 mod page;
 mod read;
@@ -60,4 +61,6 @@ operations! {
     get_object: GetObjectInput -> GetObjectOutput = read::get;
     head_object: HeadObjectInput -> HeadObjectOutput = read::head;
     get_object_attributes: GetObjectAttributesInput -> GetObjectAttributesOutput = objects::attributes;
+    delete_object: DeleteObjectInput -> DeleteObjectOutput = delete::one;
+    delete_objects: DeleteObjectsInput -> DeleteObjectsOutput = delete::many;
 }
