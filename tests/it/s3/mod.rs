@@ -1,8 +1,10 @@
 //! S3 end to end: signed requests on the wire, and the answers clients rely on.
 
 mod client;
+mod listing;
 mod objects;
 mod reading;
+mod versions;
 
 use client::{S3, code, element, elements};
 

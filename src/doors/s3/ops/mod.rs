@@ -7,10 +7,12 @@ mod attributes;
 mod buckets;
 mod checksums;
 mod delete;
+mod listing;
 mod objects;
 mod page;
 mod read;
 mod shown;
+mod versioning;
 
 use std::sync::Arc;
 
@@ -57,6 +59,11 @@ operations! {
     head_bucket: HeadBucketInput -> HeadBucketOutput = buckets::head;
     delete_bucket: DeleteBucketInput -> DeleteBucketOutput = buckets::delete;
     get_bucket_location: GetBucketLocationInput -> GetBucketLocationOutput = buckets::location;
+    get_bucket_versioning: GetBucketVersioningInput -> GetBucketVersioningOutput = versioning::get;
+    put_bucket_versioning: PutBucketVersioningInput -> PutBucketVersioningOutput = versioning::put;
+    list_objects: ListObjectsInput -> ListObjectsOutput = listing::v1;
+    list_objects_v2: ListObjectsV2Input -> ListObjectsV2Output = listing::v2;
+    list_object_versions: ListObjectVersionsInput -> ListObjectVersionsOutput = versioning::list;
     put_object: PutObjectInput -> PutObjectOutput = objects::put;
     get_object: GetObjectInput -> GetObjectOutput = read::get;
     head_object: HeadObjectInput -> HeadObjectOutput = read::head;
