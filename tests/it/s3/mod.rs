@@ -1,7 +1,9 @@
 //! S3 end to end: signed requests on the wire, and the answers clients rely on.
 
 mod client;
+mod copies;
 mod listing;
+mod multipart;
 mod objects;
 mod reading;
 mod versions;

@@ -6,10 +6,13 @@
 mod attributes;
 mod buckets;
 mod checksums;
+mod copy;
 mod delete;
 mod listing;
+mod multipart;
 mod objects;
 mod page;
+mod parts;
 mod read;
 mod shown;
 mod versioning;
@@ -68,6 +71,14 @@ operations! {
     get_object: GetObjectInput -> GetObjectOutput = read::get;
     head_object: HeadObjectInput -> HeadObjectOutput = read::head;
     get_object_attributes: GetObjectAttributesInput -> GetObjectAttributesOutput = objects::attributes;
+    copy_object: CopyObjectInput -> CopyObjectOutput = copy::object;
     delete_object: DeleteObjectInput -> DeleteObjectOutput = delete::one;
     delete_objects: DeleteObjectsInput -> DeleteObjectsOutput = delete::many;
+    create_multipart_upload: CreateMultipartUploadInput -> CreateMultipartUploadOutput = multipart::create;
+    upload_part: UploadPartInput -> UploadPartOutput = multipart::part;
+    upload_part_copy: UploadPartCopyInput -> UploadPartCopyOutput = copy::part;
+    complete_multipart_upload: CompleteMultipartUploadInput -> CompleteMultipartUploadOutput = multipart::complete;
+    abort_multipart_upload: AbortMultipartUploadInput -> AbortMultipartUploadOutput = multipart::abort;
+    list_parts: ListPartsInput -> ListPartsOutput = parts::list;
+    list_multipart_uploads: ListMultipartUploadsInput -> ListMultipartUploadsOutput = parts::uploads;
 }

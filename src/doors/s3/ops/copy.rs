@@ -1,0 +1,146 @@
+//! Copies, of objects and into parts. No bytes move: what is stored is named once more.
+
+use s3s::{S3Request, S3Result, dto::*};
+
+use super::{
+    super::{code::Code, error::Refusal, request::Parsed, target::CopySource as Source},
+    Answer, Ops, answer, attributes, checksums,
+    checksums::fill_checksums,
+    multipart::number,
+    shown,
+};
+use crate::{
+    domain::{
+        Error,
+        nouns::{CopyPart, FileVersion, Transfer, TransferOptions, VersionRef},
+    },
+    model::limits::S3_PUT_BYTES,
+};
+
+/// The version a copy is made of.
+async fn source(ops: &Ops, parsed: &Parsed, source: &Source) -> S3Result<FileVersion> {
+    let item = ops.holdall.stat(&parsed.caller, &source.address(), source.version).await;
+    shown::file(item.map_err(of_source)?)
+}
+
+fn of_source(error: Error) -> Refusal {
+    match error {
+        Error::DeleteMarker { current: false, .. } => Refusal::say(
+            Code::InvalidRequest,
+            "The source of a copy request may not specifically refer to a delete marker by version id.",
+        ),
+        other => other.into(),
+    }
+}
+
+fn too_large() -> Refusal {
+    Refusal::say(
+        Code::InvalidRequest,
+        "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120",
+    )
+}
+
+/// Whether the request brings new metadata.
+fn replaces(directive: Option<&MetadataDirective>) -> Result<bool, Refusal> {
+    match directive.map(MetadataDirective::as_str) {
+        None | Some(MetadataDirective::COPY) => Ok(false),
+        Some(MetadataDirective::REPLACE) => Ok(true),
+        Some(_) => Err(Refusal::say(Code::InvalidArgument, "Unknown metadata directive.")),
+    }
+}
+
+fn check_tagging(directive: Option<&TaggingDirective>) -> Result<(), Refusal> {
+    // There are no tags: to copy them and to replace them by none is the same.
+    match directive.map(TaggingDirective::as_str) {
+        None | Some(TaggingDirective::COPY | TaggingDirective::REPLACE) => Ok(()),
+        Some(_) => Err(Refusal::say(Code::InvalidArgument, "Unknown tagging directive.")),
+    }
+}
+
+/// A checksum of another kind would have to be computed from the bytes.
+fn check_algorithm(wanted: Option<&ChecksumAlgorithm>, file: &FileVersion) -> Result<(), Refusal> {
+    let Some(wanted) = wanted else { return Ok(()) };
+    let kind = checksums::kind(wanted)?;
+    if file.checksums.iter().any(|sum| sum.kind == kind && sum.parts.is_none()) {
+        return Ok(());
+    }
+    Err(Refusal::say(
+        Code::NotImplemented,
+        "A copy with a checksum its source does not have is not implemented.",
+    ))
+}
+
+pub(super) async fn object(ops: &Ops, request: S3Request<CopyObjectInput>) -> Answer<CopyObjectOutput> {
+    let parsed = Parsed::of(&request.extensions)?;
+    let from = parsed.source()?;
+    let replaces = replaces(request.input.metadata_directive.as_ref())?;
+    check_tagging(request.input.tagging_directive.as_ref())?;
+    let itself = from.bucket == *parsed.bucket()? && from.key == *parsed.key()? && from.version.is_none();
+    if itself && !replaces {
+        let said = "This copy request is illegal because it is trying to copy an object to itself without \
+                    changing the object's metadata, storage class, website redirect location or encryption \
+                    attributes.";
+        return Err(Refusal::say(Code::InvalidRequest, said).into());
+    }
+    if replaces {
+        attributes::check(&parsed.attributes)?;
+    }
+    let file = source(ops, &parsed, from).await?;
+    if file.size > S3_PUT_BYTES {
+        return Err(too_large().into());
+    }
+    check_algorithm(request.input.checksum_algorithm.as_ref(), &file)?;
+    let options = TransferOptions {
+        version: from.version,
+        source_conditions: parsed.source_conditions.clone(),
+        conditions: parsed.conditions.clone(),
+        attributes: replaces.then(|| parsed.attributes.clone()),
+        modified: attributes::modified(&parsed.attributes).filter(|_| replaces),
+        ..TransferOptions::default()
+    };
+    let (source, target) = (from.address(), parsed.address()?);
+    let done = ops.holdall.transfer(&parsed.caller, Transfer::Copy, &source, &target, options).await;
+    let done = done.map_err(of_source)?;
+    let version = shown::file(done.item)?;
+    let mut result = CopyObjectResult {
+        checksum_type: checksums::type_of(&version.checksums),
+        e_tag: shown::etag(&version.etag),
+        last_modified: shown::time(version.committed),
+        ..Default::default()
+    };
+    fill_checksums!(result, &version.checksums);
+    answer(CopyObjectOutput {
+        copy_object_result: Some(result),
+        copy_source_version_id: done.source.as_ref().and_then(shown::version_id),
+        version_id: shown::version_id(&version),
+        ..Default::default()
+    })
+}
+
+pub(super) async fn part(ops: &Ops, request: S3Request<UploadPartCopyInput>) -> Answer<UploadPartCopyOutput> {
+    let parsed = Parsed::of(&request.extensions)?;
+    let from = parsed.source()?;
+    let file = source(ops, &parsed, from).await?;
+    let range = parsed.source_range.clone();
+    if range.as_ref().map_or(file.size, |range| range.end.saturating_sub(range.start)) > S3_PUT_BYTES {
+        return Err(too_large().into());
+    }
+    // The version that the answer names is the one that is copied.
+    let seen = if file.null { VersionRef::Null } else { VersionRef::Id(file.id) };
+    let version = if file.versioned { Some(seen) } else { from.version };
+    let how = CopyPart { version, conditions: parsed.source_conditions.clone(), range };
+    let target = parsed.address()?;
+    let to = (&target, request.input.upload_id.as_str(), number(request.input.part_number)?);
+    let part = ops.holdall.copy_part(&parsed.caller, to, &from.address(), how).await.map_err(of_source)?;
+    let mut result = CopyPartResult {
+        e_tag: shown::etag(&part.etag),
+        last_modified: shown::time(part.stored),
+        ..Default::default()
+    };
+    fill_checksums!(result, &part.checksums);
+    answer(UploadPartCopyOutput {
+        copy_part_result: Some(result),
+        copy_source_version_id: shown::version_id(&file),
+        ..Default::default()
+    })
+}
