@@ -22,7 +22,7 @@ type Half<T> = JoinHandle<Result<T, StoreError>>;
 
 /// The two halves of an ingest, here or at work on a block.
 enum State {
-    Ready(Ingest),
+    Ready(Box<Ingest>),
     Busy(Half<ChunkSink>, Half<Digester>),
     Broken,
 }
@@ -53,7 +53,7 @@ impl BodyIn {
             sha256: expected.sha256,
         })?;
         Ok(Self {
-            state: State::Ready(ingest),
+            state: State::Ready(Box::new(ingest)),
             gathered: Vec::new(),
             gathered_bytes: 0,
             taken: 0,
@@ -101,7 +101,7 @@ impl BodyIn {
     async fn rejoin(&mut self) -> Result<Ingest, Error> {
         let fault = |_| Error::Internal { reason: "a body's worker failed".into() };
         match std::mem::replace(&mut self.state, State::Broken) {
-            State::Ready(ingest) => Ok(ingest),
+            State::Ready(ingest) => Ok(*ingest),
             State::Busy(chunks, digests) => {
                 let chunks = chunks.await.map_err(fault)??;
                 let digests = digests.await.map_err(fault)??;

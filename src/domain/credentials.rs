@@ -198,7 +198,6 @@ impl Holdall {
     ///
     /// # Errors
     /// Denied, `NotFound`, `TooMany`, or Invalid for an impossible label.
-    #[expect(clippy::too_many_arguments, reason = "who asks and whose it is come before what it is")]
     pub async fn add_app_password(
         &self,
         caller: &Caller,

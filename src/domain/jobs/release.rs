@@ -124,7 +124,7 @@ pub(super) fn upload(tx: &mut Tx<'_>) -> Result<bool, Error> {
 pub(super) fn bucket(tx: &mut Tx<'_>) -> Result<bool, Error> {
     let Some(work) = work::next(tx, Kind::Bucket)? else { return Ok(false) };
     let all = KeyRange::prefix(Key::new().number(work.bucket.0).done());
-    for (key, value) in tx.scan(Table::Trash, &all, Order::Forward, STEP)? {
+    if let Some((key, value)) = tx.scan(Table::Trash, &all, Order::Forward, 1)?.pop() {
         let item = <TrashRow as crate::store::meta::codec::Row>::decode(&value)?;
         let (kind, id) = match item.history {
             Some(history) => (Kind::History, history.0),

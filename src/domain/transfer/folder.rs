@@ -288,7 +288,7 @@ fn open_destination(tx: &mut Tx<'_>, plan: &Plan) -> Result<(String, bool), Erro
     }
     folders::explicit(&mut act, &place, None)?;
     let row = names::folder(act.tx, Side::Live, place.at(&act.bucket), &place.name)?
-        .ok_or_else(|| Error::NotFound(What::Item, name))?;
+        .ok_or(Error::NotFound(What::Item, name))?;
     let told =
         Told { kind: EventKind::Folder, node: row.node, path: format!("{}/", place.key()), from: None };
     act.finish(told, &[&place.chain])?;

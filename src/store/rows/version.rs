@@ -54,6 +54,7 @@ enum_field! {
 
 row! {
     /// What a client said about the content, as it is stored.
+    #[derive(Default)]
     AttributeRow {
         /// `Content-Type`.
         content_type: Option<String>,
@@ -69,20 +70,6 @@ row! {
         expires: Option<String>,
         /// User metadata.
         user: Vec<(String, String)>,
-    }
-}
-
-impl Default for AttributeRow {
-    fn default() -> Self {
-        Self {
-            content_type: None,
-            content_encoding: None,
-            content_language: None,
-            content_disposition: None,
-            cache_control: None,
-            expires: None,
-            user: Vec::new(),
-        }
     }
 }
 

@@ -1,0 +1,170 @@
+//! Pages of keys, versions and members, and the journal.
+
+use super::{FileVersion, Folder, VersionRef};
+use crate::model::{
+    checksum::ChecksumKind,
+    etag::Etag,
+    ids::{AccountId, NodeId, Seq, VersionId},
+    time::Timestamp,
+};
+
+/// Which keys to list.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ListKeys {
+    /// Keys start with this.
+    pub prefix: String,
+    /// Keys that agree up to and including this after the prefix are shown as one.
+    pub delimiter: Option<String>,
+    /// Only what comes behind this key; a common prefix here skips its whole group.
+    pub after: Option<String>,
+    /// At most this many entries; clamped to the limit.
+    pub limit: usize,
+}
+
+/// One line of a flat listing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum KeyEntry {
+    /// A file, by its current version; attributes are left empty.
+    File(ListedFile),
+    /// A group of keys that share this prefix.
+    Prefix(String),
+}
+
+/// A file in a listing: what its directory row knows, and no more.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ListedFile {
+    /// The full key below the bucket.
+    pub key: String,
+    /// The file's identity.
+    pub node: NodeId,
+    /// Bytes.
+    pub size: u64,
+    /// The content's tag.
+    pub etag: Etag,
+    /// Commit time.
+    pub committed: Timestamp,
+    /// Client time, or commit time.
+    pub modified: Timestamp,
+    /// When the file was made.
+    pub created: Timestamp,
+    /// Content type, if the client gave one.
+    pub content_type: Option<String>,
+    /// Kinds of checksums kept with it, and whether they are over parts.
+    pub checksums: Vec<(ChecksumKind, bool)>,
+    /// Whether it has dead properties.
+    pub has_props: bool,
+    /// Whether it is locked directly.
+    pub has_locks: bool,
+}
+
+/// A page of a flat listing.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct KeyPage {
+    /// In byte order of the full key.
+    pub entries: Vec<KeyEntry>,
+    /// Where the next page goes on (for [`ListKeys::after`]); `None` at the end.
+    pub next: Option<String>,
+}
+
+/// Which versions to list.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ListVersions {
+    /// As in [`ListKeys`].
+    pub prefix: String,
+    /// As in [`ListKeys`].
+    pub delimiter: Option<String>,
+    /// Start behind this key, or within it behind `version_after`.
+    pub key_after: Option<String>,
+    /// Start behind this version of `key_after`.
+    pub version_after: Option<VersionRef>,
+    /// At most this many entries.
+    pub limit: usize,
+}
+
+/// One line of a listing of versions.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(clippy::large_enum_variant, reason = "nearly every one is of the large kind")]
+pub enum VersionEntry {
+    /// A version with content.
+    Version(FileVersion),
+    /// A delete marker.
+    Marker {
+        /// The full key.
+        key: String,
+        /// The marker's id.
+        id: VersionId,
+        /// It is the null version.
+        null: bool,
+        /// Whether it is the newest.
+        latest: bool,
+        /// When it was made.
+        committed: Timestamp,
+        /// Who owns the bucket.
+        owner: AccountId,
+    },
+    /// A group of keys that share this prefix.
+    Prefix(String),
+}
+
+/// A page of versions.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct VersionPage {
+    /// Key ascending, newest first.
+    pub entries: Vec<VersionEntry>,
+    /// Where the next page goes on: key or common prefix, and the version within it.
+    pub next: Option<(String, Option<VersionId>)>,
+}
+
+/// A member of a folder.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Member {
+    /// A file; `key` is its full path.
+    File(ListedFile),
+    /// A folder.
+    Folder(Folder),
+}
+
+/// A page of a folder's members.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct FolderPage {
+    /// In byte order of the sort name.
+    pub members: Vec<Member>,
+    /// Where the next page goes on; `None` at the end.
+    pub next: Option<String>,
+}
+
+/// One row of a bucket's journal.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Change {
+    /// Its place.
+    pub seq: Seq,
+    /// When it happened.
+    pub at: Timestamp,
+    /// Who did it.
+    pub by: Option<AccountId>,
+    /// What happened, to which node, under which path.
+    pub event: Event,
+    /// The file or folder.
+    pub node: NodeId,
+    /// Its path afterwards, as a key (folders end in `/`).
+    pub path: String,
+}
+
+/// What a change was.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// New content, or new attributes.
+    Put,
+    /// Gone, or hidden by a delete marker.
+    Removed,
+    /// A folder was made explicit.
+    Folder,
+    /// Moved here from this path.
+    Moved(String),
+    /// Copied here from this path.
+    Copied(String),
+    /// A version was removed for good.
+    VersionRemoved,
+    /// Dead properties changed.
+    Props,
+}

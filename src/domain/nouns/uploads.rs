@@ -1,0 +1,115 @@
+//! Multipart uploads.
+
+use super::{Attributes, VersionRef};
+use crate::model::{
+    checksum::{Checksum, ChecksumKind},
+    condition::Conditions,
+    etag::Etag,
+    ids::AccountId,
+    time::Timestamp,
+};
+use std::ops::Range;
+
+/// A multipart upload to be begun.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct NewUpload {
+    /// Kept with the version that Complete makes.
+    pub attributes: Attributes,
+    /// The client's time of last change.
+    pub modified: Option<Timestamp>,
+    /// The checksum every part will have; the flag asks for one over the parts' values.
+    pub checksum: Option<(ChecksumKind, bool)>,
+}
+
+/// An open multipart upload.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Upload {
+    /// The key it will become.
+    pub key: String,
+    /// Its id, opaque.
+    pub id: String,
+    /// When it was begun.
+    pub begun: Timestamp,
+    /// Who began it.
+    pub initiator: AccountId,
+    /// As in [`NewUpload`].
+    pub checksum: Option<(ChecksumKind, bool)>,
+}
+
+/// A part that is stored.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Part {
+    /// 1 to 10,000.
+    pub number: u32,
+    /// Bytes.
+    pub size: u64,
+    /// Its MD5 as a tag.
+    pub etag: Etag,
+    /// When it was stored.
+    pub stored: Timestamp,
+    /// Its checksums.
+    pub checksums: Vec<Checksum>,
+}
+
+/// A part as Complete names it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ClaimedPart {
+    /// Its number.
+    pub number: u32,
+    /// The tag it must have.
+    pub etag: Etag,
+    /// Checksums it must have.
+    pub checksums: Vec<Checksum>,
+}
+
+/// How an upload is completed.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct CompleteOptions {
+    /// In ascending order.
+    pub parts: Vec<ClaimedPart>,
+    /// Must hold in the commit.
+    pub conditions: Conditions,
+    /// The checksum the whole must have.
+    pub checksum: Option<Checksum>,
+    /// The size the whole must have.
+    pub size: Option<u64>,
+    /// Lock tokens submitted.
+    pub tokens: Vec<String>,
+}
+
+/// A part copied from another file.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct CopyPart {
+    /// The source's version.
+    pub version: Option<VersionRef>,
+    /// Must hold for the source.
+    pub conditions: Conditions,
+    /// Only these bytes; must lie within the source.
+    pub range: Option<Range<u64>>,
+}
+
+/// Which uploads to list.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ListUploads {
+    /// As in [`ListKeys`].
+    pub prefix: String,
+    /// As in [`ListKeys`].
+    pub delimiter: Option<String>,
+    /// Start behind this key, or within it behind `id_after`.
+    pub key_after: Option<String>,
+    /// Start behind this upload of `key_after`.
+    pub id_after: Option<String>,
+    /// At most this many entries.
+    pub limit: usize,
+}
+
+/// A page of uploads.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct UploadPage {
+    /// By key, then by the time they were begun.
+    pub uploads: Vec<Upload>,
+    /// Groups of keys that share a prefix.
+    pub prefixes: Vec<String>,
+    /// Where the next page goes on: key or common prefix, and upload id.
+    pub next: Option<(String, Option<String>)>,
+}
