@@ -104,6 +104,8 @@ async fn checksums_come_back_when_asked_for_and_not_with_ranges() {
         let attributes = [("x-amz-object-attributes", "ETag,Checksum,ObjectSize,ObjectParts,StorageClass")];
         let asked = s3.send("GET", "/b-1/k?attributes", &attributes, b"").await;
         assert_eq!(element(asked.text(), "ObjectSize").as_deref(), Some("5"), "{}", asked.text());
+        let tag = element(asked.text(), "ETag");
+        assert_eq!(tag.as_deref(), Some("5d41402abc4b2a76b9719d911017c592"), "without quotes, here only");
         assert!(asked.text().contains(value) && asked.text().contains("FULL_OBJECT"));
     }
 }
