@@ -33,6 +33,8 @@ pub(crate) struct Act<'t, 'g> {
     pub(crate) seq: Seq,
     /// The bucket's usage, as the verb leaves it.
     pub(crate) usage: UsageRow,
+    /// Folders that went with their last member; nothing is noted for them.
+    pub(crate) gone: Vec<NodeId>,
     before: UsageRow,
 }
 
@@ -60,7 +62,7 @@ impl<'t, 'g> Act<'t, 'g> {
         let bucket = allowed(tx, caller, name, verb)?;
         let before = usage::of_bucket(tx, bucket.owner, bucket.id)?;
         let seq = tx.next_seq(bucket.id)?;
-        Ok(Self { tx, bucket, caller: caller.clone(), seq, usage: before.clone(), before })
+        Ok(Self { tx, bucket, caller: caller.clone(), seq, usage: before.clone(), gone: Vec::new(), before })
     }
 
     /// The id of the version this verb makes.
@@ -82,7 +84,9 @@ impl<'t, 'g> Act<'t, 'g> {
         };
         journal::append(self.tx, self.bucket.id, self.seq, &row);
         for folder in chains.iter().flat_map(|chain| chain.ids()) {
-            self.tx.touch(self.bucket.id, folder, self.seq);
+            if !self.gone.contains(&folder) {
+                self.tx.touch(self.bucket.id, folder, self.seq);
+            }
         }
         Ok(())
     }

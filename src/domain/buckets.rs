@@ -238,7 +238,9 @@ impl Holdall {
             let row = allowed(tx, &caller, &name, Verb::Manage)?;
             remove(tx, &row)
         })
-        .await
+        .await?;
+        self.jobs.wake();
+        Ok(())
     }
 
     /// Changes a bucket's settings and answers how it is then.

@@ -13,7 +13,10 @@ use super::{
     view,
 };
 use crate::{
-    model::address::Address,
+    model::{
+        address::{Address, ObjectKey},
+        name::BucketName,
+    },
     store::{
         meta::Tx,
         rows::{
@@ -38,6 +41,34 @@ impl Holdall {
         let (caller, at, options) = (caller.clone(), at.clone(), options.clone());
         self.write(move |tx| make_folder(tx, &caller, &at, &options)).await
     }
+}
+
+impl Holdall {
+    /// Keeps the folder above one that left file by file: where that was all it held, it becomes
+    /// explicit, as it does in one commit in a bucket that was never versioned.
+    pub(super) async fn keep_above(
+        &self,
+        caller: &Caller,
+        bucket: &BucketName,
+        folder: &str,
+    ) -> Result<(), Error> {
+        let Some((above, _)) = folder.trim_end_matches('/').rsplit_once('/') else { return Ok(()) };
+        let at = Address::key(bucket.clone(), ObjectKey::parse(&format!("{above}/"))?);
+        let caller = caller.clone();
+        self.write(move |tx| keep(tx, &caller, &at)).await
+    }
+}
+
+fn keep(tx: &mut Tx<'_>, caller: &Caller, at: &Address) -> Result<(), Error> {
+    let mut act = Act::begin(tx, caller, &at.bucket, Verb::Write)?;
+    let Some(mut marker) = tree::place(act.tx, &act.bucket, &at.spot)? else { return Ok(()) };
+    if marker.missing.is_empty() {
+        return Ok(());
+    }
+    tree::ensure_folders(act.tx, &act.bucket, &mut marker, Side::Live)?;
+    history::write(&mut act, &marker, NewVersion::empty(), true)?;
+    let told = Told { kind: EventKind::Folder, node: marker.chain.last(), path: marker.key(), from: None };
+    act.finish(told, &[&marker.chain])
 }
 
 fn make_folder(

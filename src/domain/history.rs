@@ -311,14 +311,16 @@ pub(crate) fn discard(act: &mut Act<'_, '_>, place: &Place, row: &FileRow) -> Re
     act.usage.files = act.usage.files.saturating_sub(1);
     props::clear(act.tx, act.bucket.id, row.node)?;
     drop_row(act, row.history, row.latest.seq, true)?;
-    let older = version::versions(act.tx, (act.bucket.id, row.history), Class::People, None, 1)?;
+    release_older(act, row.history)
+}
+
+/// Leaves what people's history holds of a file that is gone for good to a job.
+fn release_older(act: &mut Act<'_, '_>, history: HistoryId) -> Result<(), Error> {
+    let older = version::versions(act.tx, (act.bucket.id, history), Class::People, None, 1)?;
     if !older.is_empty() {
         let (bucket, owner) = (act.bucket.id, act.bucket.owner);
-        work::queue(
-            act.tx,
-            work::Kind::History,
-            &WorkRow { bucket, owner, id: row.history.0, history: true },
-        );
+        let work = WorkRow { bucket, owner, id: history.0, history: true };
+        work::queue(act.tx, work::Kind::History, &work);
     }
     Ok(())
 }
@@ -376,6 +378,7 @@ pub(crate) fn drop_version(
     let Some(next) = next.into_iter().next() else {
         names::remove_node(act.tx, row.node);
         props::clear(act.tx, act.bucket.id, row.node)?;
+        release_older(act, row.history)?;
         return Ok(old);
     };
     let side = match next.content {

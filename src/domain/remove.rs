@@ -81,6 +81,7 @@ impl Holdall {
                 self.write(move |tx| remove(tx, &who, &each, &how)).await?;
             }
             if page.next.is_none() {
+                self.keep_above(caller, &at.bucket, &prefix).await?;
                 return Ok(Removed { existed: true, ..Removed::default() });
             }
         }
@@ -151,7 +152,9 @@ pub(super) fn after_leaving(act: &mut Act<'_, '_>, place: &Place) -> Result<(), 
     if place.tree {
         keep_folder(act, place)?;
     }
-    tree::settle(act.tx, &act.bucket, &place.chain)
+    let gone = tree::settle(act.tx, &act.bucket, &place.chain)?;
+    act.gone.extend(gone);
+    Ok(())
 }
 
 fn keep_folder(act: &mut Act<'_, '_>, place: &Place) -> Result<(), Error> {
@@ -218,7 +221,8 @@ fn remove_version(
     let node = row.node;
     let old = history::drop_version(&mut act, &place, (side, row), version.id.seq)?;
     let place = revive(&mut act, place)?;
-    tree::settle(act.tx, &act.bucket, &place.chain)?;
+    let gone = tree::settle(act.tx, &act.bucket, &place.chain)?;
+    act.gone.extend(gone);
     let told = Told { kind: EventKind::VersionRemoved, node, path: place.key(), from: None };
     act.finish(told, &[&place.chain])?;
     Ok(Removed { existed: true, version: Some(which), marker: old.content == Content::Marker })

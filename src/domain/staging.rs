@@ -40,7 +40,8 @@ pub(super) struct Staging {
     pub(super) source: NodeId,
     /// The last change below the source when staging began.
     pub(super) seen: Seq,
-    work: WorkRow,
+    /// What leads to it until it has a name.
+    pub(super) work: WorkRow,
 }
 
 /// How far a folder was copied.
@@ -52,14 +53,19 @@ struct Frame {
 }
 
 impl Staging {
+    /// Refuses if the bucket it was made in is another one by now, or may not hold it any more.
+    pub(super) fn must_fit(&self, bucket: &BucketRow) -> Result<(), Error> {
+        fits(bucket, self.work.bucket)
+    }
+
     /// Copies a folder, each file in one state.
     pub(super) async fn begin(holdall: &Holdall, plan: &Plan) -> Result<Self, Error> {
         let first = plan.clone();
         let staging = holdall.write(move |tx| open(tx, &first)).await?;
         let mut stack = vec![Frame { from: staging.source, to: staging.root, after: None }];
         while !stack.is_empty() {
-            let (plan, taken) = (plan.clone(), stack);
-            let step = holdall.write(move |tx| batch(tx, &plan, taken.clone())).await;
+            let (plan, made_in, taken) = (plan.clone(), staging.work.bucket, stack);
+            let step = holdall.write(move |tx| batch(tx, &plan, made_in, taken.clone())).await;
             match step {
                 Ok(rest) => stack = rest,
                 Err(error) => {
@@ -76,7 +82,7 @@ impl Staging {
         let work = self.work.clone();
         holdall
             .write(move |tx| {
-                work::finish(tx, work::Kind::Staging, work.id);
+                work::finish(tx, work::Kind::Staging, &work);
                 work::queue(tx, work::Kind::Subtree, &work);
                 Ok(())
             })
@@ -86,12 +92,20 @@ impl Staging {
     }
 }
 
+fn fits(bucket: &BucketRow, made_in: BucketId) -> Result<(), Error> {
+    if bucket.id != made_in {
+        return Err(Error::Conflict(format!("bucket {} was made anew meanwhile", bucket.name)));
+    }
+    if bucket.versioning != Versioning::Never {
+        return Err(Error::Conflict("versioning was enabled meanwhile".into()));
+    }
+    Ok(())
+}
+
 fn open(tx: &mut Tx<'_>, plan: &Plan) -> Result<Staging, Error> {
     let from = allowed(tx, &plan.caller, &plan.from.bucket, Verb::Read)?;
     let to = allowed(tx, &plan.caller, &plan.to.bucket, Verb::Write)?;
-    if to.versioning != Versioning::Never {
-        return Err(Error::Conflict("versioning was enabled meanwhile".into()));
-    }
+    fits(&to, to.id)?;
     let mut place =
         tree::place(tx, &from, &plan.from.spot)?.ok_or_else(|| super::transfer::vanished(plan))?;
     let Hit::Folder(row) = tree::find(tx, &from, &mut place)? else {
@@ -105,9 +119,15 @@ fn open(tx: &mut Tx<'_>, plan: &Plan) -> Result<Staging, Error> {
 }
 
 /// Copies the next names; returns where to go on.
-fn batch(tx: &mut Tx<'_>, plan: &Plan, mut stack: Vec<Frame>) -> Result<Vec<Frame>, Error> {
+fn batch(
+    tx: &mut Tx<'_>,
+    plan: &Plan,
+    made_in: BucketId,
+    mut stack: Vec<Frame>,
+) -> Result<Vec<Frame>, Error> {
     let from = allowed(tx, &plan.caller, &plan.from.bucket, Verb::Read)?;
     let mut act = Act::begin(tx, &plan.caller, &plan.to.bucket, Verb::Write)?;
+    fits(&act.bucket, made_in)?;
     let mut left = BATCH;
     while left > 0 {
         let Some(frame) = stack.last_mut() else { break };

@@ -3,6 +3,7 @@
 //! The clock decides only when something people were promised for a time is given up, never
 //! whether bytes are still needed; that is the counts' business.
 
+use super::release::release_trash;
 use crate::{
     domain::{Error, Holdall, history::keeps_for},
     model::ids::Seq,
@@ -56,15 +57,11 @@ fn expire(tx: &mut Tx<'_>, bucket: &BucketRow) -> Result<bool, Error> {
         number(&mut from)?;
         let seq = Seq(number(&mut from)?);
         let kept = item.at.0.saturating_add(keeps_for(bucket.history)) > tx.now().0;
-        if kept || work::queued(tx, Kind::Trashed, seq.0)? {
+        let work = WorkRow { bucket: bucket.id, owner: bucket.owner, id: seq.0, history: true };
+        if kept || work::queued(tx, Kind::Trashed, &work)? {
             break;
         }
-        let (kind, id) = match item.history {
-            Some(history) => (Kind::History, history.0),
-            None => (Kind::Subtree, item.node.0),
-        };
-        let (bucket, owner) = (bucket.id, bucket.owner);
-        work::queue(tx, kind, &WorkRow { bucket, owner, id, history: true });
+        release_trash(tx, &work, key, value)?;
         tx.delete(Table::Trash, key.clone());
         released += 1;
     }

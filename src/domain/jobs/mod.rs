@@ -61,8 +61,15 @@ pub(crate) async fn run(holdall: Weak<Holdall>, jobs: Arc<Jobs>, stop: Cancellat
 impl Holdall {
     /// Works the queue off; returns when it is empty.
     pub(crate) async fn work_off(&self, stop: &CancellationToken) -> Result<(), Error> {
-        for kind in [Kind::Trashed, Kind::Subtree, Kind::History, Kind::Upload, Kind::Bucket] {
-            while !stop.is_cancelled() && self.work_step(kind).await? {}
+        let mut dry = false;
+        while !dry {
+            dry = true;
+            // A bucket leaves work of the other kinds, so one round is not always enough.
+            for kind in [Kind::Trashed, Kind::Subtree, Kind::History, Kind::Upload, Kind::Bucket] {
+                while !stop.is_cancelled() && self.work_step(kind).await? {
+                    dry = false;
+                }
+            }
         }
         Ok(())
     }

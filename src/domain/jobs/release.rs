@@ -7,6 +7,7 @@ use crate::{
         blobs::manifest,
         meta::{
             Tx,
+            codec::Row,
             key::Key,
             rows::{KeyRange, Order, Rows, RowsMut},
             table::Table,
@@ -61,7 +62,7 @@ pub(super) fn subtree(tx: &mut Tx<'_>) -> Result<bool, Error> {
         names::remove_node(tx, folder);
         props::clear(tx, work.bucket, folder)?;
         tx.delete(Table::Ctag, Key::new().number(work.bucket.0).number(folder.0).done());
-        work::finish(tx, Kind::Subtree, work.id);
+        work::finish(tx, Kind::Subtree, &work);
     }
     Ok(true)
 }
@@ -106,7 +107,7 @@ pub(super) fn history(tx: &mut Tx<'_>) -> Result<bool, Error> {
         uncount(tx, &work, |usage| usage.history = usage.history.saturating_sub(bytes))?;
     }
     if left > 0 {
-        work::finish(tx, Kind::History, work.id);
+        work::finish(tx, Kind::History, &work);
     }
     Ok(true)
 }
@@ -115,7 +116,7 @@ pub(super) fn history(tx: &mut Tx<'_>) -> Result<bool, Error> {
 pub(super) fn upload(tx: &mut Tx<'_>) -> Result<bool, Error> {
     let Some(work) = work::next(tx, Kind::Upload)? else { return Ok(false) };
     if !crate::domain::uploads::release_parts(tx, &work, STEP)? {
-        work::finish(tx, Kind::Upload, work.id);
+        work::finish(tx, Kind::Upload, &work);
     }
     Ok(true)
 }
@@ -125,12 +126,7 @@ pub(super) fn bucket(tx: &mut Tx<'_>) -> Result<bool, Error> {
     let Some(work) = work::next(tx, Kind::Bucket)? else { return Ok(false) };
     let all = KeyRange::prefix(Key::new().number(work.bucket.0).done());
     if let Some((key, value)) = tx.scan(Table::Trash, &all, Order::Forward, 1)?.pop() {
-        let item = <TrashRow as crate::store::meta::codec::Row>::decode(&value)?;
-        let (kind, id) = match item.history {
-            Some(history) => (Kind::History, history.0),
-            None => (Kind::Subtree, item.node.0),
-        };
-        work::queue(tx, kind, &WorkRow { id, history: true, ..work.clone() });
+        release_trash(tx, &work, &key, &value)?;
         tx.delete(Table::Trash, key);
         return Ok(true);
     }
@@ -144,14 +140,31 @@ pub(super) fn bucket(tx: &mut Tx<'_>) -> Result<bool, Error> {
             return Ok(true);
         }
     }
-    work::finish(tx, Kind::Bucket, work.id);
+    work::finish(tx, Kind::Bucket, &work);
     Ok(true)
+}
+
+/// Queues what an item of the trash holds. A folder that was not counted as history yet is still
+/// charged as live.
+pub(super) fn release_trash(tx: &mut Tx<'_>, work: &WorkRow, key: &[u8], value: &[u8]) -> Result<(), Error> {
+    let item = TrashRow::decode(value)?;
+    props::clear(tx, work.bucket, item.node)?;
+    if let Some(history) = item.history {
+        work::queue(tx, Kind::History, &WorkRow { id: history.0, history: true, ..work.clone() });
+        return Ok(());
+    }
+    let seq = key.get(8..).and_then(|seq| seq.try_into().ok()).map_or(0, u64::from_be_bytes);
+    let count = WorkRow { id: seq, ..work.clone() };
+    let counted = !work::queued(tx, Kind::Trashed, &count)?;
+    work::finish(tx, Kind::Trashed, &count);
+    work::queue(tx, Kind::Subtree, &WorkRow { id: item.node.0, history: counted, ..work.clone() });
+    Ok(())
 }
 
 /// Hands the next staged copy a crash left over to [`subtree`].
 pub(super) fn staging(tx: &mut Tx<'_>) -> Result<bool, Error> {
     let Some(work) = work::next(tx, Kind::Staging)? else { return Ok(false) };
-    work::finish(tx, Kind::Staging, work.id);
+    work::finish(tx, Kind::Staging, &work);
     work::queue(tx, Kind::Subtree, &work);
     Ok(true)
 }
@@ -181,6 +194,9 @@ impl Holdall {
             count = self.read(move |rows| count_step(rows, bucket, taken)).await?;
         }
         self.write(move |tx| {
+            if !work::queued(tx, Kind::Trashed, &work)? {
+                return Ok(true);
+            }
             let (bytes, files) = (count.bytes, count.files);
             uncount(tx, &work, |usage| {
                 usage.live = usage.live.saturating_sub(bytes);
@@ -190,7 +206,7 @@ impl Holdall {
             if let Some(item) = &item {
                 work::trash(tx, work.bucket, Seq(work.id), &TrashRow { size: bytes, ..item.clone() });
             }
-            work::finish(tx, Kind::Trashed, work.id);
+            work::finish(tx, Kind::Trashed, &work);
             Ok(true)
         })
         .await

@@ -6,6 +6,10 @@ mod bootstrap;
 mod buckets;
 mod credentials;
 mod expire;
+mod namespace;
+mod random;
+mod shelf;
+mod stray;
 
 use std::sync::Arc;
 

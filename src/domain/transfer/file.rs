@@ -1,6 +1,6 @@
 //! One file, in one transaction.
 
-use super::{Plan, begin, destination, vanished};
+use super::{Plan, begin, destination, refuse_overlap, vanished};
 use crate::{
     domain::{
         Error,
@@ -38,6 +38,7 @@ pub(super) fn transfer(tx: &mut Tx<'_>, plan: &Plan) -> Result<Transferred, Erro
     let source = source(tx, plan)?;
     let mut act = begin(tx, plan)?;
     let (mut place, hit) = destination(&act, plan)?;
+    refuse_overlap(plan, (&source.place, source.file.node), &place, &hit)?;
     let same = same_file(&source, &act, &hit);
     if same {
         refuse_plain_self_copy(plan)?;
@@ -54,7 +55,7 @@ pub(super) fn transfer(tx: &mut Tx<'_>, plan: &Plan) -> Result<Transferred, Erro
     let renamed = plan.how == Transfer::Move
         && act.bucket.id == source.bucket.id
         && act.bucket.versioning == Versioning::Never
-        && !matches!(hit, Hit::File(_));
+        && names::file(act.tx, Side::Live, place.at(&act.bucket), &place.name)?.is_none();
     if renamed {
         return rename(act, plan, place, &source, &hit);
     }
@@ -64,13 +65,13 @@ pub(super) fn transfer(tx: &mut Tx<'_>, plan: &Plan) -> Result<Transferred, Erro
     let version = view::version(&act.bucket, place.key(), &wrote.file, &wrote.version);
     let (seq, incarnation) = (act.seq, act.tx.incarnation());
     debug_assert!(version.id.seq == seq && version.id.incarnation == incarnation);
+    let moved_here = plan.how == Transfer::Move && act.bucket.id == source.bucket.id;
     let told = Told {
-        kind: if plan.how == Transfer::Copy { EventKind::Copied } else { EventKind::Moved },
+        kind: if moved_here { EventKind::Moved } else { EventKind::Copied },
         node: version.node,
         path: place.key(),
         from: Some(source.place.key()),
     };
-    let moved_here = plan.how == Transfer::Move && act.bucket.id == source.bucket.id;
     if moved_here {
         leave(&mut act, plan, &source)?;
         act.finish(told, &[&place.chain, &source.place.chain])?;

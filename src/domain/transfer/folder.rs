@@ -1,6 +1,6 @@
 //! A folder with everything below it.
 
-use super::{Plan, begin, destination, vanished};
+use super::{Plan, begin, destination, refuse_overlap, vanished};
 use crate::{
     domain::{
         Error, Holdall,
@@ -18,7 +18,7 @@ use crate::{
     },
     model::{
         address::{Address, ObjectKey},
-        ids::Seq,
+        ids::{NodeId, Seq},
         limits,
     },
     store::{
@@ -104,6 +104,9 @@ impl Holdall {
                 None => break,
             }
         }
+        if plan.how == Transfer::Move {
+            self.keep_above(&plan.caller, &plan.from.bucket, &folder.path).await?;
+        }
         let item = self.stat(&plan.caller, &plan.to, None).await?;
         Ok(Transferred { item, created, source: None })
     }
@@ -142,9 +145,14 @@ fn source(rows: &dyn Rows, plan: &Plan, bucket: &BucketRow) -> Result<(Place, Fo
     }
 }
 
-/// Makes the destination free: conditions, locks, and what stands there goes.
-fn clear(act: &mut Act<'_, '_>, plan: &Plan) -> Result<(Place, bool), Error> {
+/// Makes the destination free: conditions, locks, and what stands there goes. In a bucket that was
+/// ever versioned nothing may stand there: its versions would go too.
+fn clear(act: &mut Act<'_, '_>, plan: &Plan, source: (&Place, NodeId)) -> Result<(Place, bool), Error> {
     let (place, hit) = destination(act, plan)?;
+    refuse_overlap(plan, source, &place, &hit)?;
+    if act.bucket.versioning != Versioning::Never && !matches!(hit, Hit::Nothing) {
+        return Err(Error::Conflict(format!("{} exists; remove it first", plan.to)));
+    }
     let name = plan.to.to_string();
     let node = match &hit {
         Hit::File(row) => Some((row.node, row.locks)),
@@ -176,9 +184,12 @@ fn guard_source(act: &mut Act<'_, '_>, plan: &Plan, place: &Place, row: &FolderR
 /// MOVE within a never-versioned bucket: one row, whatever is below.
 fn relink(tx: &mut Tx<'_>, plan: &Plan) -> Result<Transferred, Error> {
     let mut act = begin(tx, plan)?;
+    if act.bucket.versioning != Versioning::Never {
+        return Err(Error::Conflict("versioning was enabled meanwhile".into()));
+    }
     let (from, row) = source(act.tx, plan, &act.bucket)?;
     guard_source(&mut act, plan, &from, &row)?;
-    let (to, created) = clear(&mut act, plan)?;
+    let (to, created) = clear(&mut act, plan, (&from, row.node))?;
     tree::moved_folder_fits(&to, &row)?;
     tree::unlink_folder(act.tx, from.at(&act.bucket), &from.name)?;
     let row = FolderRow { locks: false, ..row };
@@ -208,9 +219,9 @@ fn finish(
 /// COPY with `Depth: 0`: the folder alone.
 fn shallow(tx: &mut Tx<'_>, plan: &Plan) -> Result<Transferred, Error> {
     let bucket = allowed(tx, &plan.caller, &plan.from.bucket, Verb::Read)?;
-    let (from, _) = source(tx, plan, &bucket)?;
+    let (from, row) = source(tx, plan, &bucket)?;
     let mut act = begin(tx, plan)?;
-    let (to, created) = clear(&mut act, plan)?;
+    let (to, created) = clear(&mut act, plan, (&from, row.node))?;
     let marker = folders::explicit(&mut act, &to, None)?;
     let row = names::folder(act.tx, Side::Live, to.at(&act.bucket), &to.name)?
         .ok_or_else(|| tree::broken("a new folder has no name"))?;
@@ -229,11 +240,13 @@ fn link_staged(tx: &mut Tx<'_>, plan: &Plan, staging: &Staging) -> Result<Option
     let bucket = allowed(tx, &plan.caller, &plan.from.bucket, Verb::Read)?;
     let (from, source_row) = source(tx, plan, &bucket)?;
     let changed: Seq = names::ctag(tx, bucket.id, source_row.node)?;
-    if plan.how == Transfer::Move && (changed != staging.seen || source_row.node != staging.source) {
+    let moved_on = plan.how == Transfer::Move && changed != staging.seen;
+    if moved_on || source_row.node != staging.source {
         return Ok(None);
     }
     let mut act = begin(tx, plan)?;
-    let (to, created) = clear(&mut act, plan)?;
+    staging.must_fit(&act.bucket)?;
+    let (to, created) = clear(&mut act, plan, (&from, source_row.node))?;
     let row = FolderRow {
         node: staging.root,
         created: act.tx.now(),
@@ -244,7 +257,7 @@ fn link_staged(tx: &mut Tx<'_>, plan: &Plan, staging: &Staging) -> Result<Option
     };
     tree::moved_folder_fits(&to, &row)?;
     tree::link_folder(act.tx, &act.bucket, &to, row.clone())?;
-    work::finish(act.tx, work::Kind::Staging, staging.root.0);
+    work::finish(act.tx, work::Kind::Staging, &staging.work);
     let kind = if plan.how == Transfer::Copy { EventKind::Copied } else { EventKind::Moved };
     let done = finish(
         act,

@@ -18,7 +18,10 @@ use super::{
     tree::{self, Hit},
 };
 use crate::{
-    model::address::{Address, Spot},
+    model::{
+        address::{Address, Spot},
+        ids::NodeId,
+    },
     store::meta::rows::Rows,
 };
 
@@ -80,6 +83,29 @@ fn refuse_nesting(plan: &Plan) -> Result<(), Error> {
         return Err(Error::Denied(format!("{} is source and destination at once", plan.from)));
     }
     if to.contains(from) {
+        return Err(Error::Conflict(format!("{} lies within {}", plan.from, plan.to)));
+    }
+    Ok(())
+}
+
+/// Refuses what [`refuse_nesting`] could not see: two forms of one name lead to one folder.
+pub(super) fn refuse_overlap(
+    plan: &Plan,
+    (from, node): (&tree::Place, NodeId),
+    to: &tree::Place,
+    hit: &Hit,
+) -> Result<(), Error> {
+    let replaced = match hit {
+        Hit::Folder(row) => Some(row.node),
+        Hit::File(_) | Hit::Nothing => None,
+    };
+    if replaced == Some(node) {
+        return Err(Error::Denied(format!("{} is source and destination at once", plan.from)));
+    }
+    if to.chain.ids().any(|folder| folder == node) {
+        return Err(Error::Conflict(format!("{} lies within {}", plan.to, plan.from)));
+    }
+    if from.chain.ids().any(|folder| replaced == Some(folder)) {
         return Err(Error::Conflict(format!("{} lies within {}", plan.from, plan.to)));
     }
     Ok(())

@@ -4,7 +4,7 @@
 use super::{At, Chain, Node, Place};
 use crate::{
     domain::Error,
-    model::{ids::NodeId, limits},
+    model::{address::ObjectKey, ids::NodeId, limits},
     store::{
         meta::{Kind as IdKind, Tx},
         rows::{
@@ -80,6 +80,10 @@ pub(crate) fn attach(
 ) -> Result<FileRow, Error> {
     let at = place.at(bucket);
     let known = tree::file(tx, side, at, &place.name)?;
+    if known.is_none() {
+        // Stored names can be longer than the forms of them that a request used.
+        ObjectKey::parse(&place.key())?;
+    }
     if known.as_ref().is_none_or(|known| known.node != row.node) {
         let node = NodeRow { bucket: at.0, parent: Some(at.1), name: place.name.clone(), kind: Kind::File };
         tree::put_node(tx, row.node, &node);

@@ -3,9 +3,13 @@
 use super::{At, Chain, Place};
 use crate::{
     domain::Error,
-    model::ids::BucketId,
+    model::ids::{BucketId, NodeId},
     store::{
-        meta::{Tx, rows::Rows},
+        meta::{
+            Tx, ctag_key,
+            rows::{Rows, RowsMut},
+            table::Table,
+        },
         rows::{
             bucket::BucketRow,
             props,
@@ -46,8 +50,9 @@ pub(crate) fn unlink_folder(tx: &mut Tx<'_>, at: At, name: &str) -> Result<(), E
 
 /// Puts every folder of a chain where it belongs after something below went: live while
 /// something live is in it, dead while only deleted names are, else gone. Stops at the first
-/// folder that stays as it is.
-pub(crate) fn settle(tx: &mut Tx<'_>, bucket: &BucketRow, chain: &Chain) -> Result<(), Error> {
+/// folder that stays as it is. Returns the folders that are gone.
+pub(crate) fn settle(tx: &mut Tx<'_>, bucket: &BucketRow, chain: &Chain) -> Result<Vec<NodeId>, Error> {
+    let mut gone = Vec::new();
     for (index, folder) in chain.folders.iter().enumerate().rev() {
         let at = (bucket.id, chain.parent_of(index));
         let live = tree::folder(tx, Side::Live, at, &folder.name)?;
@@ -56,7 +61,7 @@ pub(crate) fn settle(tx: &mut Tx<'_>, bucket: &BucketRow, chain: &Chain) -> Resu
         let now = state(tx, bucket.id, folder.id)?;
         let (Some(was), Some(row)) = (was, live.or(dead)) else { continue };
         if now == Some(was) {
-            return Ok(());
+            return Ok(gone);
         }
         if was == Side::Live {
             unlink_folder(tx, at, &folder.name)?;
@@ -69,18 +74,18 @@ pub(crate) fn settle(tx: &mut Tx<'_>, bucket: &BucketRow, chain: &Chain) -> Resu
                 let row = FolderRow { twin: false, props: false, locks: false, ..row };
                 tree::put_folder(tx, side, at, &folder.name, &row);
             }
-            None => tree::remove_node(tx, folder.id),
+            None => {
+                tree::remove_node(tx, folder.id);
+                tx.delete(Table::Ctag, ctag_key(bucket.id, folder.id));
+                gone.push(folder.id);
+            }
         }
     }
-    Ok(())
+    Ok(gone)
 }
 
 /// Where a folder belongs, by what is in it.
-fn state(
-    rows: &dyn Rows,
-    bucket: BucketId,
-    folder: crate::model::ids::NodeId,
-) -> Result<Option<Side>, Error> {
+fn state(rows: &dyn Rows, bucket: BucketId, folder: NodeId) -> Result<Option<Side>, Error> {
     for side in [Side::Live, Side::Dead] {
         if rows.any(side.table(), &tree::members(bucket, folder))? {
             return Ok(Some(side));

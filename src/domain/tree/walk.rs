@@ -1,7 +1,7 @@
 //! From an address to rows: one look-up a segment, three where a tree door's name is not found
 //! as it is written, and never a scan.
 
-use super::{At, broken};
+use super::At;
 use crate::{
     domain::Error,
     model::{
@@ -170,18 +170,23 @@ pub(crate) fn find(rows: &dyn Rows, bucket: &BucketRow, place: &mut Place) -> Re
         return Ok(Hit::Nothing);
     }
     let at = place.at(bucket);
-    if place.tree
-        && let Some(folder) = folder_named(rows, at, &place.name, true)?
-    {
-        let row = tree::folder(rows, Side::Live, at, &folder.name)?;
-        place.name = folder.name;
-        return row.map(Hit::Folder).ok_or_else(|| broken("a folder vanished within a snapshot"));
-    }
     for candidate in candidates(&place.name, place.tree) {
+        if place.tree
+            && let Some(row) = tree::folder(rows, Side::Live, at, &candidate)?
+        {
+            place.name = candidate;
+            return Ok(Hit::Folder(row));
+        }
         if let Some(row) = tree::file(rows, Side::Live, at, &candidate)? {
             place.name = candidate;
             return Ok(Hit::File(row));
         }
+    }
+    if let Some(name) = alias(rows, at, &place.name, Kind::Folder, place.tree)?
+        && let Some(row) = tree::folder(rows, Side::Live, at, &name)?
+    {
+        place.name = name;
+        return Ok(Hit::Folder(row));
     }
     if let Some(name) = alias(rows, at, &place.name, Kind::File, place.tree)?
         && let Some(row) = tree::file(rows, Side::Live, at, &name)?

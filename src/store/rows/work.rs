@@ -66,18 +66,19 @@ row! {
     }
 }
 
-fn key(kind: Kind, id: u64) -> Vec<u8> {
-    Key::new().byte(kind.byte()).number(id).done()
+/// The bucket is part of it: ids of some kinds are only told apart within theirs.
+fn key(kind: Kind, row: &WorkRow) -> Vec<u8> {
+    Key::new().byte(kind.byte()).number(row.bucket.0).number(row.id).done()
 }
 
 /// Queues work; the same work twice is once.
 pub fn queue(rows: &mut dyn RowsMut, kind: Kind, row: &WorkRow) {
-    put(rows, Table::Queue, key(kind, row.id), row);
+    put(rows, Table::Queue, key(kind, row), row);
 }
 
 /// Takes work off the queue.
-pub fn finish(rows: &mut dyn RowsMut, kind: Kind, id: u64) {
-    rows.delete(Table::Queue, key(kind, id));
+pub fn finish(rows: &mut dyn RowsMut, kind: Kind, row: &WorkRow) {
+    rows.delete(Table::Queue, key(kind, row));
 }
 
 /// The next work of a kind.
@@ -90,12 +91,12 @@ pub fn next(rows: &dyn Rows, kind: Kind) -> Result<Option<WorkRow>, StoreError> 
     found.first().map(|(_, value)| WorkRow::decode(value)).transpose()
 }
 
-/// Whether a folder that is queued belongs to a bucket.
+/// Whether work is still to be done.
 ///
 /// # Errors
 /// If the row cannot be read.
-pub fn queued(rows: &dyn Rows, kind: Kind, id: u64) -> Result<bool, StoreError> {
-    Ok(rows.get(Table::Queue, &key(kind, id))?.is_some())
+pub fn queued(rows: &dyn Rows, kind: Kind, row: &WorkRow) -> Result<bool, StoreError> {
+    Ok(rows.get(Table::Queue, &key(kind, row))?.is_some())
 }
 
 /// What an item in the trash was.
