@@ -6,3 +6,5 @@ mod versions;
 mod walker;
 
 pub(crate) use keys::group;
+#[cfg(test)]
+pub(super) use keys::list;
