@@ -409,7 +409,6 @@ pub(crate) fn write_unlinked(
     folder: NodeId,
     name: &str,
     new: NewVersion,
-    twin: bool,
 ) -> Result<(), Error> {
     let (node, history) = (NodeId(act.tx.fresh(IdKind::Node)?), HistoryId(act.tx.fresh(IdKind::History)?));
     let version = version_row(act, new, true);
@@ -419,7 +418,7 @@ pub(crate) fn write_unlinked(
         names::NodeRow { bucket: at.0, parent: Some(folder), name: name.to_owned(), kind: names::Kind::File };
     names::put_node(act.tx, node, &place);
     names::put_alias(act.tx, at, name, &names::file_sortname(name));
-    let row = FileRow { node, history, null: Some(version.id.seq), twin, ..shown(&version) };
+    let row = FileRow { node, history, null: Some(version.id.seq), ..shown(&version) };
     names::put_file(act.tx, Side::Live, at, name, &row);
     act.usage.live += version.size;
     act.usage.files += 1;

@@ -143,7 +143,7 @@ fn batch(
             let (sortname, dent) = names::read_dent(row)?;
             left -= 1;
             match dent {
-                Dent::File(row) => copy_file(&mut act, &from, frame.to, &sortname, row)?,
+                Dent::File(row) => copy_file(&mut act, &from, frame.to, &sortname, &row)?,
                 Dent::Folder(row) => below = Some(copy_folder(&mut act, frame.to, &sortname, row)?),
             }
             frame.after = Some(sortname);
@@ -166,12 +166,12 @@ fn copy_file(
     from: &BucketRow,
     to: NodeId,
     name: &str,
-    row: names::FileRow,
+    row: &names::FileRow,
 ) -> Result<(), Error> {
     let old = version::version(act.tx, (from.id, row.history), Class::S3, row.latest.seq)?
         .ok_or_else(|| broken("a name's newest version is gone"))?;
     let new = NewVersion::copy_of(act, &old)?;
-    history::write_unlinked(act, to, name, new, row.twin)
+    history::write_unlinked(act, to, name, new)
 }
 
 fn copy_folder(act: &mut Act<'_, '_>, to: NodeId, sortname: &str, row: FolderRow) -> Result<Frame, Error> {
@@ -181,7 +181,13 @@ fn copy_folder(act: &mut Act<'_, '_>, to: NodeId, sortname: &str, row: FolderRow
     let place = NodeRow { bucket, parent: Some(to), name: name.to_owned(), kind: Kind::Folder };
     names::put_node(act.tx, node, &place);
     names::put_alias(act.tx, (bucket, to), name, sortname);
-    let copy = FolderRow { node, created: act.tx.now(), props: false, locks: false, ..row.clone() };
+    // The source may have gained or lost a twin since its file was copied: the copy decides.
+    let beside = names::file(act.tx, Side::Live, (bucket, to), name)?.filter(|_| !name.is_empty());
+    let twin = beside.is_some();
+    if let Some(file) = beside {
+        names::put_file(act.tx, Side::Live, (bucket, to), name, &names::FileRow { twin, ..file });
+    }
+    let copy = FolderRow { node, created: act.tx.now(), props: false, locks: false, twin, ..row.clone() };
     names::put_folder(act.tx, Side::Live, (bucket, to), name, &copy);
     Ok(Frame { from: row.node, to: node, after: None })
 }

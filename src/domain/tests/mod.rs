@@ -12,6 +12,7 @@ mod namespace;
 mod random;
 mod shelf;
 mod stray;
+mod versions;
 
 use std::sync::Arc;
 
