@@ -153,12 +153,36 @@ fn batch(
         }
         match below {
             Some(frame) => stack.push(frame),
-            None if ended => drop(stack.pop()),
+            None if ended => {
+                if let Some(done) = stack.pop() {
+                    raise_bounds(&mut act, from.id, &done)?;
+                }
+            }
             None => {}
         }
     }
     act.finish_quietly()?;
     Ok(stack)
+}
+
+/// A folder that grew while it was copied is copied with the bounds it has by now.
+fn raise_bounds(act: &mut Act<'_, '_>, from: BucketId, done: &Frame) -> Result<(), Error> {
+    let row = |tx: &Tx<'_>, bucket: BucketId, node: NodeId| -> Result<_, Error> {
+        let Some(NodeRow { parent: Some(parent), name, .. }) = names::node(tx, node)? else {
+            return Ok(None);
+        };
+        let at = (bucket, parent);
+        Ok(names::folder(tx, Side::Live, at, &name)?.map(|row| (at, name, row)))
+    };
+    let source = row(act.tx, from, done.from)?;
+    if let (Some((_, _, now)), Some((at, name, mut copy))) = (source, row(act.tx, act.bucket.id, done.to)?)
+        && (now.longest > copy.longest || now.height > copy.height)
+    {
+        copy.longest = copy.longest.max(now.longest);
+        copy.height = copy.height.max(now.height);
+        names::put_folder(act.tx, Side::Live, at, &name, &copy);
+    }
+    Ok(())
 }
 
 fn copy_file(
