@@ -32,8 +32,6 @@ pub const LIST_PAGE: usize = 1000;
 pub const DELETE_BATCH: usize = 1000;
 /// Buckets of one account. More: `TooManyBuckets`.
 pub const BUCKETS_PER_ACCOUNT: usize = 1000;
-/// Open multipart uploads of one bucket. More: busy.
-pub const UPLOADS_PER_BUCKET: usize = 100_000;
 /// Access keys of one account, and app passwords of one account. More: too many.
 pub const CREDENTIALS_PER_ACCOUNT: usize = 100;
 /// Dead properties of one node. More: insufficient storage.
