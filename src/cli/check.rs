@@ -1,54 +1,88 @@
-//! `holdall check`: recounts all references both ways, on data that no server has open.
+//! `holdall check`: has every reference followed both ways and every count counted again, by the
+//! server that runs or on the data itself.
 
-use serde_json::json;
-
-use super::{
-    Context,
-    failure::Failure,
-    reach::{Reach, must_be_ours, open, with_reason},
+use std::{
+    io::{IsTerminal as _, Write as _},
+    time::{Duration, Instant},
 };
-use crate::domain::{Checked, Error, caller::Caller};
+
+use http::Method;
+
+use super::{Context, failure::Failure, reach::Reach};
+use crate::doors::api::types::Check;
 
 /// Runs: exit code 0 if all is clean, 1 if something is damaged, 2 if it could not finish.
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
-    if Reach::socket(&context.settings).await.is_ok() {
-        return Err(Failure::Usage("the server is running; stop it and check again".into()));
-    }
-    must_be_ours(&context.settings.data)?;
-    let holdall = open(&context.settings, false)?;
-    let checked = match holdall.check(&Caller::Operator).await {
-        Ok(checked) => checked,
-        Err(error @ Error::Damaged { .. }) => return Err(Failure::Refused(with_reason(&error))),
-        Err(error) => return Err(Failure::Usage(format!("not finished: {}", with_reason(&error)))),
+    let asked = async {
+        let reach = Reach::find(&context.settings).await?;
+        reach.ask::<Check>(Method::GET, "/api/v1/check").await
     };
-    holdall.close().map_err(|error| Failure::Refused(with_reason(&error)))?;
-    context.printer.one(&as_json(&checked), || as_text(&checked))?;
-    if checked.faults == 0 { Ok(()) } else { Err(Failure::Said(1)) }
+    let checked = match while_telling(asked).await {
+        Ok(checked) => checked,
+        // Whatever was in the way: nothing is known of the data.
+        Err(failure) => {
+            let why = failure.message().unwrap_or_default();
+            return Err(Failure::Usage(format!("nothing was checked: {why}")));
+        }
+    };
+    context.printer.one(&checked, || as_text(&checked))?;
+    match (&checked.unfinished, checked.found) {
+        (Some(_), _) => Err(Failure::Said(2)),
+        (None, 0) => Ok(()),
+        (None, _) => Err(Failure::Said(1)),
+    }
 }
 
-fn as_json(checked: &Checked) -> serde_json::Value {
-    json!({
-        "clean": checked.faults == 0,
-        "references": checked.references,
-        "manifests": checked.manifests,
-        "chunks": checked.chunks,
-        "needed": checked.needed,
-        "queued": checked.queued,
-        "unreferenced": checked.unreferenced,
-        "faults": checked.faults,
-        "findings": checked.findings,
-    })
+/// Tells people at a terminal every second that it is still at work.
+async fn while_telling<T>(work: impl Future<Output = T>) -> T {
+    if !std::io::stderr().is_terminal() {
+        return work.await;
+    }
+    let since = Instant::now();
+    let mut work = std::pin::pin!(work);
+    let mut told = false;
+    loop {
+        match tokio::time::timeout(Duration::from_secs(1), &mut work).await {
+            Ok(done) => {
+                if told {
+                    say("\r\x1b[K");
+                }
+                return done;
+            }
+            Err(_) => say(&format!("\rchecking, {} s", since.elapsed().as_secs())),
+        }
+        told = true;
+    }
 }
 
-fn as_text(checked: &Checked) -> String {
+fn say(text: &str) {
+    let mut out = std::io::stderr().lock();
+    // A terminal that has gone is no fault of the check.
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn as_text(checked: &Check) -> String {
+    let of = |name: &str| checked.counts.get(name).copied().unwrap_or_default();
     let mut lines = vec![format!(
-        "{} versions and parts, {} chunks: {} needed, {} given to the collector, {} left by cut-off uploads",
-        checked.references, checked.chunks, checked.needed, checked.queued, checked.unreferenced
+        "{} files in {} folders and {} buckets, {} versions, {} chunks in {} segments",
+        of("files"),
+        of("folders"),
+        of("buckets"),
+        of("versions"),
+        of("chunks"),
+        of("segments")
     )];
-    lines.extend(checked.findings.iter().map(|finding| format!("damaged: {finding}")));
-    lines.push(match checked.faults {
-        0 => "clean".to_owned(),
-        faults => format!("{faults} faults; keep a copy of the data directory before anything else"),
+    lines.extend(checked.findings.iter().map(|finding| format!("{}: {}", finding.kind, finding.text)));
+    let more = checked.found - checked.findings.len() as u64;
+    if more > 0 {
+        lines.push(format!("and {more} more"));
+    }
+    lines.push(match (&checked.unfinished, checked.found) {
+        (Some(why), _) => format!("not finished: {why}"),
+        (None, 0) => "clean".to_owned(),
+        (None, found) => {
+            format!("{found} faults; keep a copy of the data directory before anything else")
+        }
     });
     lines.join("\n")
 }

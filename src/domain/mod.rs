@@ -42,7 +42,7 @@ mod view;
 
 pub use authenticate::Presented;
 pub use bootstrap::{FirstAdmin, Welcome};
-pub use check::Checked;
+pub use check::{CheckReport, Counts as CheckCounts, Finding, FindingKind};
 pub use error::Error;
 pub use put::Put;
 pub use read::Opened;

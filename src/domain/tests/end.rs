@@ -191,7 +191,7 @@ async fn when_everything_is_removed_nothing_is_needed() {
         let usage = shelf.holdall.usage(&shelf.who, &account("ada")).await.unwrap();
         assert_eq!(usage, Usage::default());
         let left = shelf.holdall.check(&Caller::Operator).await.unwrap();
-        assert_eq!((left.references, left.needed, left.faults), (0, 0, 0), "{left:?}");
-        assert_eq!(left.chunks, left.queued + left.unreferenced);
+        assert_eq!((left.counts.references, left.counts.needed, left.found), (0, 0, 0), "{left:?}");
+        assert_eq!(left.counts.chunks, left.counts.queued + left.counts.unreferenced);
     }
 }

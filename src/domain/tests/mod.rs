@@ -4,6 +4,7 @@ mod accounts;
 mod authenticate;
 mod bootstrap;
 mod buckets;
+mod check;
 mod credentials;
 mod end;
 mod expire;

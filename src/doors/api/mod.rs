@@ -4,6 +4,7 @@
 
 mod accounts;
 mod buckets;
+mod check;
 mod credentials;
 mod error;
 mod extract;
@@ -37,6 +38,7 @@ impl ApiDoor {
             .merge(accounts::routes())
             .merge(credentials::routes())
             .merge(buckets::routes())
+            .merge(check::routes())
             .fallback(nothing)
             .method_not_allowed_fallback(not_allowed)
             .with_state(holdall);

@@ -1,8 +1,13 @@
 //! The shapes of the JSON API, for both its ends. Times are RFC 3339 in UTC, sizes are bytes.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{domain::nouns, model::secret::Secret};
+use crate::{
+    domain::{CheckReport, nouns},
+    model::secret::Secret,
+};
 
 /// A problem document (RFC 9457) with a stable code.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -287,6 +292,40 @@ pub enum VersioningChange {
     Enabled,
     /// Off again.
     Suspended,
+}
+
+/// What a check found.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Check {
+    /// Everything was looked at and adds up.
+    pub clean: bool,
+    /// Why it ended before it had seen everything.
+    pub unfinished: Option<String>,
+    /// How much does not add up.
+    pub found: u64,
+    /// The first 1,000 of it.
+    pub findings: Vec<Finding>,
+    /// How much was looked at, by what it was.
+    pub counts: BTreeMap<String, u64>,
+}
+
+/// Something that does not add up.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Finding {
+    /// What it is about; never changes its meaning.
+    pub kind: String,
+    /// A sentence that names it.
+    pub text: String,
+}
+
+impl From<CheckReport> for Check {
+    fn from(report: CheckReport) -> Self {
+        let clean = report.is_clean();
+        let findings = report.findings.into_iter();
+        let findings = findings.map(|it| Finding { kind: it.kind.code().into(), text: it.text }).collect();
+        let counts = report.counts.named().map(|(name, count)| (name.to_owned(), count)).into();
+        Self { clean, unfinished: report.unfinished, found: report.found, findings, counts }
+    }
 }
 
 /// A member that is there, be it `null`.

@@ -29,6 +29,12 @@ impl<'a> Reader<'a> {
         Self { rest: bytes }
     }
 
+    /// What was not read yet.
+    #[must_use]
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// True when every byte was read.
     #[must_use]
     pub fn is_done(&self) -> bool {

@@ -115,6 +115,12 @@ fn prefix(bucket: BucketId, history: HistoryId, class: Class) -> Key {
     Key::new().number(bucket.0).number(history.0).byte(class.byte())
 }
 
+/// For whom the version with this key is kept; `None` if no class is written so.
+#[must_use]
+pub fn class_of(key: &[u8]) -> Option<Class> {
+    [Class::S3, Class::People].into_iter().find(|class| key.get(16) == Some(&class.byte()))
+}
+
 /// The key of a version.
 #[must_use]
 pub fn version_key(bucket: BucketId, history: HistoryId, class: Class, seq: Seq) -> Vec<u8> {

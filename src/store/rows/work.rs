@@ -71,6 +71,12 @@ fn key(kind: Kind, row: &WorkRow) -> Vec<u8> {
     Key::new().byte(kind.byte()).number(row.bucket.0).number(row.id).done()
 }
 
+/// All work of a kind.
+#[must_use]
+pub fn all(kind: Kind) -> KeyRange {
+    KeyRange::prefix(vec![kind.byte()])
+}
+
 /// Queues work; the same work twice is once.
 pub fn queue(rows: &mut dyn RowsMut, kind: Kind, row: &WorkRow) {
     put(rows, Table::Queue, key(kind, row), row);
@@ -86,8 +92,7 @@ pub fn finish(rows: &mut dyn RowsMut, kind: Kind, row: &WorkRow) {
 /// # Errors
 /// If the row cannot be read.
 pub fn next(rows: &dyn Rows, kind: Kind) -> Result<Option<WorkRow>, StoreError> {
-    let range = KeyRange::prefix(vec![kind.byte()]);
-    let found = rows.scan(Table::Queue, &range, Order::Forward, 1)?;
+    let found = rows.scan(Table::Queue, &all(kind), Order::Forward, 1)?;
     found.first().map(|(_, value)| WorkRow::decode(value)).transpose()
 }
 

@@ -121,6 +121,12 @@ impl Lane {
         })
     }
 
+    /// Why it takes nothing any more, unless it was closed.
+    pub(super) fn failure(&self) -> Option<String> {
+        let state = self.state();
+        state.poisoned.clone().filter(|_| !state.closing)
+    }
+
     pub(super) fn append(&self, record: Prepared) -> Result<Placed, StoreError> {
         let shared = &*self.shared;
         let mut state = self.state();

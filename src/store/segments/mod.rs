@@ -200,6 +200,12 @@ impl Segments {
         }
     }
 
+    /// Why a lane takes nothing more until the next start, if one does not.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        LaneId::all().find_map(|id| self.lane(id).failure())
+    }
+
     /// Lends a lane to a large stream until it is dropped; `None` if all are lent.
     #[must_use]
     pub fn exclusive(self: &Arc<Self>) -> Option<ExclusiveLane> {
@@ -255,6 +261,18 @@ impl Segments {
         let mut newer = self.shared.states.lock().unwrap_or_else(PoisonError::into_inner);
         states.append(&mut newer);
         *newer = states;
+    }
+
+    /// Bytes of a segment's file; `None` if there is no such file.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn length(&self, segment: SegmentId) -> Result<Option<u64>, StoreError> {
+        match self.shared.io.open(&path::file(segment), super::io::Mode::Read) {
+            Ok(file) => Ok(Some(file.len()?)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// What the footer of a sealed segment lists.

@@ -2,6 +2,7 @@
 //! kept. Reads rows only, page by page; memory is four bytes per chunk and per manifest.
 
 mod finding;
+mod segments;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,6 +23,7 @@ use crate::{
 };
 
 pub use finding::{Finding, Recount};
+pub use segments::{SegmentCount, segments};
 
 /// Rows read at a time.
 const ROWS: usize = 1000;

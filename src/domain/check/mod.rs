@@ -1,0 +1,193 @@
+//! The check: every reference is followed both ways and every count is counted again, on one
+//! state of the rows. Changes nothing.
+//!
+//! Reads page by page. What it keeps in memory is a bit for each history, four bytes for each
+//! manifest and chunk, and some words for each bucket and each detached folder.
+//! The state it looks at is held until it ends: pages of the metadata that change meanwhile are
+//! not used again before.
+
+mod locks;
+mod names;
+mod nodes;
+mod pages;
+mod parts;
+mod report;
+mod standing;
+mod usage;
+mod versions;
+
+use std::collections::BTreeMap;
+
+pub use report::{CheckReport, Counts, Finding, FindingKind};
+
+use super::{Error, Holdall, access, caller::Caller};
+use crate::{
+    model::ids::{BucketId, ManifestId, NodeId},
+    store::{
+        Store,
+        blobs::verify,
+        error::StoreError,
+        meta::{codec::Row as _, rows::Rows, table::Table},
+        rows::{
+            account,
+            bucket::{self, BucketRow},
+            upload::PartRow,
+            usage::UsageRow,
+            version::VersionRow,
+        },
+    },
+};
+use pages::{Ids, Pages, numbers};
+use standing::Counted;
+
+impl Holdall {
+    /// Checks everything; only for who manages the system. A state that could not be read to its
+    /// end is reported as not finished, never as clean.
+    ///
+    /// # Errors
+    /// Denied; that something is damaged is no error.
+    pub async fn check(&self, caller: &Caller) -> Result<CheckReport, Error> {
+        if !access::is_manager(caller) {
+            return Err(Error::Denied("only admins check the store".into()));
+        }
+        let store = std::sync::Arc::clone(&self.store);
+        self.blocking(move || Ok(run(&store))).await
+    }
+}
+
+fn run(store: &Store) -> CheckReport {
+    let rows = match store.snapshot() {
+        Ok(rows) => rows,
+        Err(error) => {
+            return CheckReport { unfinished: Some(reason(&error)), ..CheckReport::default() };
+        }
+    };
+    let mut check = Check {
+        rows: &rows,
+        report: CheckReport::default(),
+        buckets: BTreeMap::new(),
+        detached: BTreeMap::new(),
+        histories: Ids::default(),
+        found: BTreeMap::new(),
+        newest: BTreeMap::new(),
+    };
+    if let Err(error) = check.all(store) {
+        check.report.unfinished = Some(reason(&error));
+    }
+    check.report
+}
+
+fn reason(error: &StoreError) -> String {
+    match error {
+        StoreError::Io(source) => format!("{error}: {source}"),
+        other => other.to_string(),
+    }
+}
+
+/// A check at work.
+struct Check<'a> {
+    rows: &'a dyn Rows,
+    report: CheckReport,
+    buckets: BTreeMap<BucketId, BucketRow>,
+    /// Folders and files that have no name, and how what is below them is counted.
+    detached: BTreeMap<NodeId, Counted>,
+    /// Histories that something leads to.
+    histories: Ids,
+    /// What each bucket holds, as counted.
+    found: BTreeMap<BucketId, UsageRow>,
+    /// The newest change that a name of a bucket knows of.
+    newest: BTreeMap<BucketId, u64>,
+}
+
+impl Check<'_> {
+    fn all(&mut self, store: &Store) -> Result<(), StoreError> {
+        self.buckets()?;
+        self.detached()?;
+        self.names()?;
+        self.nodes()?;
+        self.aliases()?;
+        self.versions()?;
+        self.uploads()?;
+        self.usage()?;
+        self.journals()?;
+        self.locks()?;
+        self.props()?;
+        self.bodies()?;
+        self.segments(store)
+    }
+
+    fn note(&mut self, kind: FindingKind, text: impl Into<String>) {
+        self.report.note(kind, text);
+    }
+
+    /// A bucket's name, or its number if it is gone.
+    fn bucket_name(&self, id: BucketId) -> String {
+        self.buckets.get(&id).map_or_else(|| format!("(removed, {id})"), |row| row.name.to_string())
+    }
+
+    fn buckets(&mut self) -> Result<(), StoreError> {
+        for row in Pages::all(self.rows, Table::Bucket) {
+            let (key, value) = row?;
+            let (row, [id]) = (BucketRow::decode(&value)?, numbers(&key)?);
+            self.report.counts.buckets += 1;
+            let named = bucket::by_name(self.rows, &row.name)?.is_some_and(|found| found.id.0 == id);
+            let stretch = (row.name.as_str(), None);
+            let owned = bucket::of_owner(self.rows, row.owner, stretch, 1)?;
+            let owned = owned.first().is_some_and(|found| found.id.0 == id);
+            if !named || !owned || row.id.0 != id {
+                self.note(FindingKind::Bucket, format!("bucket {} is not found by its name", row.name));
+            }
+            if account::by_id(self.rows, row.owner)?.is_none() {
+                self.note(FindingKind::Bucket, format!("bucket {} has no owner", row.name));
+            }
+            self.buckets.insert(row.id, row);
+        }
+        for table in [Table::BucketName, Table::BucketOwner] {
+            for row in Pages::all(self.rows, table) {
+                let (key, value) = row?;
+                let leads = bucket::BucketRef::decode(&value)?.id;
+                let known = self.buckets.get(&leads);
+                if known.is_none_or(|bucket| !key.ends_with(bucket.name.as_str().as_bytes())) {
+                    self.note(
+                        FindingKind::Bucket,
+                        format!("a name leads to bucket {leads}, which has another"),
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn bodies(&mut self) -> Result<(), StoreError> {
+        let versions = Pages::all(self.rows, Table::Versions).filter_map(|row| match row {
+            Ok((_, value)) => VersionRow::decode(&value).map(|row| row.manifest).transpose(),
+            Err(error) => Some(Err(error)),
+        });
+        let parts = Pages::all(self.rows, Table::Part).map(|row| {
+            let (_, value) = row?;
+            Ok::<ManifestId, StoreError>(PartRow::decode(&value)?.manifest)
+        });
+        let mut references = 0;
+        let mut given = versions.chain(parts).inspect(|_| references += 1);
+        let count = verify::recount(self.rows, &mut given)?;
+        let counts = &mut self.report.counts;
+        counts.references = references;
+        (counts.manifests, counts.chunks) = (count.manifests, count.chunks);
+        (counts.needed, counts.queued) = (count.referenced, count.queued);
+        counts.unreferenced = count.unreferenced;
+        for finding in &count.findings {
+            self.note(FindingKind::Body, finding.to_string());
+        }
+        self.report.found += count.found - count.findings.len() as u64;
+        Ok(())
+    }
+
+    fn segments(&mut self, store: &Store) -> Result<(), StoreError> {
+        let found = verify::segments(self.rows, store.segments())?;
+        self.report.counts.segments = found.segments;
+        for text in found.findings {
+            self.note(FindingKind::Segment, text);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,159 @@
+//! A check is clean after ordinary work, and finds whatever is broken.
+
+use super::{Trial, bucket};
+use crate::{
+    domain::{
+        CheckReport, Error, FindingKind,
+        caller::Caller,
+        nouns::{BucketChange, Expected, HistoryPolicy, NewUpload, RemoveOptions, Versioning, WriteOptions},
+    },
+    model::{
+        address::{Address, ItemPath, ObjectKey},
+        ids::{AccountId, NodeId},
+        time::Timestamp,
+    },
+    store::{
+        meta::{
+            Tx,
+            rows::{KeyRange, Order, Rows as _, RowsMut as _},
+            table::Table,
+        },
+        rows::props::{self, LockRow, PropRow},
+    },
+};
+
+fn key(name: &str, key: &str) -> Address {
+    Address::key(bucket(name), ObjectKey::parse(key).unwrap())
+}
+
+async fn write(trial: &Trial, ada: &Caller, at: &Address) {
+    let mut put = trial.holdall.begin_put(ada, at, Expected::default()).await.unwrap();
+    put.write(at.to_string().repeat(100).into()).await.unwrap();
+    put.commit(WriteOptions::default()).await.unwrap();
+}
+
+/// Something in every table.
+async fn filled() -> Trial {
+    let trial = Trial::new().await;
+    let ada = &trial.caller("ada").await;
+    let holdall = &trial.holdall;
+    for at in ["a/b", "a/b", "a/b/c", "cafe\u{301}", "gone/x"] {
+        write(&trial, ada, &key("ada", at)).await;
+    }
+    let gone = Address::path(bucket("ada"), ItemPath::parse("gone/x").unwrap());
+    holdall.remove(ada, &gone, RemoveOptions::default()).await.unwrap();
+    holdall.create_bucket(ada, &bucket("kept"), HistoryPolicy::Off, None).await.unwrap();
+    let versioned = BucketChange { versioning: Some(Versioning::Enabled), ..BucketChange::default() };
+    holdall.change_bucket(ada, &bucket("kept"), versioned).await.unwrap();
+    write(&trial, ada, &key("kept", "k/x")).await;
+    holdall.remove(ada, &key("kept", "k/x"), RemoveOptions::default()).await.unwrap();
+    let at = key("ada", "big");
+    let upload = holdall.begin_upload(ada, &at, NewUpload::default()).await.unwrap();
+    let mut part = holdall.begin_part(ada, &at, &upload.id, 1, Expected::default()).await.unwrap();
+    part.write(vec![1; 100].into()).await.unwrap();
+    part.commit(Default::default()).await.unwrap();
+    trial
+}
+
+async fn check(trial: &Trial) -> CheckReport {
+    trial.holdall.check(&Caller::Operator).await.unwrap()
+}
+
+/// Takes a row out of a table; the first, or one further on.
+async fn lose(trial: &Trial, table: Table, number: usize) {
+    let lose = move |tx: &mut Tx<'_>| {
+        let rows = tx.scan(table, &KeyRange::prefix(Vec::new()), Order::Forward, number + 1)?;
+        let (key, _) = rows.into_iter().nth(number).unwrap();
+        tx.delete(table, key);
+        Ok(())
+    };
+    trial.holdall.write(lose).await.unwrap();
+}
+
+#[tokio::test]
+async fn every_row_that_is_lost_is_found() {
+    let clean = check(&filled().await).await;
+    assert!(clean.is_clean(), "{clean:#?}");
+    assert_eq!((clean.counts.buckets, clean.counts.files, clean.counts.parts), (4, 5, 1), "{clean:#?}");
+    let cases = [
+        (Table::BucketName, 0, FindingKind::Bucket),
+        (Table::BucketOwner, 0, FindingKind::Bucket),
+        (Table::Node, 4, FindingKind::Name),
+        (Table::Dent, 0, FindingKind::Name),
+        (Table::Dead, 0, FindingKind::Name),
+        (Table::Alias, 0, FindingKind::Name),
+        (Table::Versions, 0, FindingKind::Version),
+        (Table::Trash, 0, FindingKind::Version),
+        (Table::Upload, 0, FindingKind::Upload),
+        (Table::UploadId, 0, FindingKind::Upload),
+        (Table::Part, 0, FindingKind::Usage),
+        (Table::Usage, 0, FindingKind::Usage),
+        (Table::Journal, 1, FindingKind::Journal),
+        (Table::Manifest, 0, FindingKind::Body),
+        (Table::Chunk, 0, FindingKind::Body),
+        (Table::Segment, 0, FindingKind::Body),
+    ];
+    for (table, number, kind) in cases {
+        let trial = filled().await;
+        lose(&trial, table, number).await;
+        let report = check(&trial).await;
+        let found = report.findings.iter().any(|finding| finding.kind == kind);
+        assert!(found && report.unfinished.is_none(), "{table:?}: {report:#?}");
+    }
+}
+
+#[tokio::test]
+async fn properties_and_locks_nobody_knows_of_are_found() {
+    let trial = filled().await;
+    let ada = trial.holdall.read(|rows| {
+        let name = crate::model::name::BucketName::parse("ada").unwrap();
+        Ok(crate::store::rows::bucket::by_name(rows, &name)?.unwrap())
+    });
+    let ada = ada.await.unwrap();
+    let add = move |tx: &mut Tx<'_>| {
+        let prop = PropRow { namespace: String::new(), name: "p".into(), xml: "<p/>".into() };
+        props::put_prop(tx, ada.id, NodeId(999), &prop);
+        let lock = LockRow {
+            token: "urn:x".into(),
+            node: NodeId(999),
+            exclusive: true,
+            deep: false,
+            holder: AccountId(1),
+            owner: String::new(),
+            seconds: 60,
+            expires: Timestamp(0),
+        };
+        props::put_lock(tx, ada.id, [ada.root], &lock);
+        Ok(())
+    };
+    trial.holdall.write(add).await.unwrap();
+    let report = check(&trial).await;
+    for kind in [FindingKind::Property, FindingKind::Lock] {
+        assert!(report.findings.iter().any(|finding| finding.kind == kind), "{report:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_segment_whose_file_is_gone_is_found() {
+    let trial = filled().await;
+    let segment = crate::model::ids::SegmentId(1);
+    assert!(trial.holdall.store.segments().length(segment).unwrap().is_some());
+    trial.holdall.store.segments().remove(segment).unwrap();
+    let report = check(&trial).await;
+    assert!(report.findings.iter().any(|finding| finding.kind == FindingKind::Segment), "{report:#?}");
+}
+
+#[tokio::test]
+async fn only_managers_check_and_a_read_error_is_never_clean() {
+    let trial = filled().await;
+    let ada = trial.caller("ada").await;
+    assert!(matches!(trial.holdall.check(&ada).await, Err(Error::Denied(_))));
+    let garble = |tx: &mut Tx<'_>| {
+        let rows = tx.scan(Table::Dent, &KeyRange::prefix(Vec::new()), Order::Forward, 1)?;
+        rows.into_iter().for_each(|(key, _)| tx.put(Table::Dent, key, vec![0xff]));
+        Ok(())
+    };
+    trial.holdall.write(garble).await.unwrap();
+    let report = check(&trial).await;
+    assert!(report.unfinished.is_some() && !report.is_clean(), "{report:#?}");
+}
