@@ -44,6 +44,7 @@ pub use authenticate::Presented;
 pub use bootstrap::{FirstAdmin, Welcome};
 pub use check::{CheckReport, Counts as CheckCounts, Finding, FindingKind};
 pub use error::Error;
+pub use health::Readiness;
 pub use put::Put;
 pub use read::Opened;
 pub use start::{StartOptions, World};
@@ -66,6 +67,7 @@ pub struct Holdall {
     store: Arc<Store>,
     driver: Mutex<Option<Driver>>,
     jobs: Arc<jobs::Jobs>,
+    health: health::Seen,
     stop: CancellationToken,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,

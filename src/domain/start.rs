@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Error, Holdall,
     credentials::Credentials,
+    health,
     jobs::{self, Jobs},
     seal::Keys,
 };
@@ -92,6 +93,16 @@ impl Holdall {
     /// # Errors
     /// Unavailable when the directory or its keys are refused, damaged when they are.
     pub fn start(options: StartOptions, world: World) -> Result<Arc<Self>, Error> {
+        let holdall = Arc::new(Self::at_rest(options, world)?);
+        *holdall.driver.lock().unwrap_or_else(PoisonError::into_inner) = Some(Store::drive(&holdall.store)?);
+        let (weak, jobs) = (Arc::downgrade(&holdall), Arc::clone(&holdall.jobs));
+        tokio::spawn(jobs::run(weak.clone(), jobs, holdall.stop.clone()));
+        tokio::spawn(health::run(weak, holdall.stop.clone()));
+        Ok(holdall)
+    }
+
+    /// Opens a data directory and takes up what a crash left. Nothing runs yet.
+    fn at_rest(options: StartOptions, world: World) -> Result<Self, Error> {
         let (clock, io) = (Arc::clone(&world.clock), Arc::clone(&options.io));
         let mut fresh_uuid = [0; 16];
         world.random.fill(&mut fresh_uuid);
@@ -105,19 +116,16 @@ impl Holdall {
         })?;
         let credentials = Credentials::new(open_keys(&store, &*io, &*world.random)?, &*world.random);
         jobs::adopt_staging(store.meta())?;
-        let driver = Mutex::new(Some(Store::drive(&store)?));
-        let (jobs, stop) = (Arc::new(Jobs::default()), CancellationToken::new());
-        let holdall = Arc::new(Self {
+        Ok(Self {
             store,
-            driver,
-            jobs: Arc::clone(&jobs),
-            stop: stop.clone(),
+            driver: Mutex::default(),
+            jobs: Arc::new(Jobs::default()),
+            health: health::Seen::default(),
+            stop: CancellationToken::new(),
             clock: world.clock,
             random: world.random,
             credentials,
-        });
-        tokio::spawn(jobs::run(Arc::downgrade(&holdall), jobs, stop));
-        Ok(holdall)
+        })
     }
 
     /// Ends the jobs, commits what was taken, and closes the store. Blocking. Verbs answer that the system is

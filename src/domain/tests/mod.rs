@@ -8,6 +8,7 @@ mod check;
 mod credentials;
 mod end;
 mod expire;
+mod health;
 mod listing;
 mod namespace;
 mod random;

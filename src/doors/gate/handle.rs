@@ -30,7 +30,7 @@ use super::{
     target,
 };
 use crate::{
-    domain::{Holdall, caller::Caller},
+    domain::{Holdall, Readiness, caller::Caller},
     model::time::Timestamp,
 };
 
@@ -98,7 +98,7 @@ impl Gate {
         &self.setup.holdall
     }
 
-    pub(crate) fn is_ready(&self) -> bool {
+    pub(crate) fn ready(&self) -> Readiness {
         self.setup.holdall.ready()
     }
 

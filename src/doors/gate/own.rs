@@ -10,7 +10,7 @@ use super::{
     handle::Gate,
     problem::{problem, text},
 };
-use crate::domain::caller::Caller;
+use crate::domain::{Readiness, caller::Caller};
 
 /// What there is below `/-/`.
 pub const OWN: [&str; 3] = ["healthy", "ready", "metrics"];
@@ -32,8 +32,11 @@ pub(crate) async fn answer(
     }
     match rest {
         "healthy" => text(StatusCode::OK, "ok\n"),
-        "ready" if gate.is_ready() => text(StatusCode::OK, "ready\n"),
-        "ready" => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
+        "ready" => match gate.ready() {
+            Readiness::Ready => text(StatusCode::OK, "ready\n"),
+            Readiness::Full => text(StatusCode::OK, "ready, and the disk is full: no new files are taken\n"),
+            Readiness::No => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
+        },
         _ => metrics(gate, request, context).await,
     }
 }

@@ -1,0 +1,68 @@
+//! What is served while something fails, and afterwards.
+
+use std::time::{Duration, Instant};
+
+use super::{Trial, account};
+use crate::{
+    domain::{
+        Error,
+        caller::Caller,
+        health::{Readiness, Watch},
+        nouns::Expected,
+    },
+    store::io::Site,
+};
+
+#[tokio::test]
+async fn failed_metadata_is_opened_again_and_until_then_only_reads_are_served() {
+    let trial = Trial::new().await;
+    let holdall = &trial.holdall;
+    let (mut watch, now) = (Watch::new(), Instant::now());
+    assert_eq!(holdall.ready(), Readiness::Ready);
+    trial.disk.crash_after(0);
+    assert!(matches!(trial.add("eve", None).await, Err(Error::Unavailable { .. })));
+    assert_eq!(holdall.ready(), Readiness::No);
+    assert_eq!(holdall.list_accounts(&Caller::Operator).await.unwrap().len(), 3, "reads go on");
+
+    watch.look(&holdall.store, &holdall.health, now);
+    assert_eq!(holdall.ready(), Readiness::No, "the disk still fails");
+    trial.disk.crash_after(u64::MAX / 2);
+    watch.look(&holdall.store, &holdall.health, now);
+    assert_eq!(holdall.ready(), Readiness::No, "too early to try again");
+    watch.look(&holdall.store, &holdall.health, now + Duration::from_secs(2));
+    assert_eq!(holdall.ready(), Readiness::Ready);
+    trial.add("eve", None).await.unwrap();
+    assert!(holdall.show_account(&Caller::Operator, &account("eve")).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_full_disk_is_ready_and_says_so() {
+    let trial = Trial::new().await;
+    let (mut watch, now) = (Watch::new(), Instant::now());
+    trial.disk.set_free(1 << 20);
+    trial.clock.advance(2000);
+    watch.look(&trial.holdall.store, &trial.holdall.health, now);
+    assert_eq!(trial.holdall.ready(), Readiness::Full);
+    trial.disk.set_free(1 << 40);
+    trial.clock.advance(2000);
+    watch.look(&trial.holdall.store, &trial.holdall.health, now);
+    assert_eq!(trial.holdall.ready(), Readiness::Ready);
+}
+
+#[tokio::test]
+async fn a_lane_whose_sync_failed_makes_the_system_not_ready() {
+    let trial = Trial::new().await;
+    let ada = trial.caller("ada").await;
+    trial.disk.fail(Site::SegmentData);
+    let at = crate::model::address::Address::key(
+        super::bucket("ada"),
+        crate::model::address::ObjectKey::parse("f").unwrap(),
+    );
+    let mut put = trial.holdall.begin_put(&ada, &at, Expected::default()).await.unwrap();
+    put.write(vec![7; 1000].into()).await.unwrap();
+    assert!(matches!(put.commit(Default::default()).await, Err(Error::Unavailable { .. })));
+    Watch::new().look(&trial.holdall.store, &trial.holdall.health, Instant::now());
+    assert_eq!(trial.holdall.ready(), Readiness::No);
+    trial.holdall.close().unwrap();
+    assert_eq!(trial.holdall.ready(), Readiness::No);
+}
