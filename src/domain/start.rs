@@ -128,6 +128,13 @@ impl Holdall {
         })
     }
 
+    /// As [`Holdall::start`] without threads and jobs: every write is driven by who waits for it,
+    /// so that the disk sees the same calls in the same order every time.
+    #[cfg(test)]
+    pub(crate) fn start_by_hand(options: StartOptions, world: World) -> Result<Arc<Self>, Error> {
+        Ok(Arc::new(Self::at_rest(options, world)?))
+    }
+
     /// Ends the jobs, commits what was taken, and closes the store. Blocking. Verbs answer that the system is
     /// not available from then on.
     ///

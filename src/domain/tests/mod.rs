@@ -5,6 +5,7 @@ mod authenticate;
 mod bootstrap;
 mod buckets;
 mod check;
+mod crash;
 mod credentials;
 mod end;
 mod expire;

@@ -1,0 +1,185 @@
+//! Power cuts in the middle of a workload: every acknowledged verb is there byte for byte, the one
+//! that was cut off is there wholly or not at all, and the check is clean.
+//!
+//! A run without a cut writes down what is to be seen after each operation; an image must show
+//! exactly one of the two states around its cut. `HOLDALL_CRASH_SEED=<seed>,<calls>` runs one image
+//! again.
+
+mod seen;
+mod workload;
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    domain::{CheckReport, Holdall, StartOptions, World, caller::Caller},
+    model::time::Timestamp,
+    outside::{clock::SetClock, random::SeededRandom},
+    store::{
+        dir::RoomOptions,
+        io::{Io, Site, sim::SimDisk},
+    },
+};
+use seen::seen;
+use workload::Workload;
+
+/// Operations of one workload.
+const OPERATIONS: usize = 50;
+/// Workloads, and cuts of each.
+const SEEDS: u64 = 10;
+const CUTS: u64 = 20;
+
+/// Answers of what the workloads must have done between them.
+const WHAT: [&str; 11] =
+    ["put", "remove", "Copy", "Move", "make", "begin", "part", "complete", "abort", "Enabled", "bucket"];
+
+/// Small numbers in no order, from a seed.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+}
+
+fn open(disk: &SimDisk, clock: &Arc<SetClock>) -> Result<Arc<Holdall>, String> {
+    let io: Arc<dyn Io> = Arc::new(disk.clone());
+    let room = RoomOptions { reserve_bytes: Some(4096), full_below_bytes: Some(64 << 20) };
+    let options = StartOptions { room, cache_bytes: 4 << 20, ..StartOptions::new(io) };
+    let world = World { clock: clock.clone(), random: Arc::new(SeededRandom::new(1)) };
+    Holdall::start_by_hand(options, world).map_err(|error| format!("{error}: {:?}", error.reason()))
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// What a run without a cut shows.
+struct Golden {
+    /// The answer of each operation.
+    answers: Vec<String>,
+    /// What is there before the first operation and after each.
+    states: Vec<Vec<String>>,
+    /// Changes of the disk from the first operation to the last.
+    changes: u64,
+}
+
+fn golden(seed: u64) -> Golden {
+    block_on(async {
+        let (disk, clock) = (SimDisk::new(), Arc::new(SetClock::at(Timestamp(1_000_000))));
+        let mut work = Workload::new(open(&disk, &clock).unwrap(), seed).await;
+        let before = disk.counts().changes;
+        let (mut answers, mut states) = (Vec::new(), vec![seen(&work.holdall, &work.ada).await]);
+        let mut read = 0;
+        for _ in 0..OPERATIONS {
+            clock.advance(1000);
+            answers.push(work.step().await);
+            let changes = disk.counts().changes;
+            states.push(seen(&work.holdall, &work.ada).await);
+            read += disk.counts().changes - changes;
+        }
+        assert_eq!(read, 0, "reading changes nothing");
+        let report = work.holdall.check(&Caller::Operator).await.unwrap();
+        assert!(report.is_clean(), "seed {seed}: {report:#?}");
+        Golden { answers, states, changes: disk.counts().changes - before }
+    })
+}
+
+/// Cuts the power after so many changes of the disk; how many operations were acknowledged.
+async fn cut(disk: &SimDisk, (seed, calls): (u64, u64), golden: &Golden, skip: Option<Site>) -> usize {
+    let clock = Arc::new(SetClock::at(Timestamp(1_000_000)));
+    let mut work = Workload::new(open(disk, &clock).unwrap(), seed).await;
+    skip.into_iter().for_each(|site| disk.skip(site));
+    disk.crash_after(calls);
+    for (done, answer) in golden.answers.iter().enumerate() {
+        clock.advance(1000);
+        if work.step().await != *answer {
+            return done;
+        }
+    }
+    OPERATIONS
+}
+
+fn clean(report: &CheckReport) -> Result<(), String> {
+    if report.is_clean() { Ok(()) } else { Err(format!("{report:#?}")) }
+}
+
+/// Opens what a crash left and says what is wrong with it.
+async fn verify(disk: &SimDisk, acknowledged: usize, golden: &Golden) -> Result<(), String> {
+    let clock = Arc::new(SetClock::at(Timestamp(9_000_000)));
+    let holdall = open(disk, &clock)?;
+    let ada = workload::ada(&holdall).await;
+    let shown = seen(&holdall, &ada).await;
+    let may = golden.states.iter().skip(acknowledged).take(2);
+    if !may.clone().any(|state| *state == shown) {
+        let next = golden.answers.get(acknowledged);
+        let differences: Vec<_> = may.map(|state| differences(state, &shown)).collect();
+        return Err(format!("{acknowledged} acknowledged, then {next:?}: {differences:#?}"));
+    }
+    let check =
+        || async { clean(&holdall.check(&Caller::Operator).await.map_err(|error| format!("{error:?}"))?) };
+    check().await?;
+    holdall.work_off(&CancellationToken::new()).await.map_err(|error| format!("{error:?}"))?;
+    check().await.map_err(|error| format!("after the jobs: {error}"))?;
+    let after = seen(&holdall, &ada).await;
+    if after == shown { Ok(()) } else { Err(format!("jobs changed: {:#?}", differences(&shown, &after))) }
+}
+
+fn differences(wanted: &[String], is: &[String]) -> Vec<String> {
+    let missing = wanted.iter().filter(|line| !is.contains(line)).map(|line| format!("- {line}"));
+    let extra = is.iter().filter(|line| !wanted.contains(line)).map(|line| format!("+ {line}"));
+    missing.chain(extra).collect()
+}
+
+/// One image, and one that the power is cut from again while it is opened and put in order.
+fn image((seed, calls): (u64, u64), golden: &Golden, skip: Option<Site>) -> Result<(), String> {
+    block_on(async {
+        let disk = SimDisk::new();
+        let acknowledged = cut(&disk, (seed, calls), golden, skip).await;
+        let image = disk.crash(calls);
+        let again = image.crash(calls);
+        again.crash_after(calls % 60);
+        if let Ok(holdall) = open(&again, &Arc::new(SetClock::at(Timestamp(9_000_000)))) {
+            drop(holdall.work_off(&CancellationToken::new()).await);
+        }
+        verify(&image, acknowledged, golden).await?;
+        let twice = verify(&again.crash(calls + 1), acknowledged, golden).await;
+        twice.map_err(|error| format!("twice: {error}"))
+    })
+}
+
+#[test]
+fn what_was_acknowledged_is_seen_in_every_crash_image() {
+    if let Ok(one) = std::env::var("HOLDALL_CRASH_SEED") {
+        let (seed, calls) = one.split_once(',').expect("<seed>,<calls>");
+        let (seed, calls) = (seed.parse().unwrap(), calls.parse().unwrap());
+        return image((seed, calls), &golden(seed), None).unwrap_or_else(|error| panic!("{error}"));
+    }
+    let mut did = BTreeSet::new();
+    for seed in 0..SEEDS {
+        let golden = golden(seed);
+        did.extend(golden.answers.iter().filter_map(|answer| answer.split(' ').next().map(str::to_owned)));
+        let mut points = Dice(seed + 1);
+        for _ in 0..CUTS {
+            let calls = points.roll(golden.changes + 1);
+            let result = image((seed, calls), &golden, None);
+            result.unwrap_or_else(|error| panic!("HOLDALL_CRASH_SEED={seed},{calls}: {error}"));
+        }
+    }
+    for what in WHAT {
+        assert!(did.contains(what), "no workload had a {what}: {did:?}");
+    }
+}
+
+#[test]
+fn a_sync_that_is_left_out_is_missed() {
+    let golden = golden(3);
+    for site in [Site::SegmentData, Site::Meta] {
+        let mut points = Dice(2);
+        let missed =
+            (0..100).any(|_| image((3, points.roll(golden.changes + 1)), &golden, Some(site)).is_err());
+        assert!(missed, "{site:?}");
+    }
+}

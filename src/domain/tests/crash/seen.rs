@@ -1,0 +1,87 @@
+//! Everything a client can see, as lines.
+
+use futures::TryStreamExt as _;
+
+use crate::{
+    domain::{
+        Error, Holdall,
+        caller::Caller,
+        nouns::{
+            Bucket, KeyEntry, ListBuckets, ListKeys, ListUploads, ListVersions, VersionEntry, VersionRef,
+        },
+    },
+    model::{
+        address::{Address, ObjectKey},
+        condition::Conditions,
+        ids::Seq,
+        name::BucketName,
+    },
+};
+
+const ALL: usize = 1000;
+
+/// What is there; an error is a line too.
+pub(super) async fn seen(holdall: &Holdall, ada: &Caller) -> Vec<String> {
+    let mut lines = Vec::new();
+    let which = ListBuckets { prefix: String::new(), after: None, limit: ALL };
+    for bucket in holdall.list_buckets(ada, which).await.unwrap_or_default() {
+        lines.push(format!("{} {:?} {:?}", bucket.name, bucket.versioning, bucket.history));
+        if let Err(error) = inside(holdall, ada, &bucket, &mut lines).await {
+            lines.push(format!("{}: {error:?}", bucket.name));
+        }
+    }
+    lines
+}
+
+async fn inside(
+    holdall: &Holdall,
+    ada: &Caller,
+    bucket: &Bucket,
+    lines: &mut Vec<String>,
+) -> Result<(), Error> {
+    let name = &bucket.name;
+    let which = ListKeys { limit: ALL, ..ListKeys::default() };
+    for entry in holdall.list_keys(ada, name, which).await?.entries {
+        if let KeyEntry::File(file) = entry {
+            lines.push(format!("{name} key {} {} {}", file.key, file.size, file.etag));
+        }
+    }
+    let which = ListVersions { limit: ALL, ..ListVersions::default() };
+    for entry in holdall.list_versions(ada, name, which).await?.entries {
+        lines.push(version(holdall, ada, name, entry).await?);
+    }
+    let which = ListUploads { limit: ALL, ..ListUploads::default() };
+    for upload in holdall.list_uploads(ada, name, which).await?.uploads {
+        let (_, parts, _) = holdall.list_parts(ada, &at(name, &upload.key), &upload.id, 0, ALL).await?;
+        let parts: Vec<_> = parts.iter().map(|part| (part.number, part.size, &part.etag)).collect();
+        lines.push(format!("{name} upload {} of {}: {parts:?}", upload.id, upload.key));
+    }
+    for change in holdall.changes(ada, name, Seq(0), ALL).await? {
+        lines.push(format!("{name} {change:?}"));
+    }
+    Ok(())
+}
+
+fn at(bucket: &BucketName, key: &str) -> Address {
+    Address::key(bucket.clone(), ObjectKey::parse(key).unwrap())
+}
+
+async fn version(
+    holdall: &Holdall,
+    ada: &Caller,
+    bucket: &BucketName,
+    entry: VersionEntry,
+) -> Result<String, Error> {
+    let file = match entry {
+        VersionEntry::Version(file) => file,
+        other => return Ok(format!("{bucket} {other:?}")),
+    };
+    let which = if file.null { VersionRef::Null } else { VersionRef::Id(file.id) };
+    let which = file.versioned.then_some(which);
+    let opened = holdall.open(ada, &at(bucket, &file.key), which, &Conditions::default()).await?;
+    assert_eq!((opened.version.id, opened.version.size), (file.id, file.size));
+    let bytes: Vec<_> = opened.read(0..file.size).try_collect().await?;
+    let hash = blake3::hash(&bytes.concat()).to_hex();
+    let (key, id, null, size, latest) = (&file.key, file.id, file.null, file.size, file.latest);
+    Ok(format!("{bucket} version {key} {id} {null} {latest} {size} {hash}"))
+}
