@@ -10,5 +10,6 @@ mod common;
 mod dav;
 mod gate;
 mod layering;
+mod restart;
 mod s3;
 mod supply;

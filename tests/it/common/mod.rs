@@ -60,6 +60,21 @@ impl TestServer {
         format!("http://{}{path}", self.address())
     }
 
+    /// Stops, and starts again on the same directory.
+    pub(crate) async fn restart(self) -> Self {
+        let Self { directory, holdall, server } = self;
+        server.stop().await;
+        holdall.close().unwrap();
+        // Jobs hold the system for a moment more; the directory is free when all let go.
+        while Arc::strong_count(&holdall) > 1 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        drop(holdall);
+        let holdall = open(&directory);
+        let server = Server::start(config(|_| {}), Arc::clone(&holdall)).await.unwrap();
+        Self { directory, holdall, server }
+    }
+
     /// Lets running requests end.
     pub(crate) async fn stop(self) -> bool {
         self.server.stop().await
