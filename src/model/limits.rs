@@ -38,8 +38,15 @@ pub const CREDENTIALS_PER_ACCOUNT: usize = 100;
 pub const PROPS_PER_NODE: usize = 256;
 /// Bytes of one dead property. More: insufficient storage.
 pub const PROP_BYTES: usize = 64 << 10;
-/// Locks one account may hold. More: insufficient storage.
-pub const LOCKS_PER_ACCOUNT: usize = 100_000;
+/// Bytes of all dead properties of one node. More: insufficient storage.
+pub const PROPS_BYTES: usize = 256 << 10;
+/// Locks one account may hold; they are counted when one is taken. More: insufficient storage.
+pub const LOCKS_PER_ACCOUNT: usize = 10_000;
+/// Shared locks on one file or folder, all of which every write to it reads. More: insufficient
+/// storage.
+pub const LOCKS_PER_NODE: usize = 64;
+/// Bytes of what the holder of a lock says about itself. More: too large.
+pub const LOCK_OWNER_BYTES: usize = 4096;
 /// Longest lock granted, seconds. Longer requests are cut.
 pub const LOCK_SECONDS: u64 = 86_400;
 /// Lock granted when none is asked for, seconds.

@@ -154,6 +154,56 @@ pub fn held(rows: &dyn Rows, holder: AccountId, limit: usize) -> Result<usize, S
     Ok(rows.scan(Table::LockOwner, &range, Order::Forward, limit)?.len())
 }
 
+/// Removes every lock directly on a node below these folders.
+///
+/// # Errors
+/// If the rows cannot be read.
+pub fn clear_locks(
+    rows: &mut dyn RowsMut,
+    bucket: BucketId,
+    above: &[NodeId],
+    node: NodeId,
+) -> Result<(), StoreError> {
+    for lock in locks(rows, bucket, node)? {
+        remove_lock(rows, bucket, above.iter().copied(), &lock);
+    }
+    Ok(())
+}
+
+/// The first locks of a bucket, on whatever nodes.
+///
+/// # Errors
+/// If the rows cannot be read.
+pub fn locks_in(rows: &dyn Rows, bucket: BucketId, limit: usize) -> Result<Vec<LockRow>, StoreError> {
+    let range = KeyRange::prefix(Key::new().number(bucket.0).done());
+    let found = rows.scan(Table::Lock, &range, Order::Forward, limit)?;
+    found.iter().map(|(_, value)| LockRow::decode(value)).collect()
+}
+
+/// The next locks of all buckets, each with its bucket, behind the one that came last.
+///
+/// # Errors
+/// If the rows cannot be read.
+pub fn all_locks(
+    rows: &dyn Rows,
+    after: Option<&(BucketId, LockRow)>,
+    limit: usize,
+) -> Result<Vec<(BucketId, LockRow)>, StoreError> {
+    let all = KeyRange::prefix(Vec::new());
+    let range = match after {
+        Some((bucket, lock)) => all.after(lock_key(*bucket, lock.node, &lock.token)),
+        None => all,
+    };
+    let found = rows.scan(Table::Lock, &range, Order::Forward, limit)?;
+    let mut locks = Vec::with_capacity(found.len());
+    for (key, value) in found {
+        let bucket = key.first_chunk::<8>().map(|bytes| BucketId(u64::from_be_bytes(*bytes)));
+        let bucket = bucket.ok_or_else(|| StoreError::Damaged("a lock has an impossible key".into()))?;
+        locks.push((bucket, LockRow::decode(&value)?));
+    }
+    Ok(locks)
+}
+
 /// Forgets the properties of a node that leaves the listing.
 ///
 /// # Errors
