@@ -388,15 +388,18 @@ pub(crate) fn drop_version(
             act.usage.files += 1;
             Side::Live
         }
-        Content::Marker => Side::Dead,
+        Content::Marker => {
+            props::clear(act.tx, act.bucket.id, row.node)?;
+            Side::Dead
+        }
     };
     row = FileRow {
         node: row.node,
         history: row.history,
         null: row.null,
         created: row.created,
-        props: row.props,
-        locks: row.locks,
+        props: side == Side::Live && row.props,
+        locks: side == Side::Live && row.locks,
         ..shown(&next)
     };
     tree::attach(act.tx, &act.bucket, place, side, row)?;

@@ -30,6 +30,7 @@ mod read;
 mod recognised;
 mod remove;
 mod seal;
+mod spot;
 mod staging;
 mod start;
 #[cfg(test)]

@@ -121,6 +121,9 @@ fn remove_file(
     let touch =
         Touch { chain: &place.chain, node: Some((row.node, row.locks)), membership: true, name: &name };
     locks::guard(&act, touch, &options.tokens)?;
+    if !place.tree {
+        locks::guard_vanishing(&act, &place.chain, &options.tokens)?;
+    }
     locks::drop_all(&mut act, &place.chain, row.node)?;
     let marker = take(&mut act, &mut place, &row)?;
     let told = Told { kind: EventKind::Removed, node: row.node, path: place.key(), from: None };
@@ -220,6 +223,9 @@ fn remove_version(
     locks::guard(&act, touch, &options.tokens)?;
     let node = row.node;
     let old = history::drop_version(&mut act, &place, (side, row), version.id.seq)?;
+    if names::file(act.tx, Side::Live, place.at(&act.bucket), &place.name)?.is_none() {
+        locks::drop_all(&mut act, &place.chain, node)?;
+    }
     let place = revive(&mut act, place)?;
     let gone = tree::settle(act.tx, &act.bucket, &place.chain)?;
     act.gone.extend(gone);
@@ -249,10 +255,11 @@ fn remove_folder(
     tokens: &[String],
 ) -> Result<Outcome, Error> {
     let name = place.key();
+    let shown = format!("{}/{name}", act.bucket.name);
     let touch =
-        Touch { chain: &place.chain, node: Some((row.node, row.locks)), membership: true, name: &name };
+        Touch { chain: &place.chain, node: Some((row.node, row.locks)), membership: true, name: &shown };
     locks::guard(&act, touch, tokens)?;
-    locks::guard_below(&act, row.node, &name, tokens)?;
+    locks::guard_below(&act, row.node, &shown, tokens)?;
     refuse_hidden(&act, row, &name)?;
     if act.bucket.versioning != Versioning::Never {
         return Ok(Outcome::EachBelow(format!("{name}/")));

@@ -74,10 +74,12 @@ pub(crate) fn listed(key: String, row: FileRow) -> ListedFile {
 
 /// A folder below the bucket's own.
 pub(crate) fn folder(path: String, row: &FolderRow, changed: Seq) -> Folder {
-    Folder { path, node: row.node, created: row.created, changed }
+    let (has_props, has_locks) = (row.props, row.locks);
+    Folder { path, node: row.node, created: row.created, changed, has_props, has_locks }
 }
 
-/// The bucket's own folder.
+/// The bucket's own folder. It has no row that knows of properties and locks.
 pub(crate) fn root(bucket: &BucketRow, changed: Seq) -> Folder {
-    Folder { path: String::new(), node: bucket.root, created: bucket.created, changed }
+    let (path, created) = (String::new(), bucket.created);
+    Folder { path, node: bucket.root, created, changed, has_props: true, has_locks: true }
 }

@@ -13,8 +13,11 @@ use std::{
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, Holdall};
-use crate::store::{meta::Meta, rows::work::Kind};
+use super::{Error, Holdall, locks};
+use crate::store::{
+    meta::Meta,
+    rows::{props, work::Kind},
+};
 
 /// Wakes the jobs when a verb left work.
 #[derive(Debug, Default)]
@@ -35,9 +38,15 @@ const IDLE: Duration = Duration::from_secs(60);
 /// How often every bucket's trash is looked through for what is over.
 const EXPIRY: Duration = Duration::from_secs(3600);
 
+/// Locks one step of the sweep reads.
+const LOCKS_READ: usize = 256;
+
+/// Expired locks one transaction of the sweep takes off.
+const LOCKS_SWEPT: usize = 50;
+
 /// Works until `stop`, or until the last other owner of the system is gone.
 pub(crate) async fn run(holdall: Weak<Holdall>, jobs: Arc<Jobs>, stop: CancellationToken) {
-    let mut last_expiry: Option<Instant> = None;
+    let (mut last_expiry, mut swept): (Option<Instant>, Option<Instant>) = (None, None);
     loop {
         let Some(system) = holdall.upgrade() else { return };
         if last_expiry.is_none_or(|at| at.elapsed() >= EXPIRY) {
@@ -46,7 +55,12 @@ pub(crate) async fn run(holdall: Weak<Holdall>, jobs: Arc<Jobs>, stop: Cancellat
                 tracing::warn!(%error, reason = error.reason(), "trash was not looked through; it is later");
             }
         }
-        if let Err(error) = system.work_off(&stop).await {
+        let mut done = system.work_off(&stop).await;
+        if done.is_ok() && swept.is_none_or(|at| at.elapsed() >= IDLE) {
+            swept = Some(Instant::now());
+            done = system.sweep_locks(&stop).await;
+        }
+        if let Err(error) = done {
             tracing::warn!(%error, reason = error.reason(), "background work stopped; it goes on later");
         }
         drop(system);
@@ -79,6 +93,27 @@ impl Holdall {
     pub(crate) async fn clear_trash(&self) -> Result<(), Error> {
         self.expire_trash().await?;
         self.work_off(&CancellationToken::new()).await
+    }
+
+    /// Takes expired locks off. They forbid nothing any more; their rows and marks are all that is
+    /// left of them.
+    pub(crate) async fn sweep_locks(&self, stop: &CancellationToken) -> Result<(), Error> {
+        let mut after = None;
+        while !stop.is_cancelled() {
+            let (from, now) = (after, self.clock.now());
+            let mut met =
+                self.read(move |rows| Ok(props::all_locks(rows, from.as_ref(), LOCKS_READ)?)).await?;
+            after = met.last().cloned();
+            met.retain(|(_, lock)| lock.expires <= now);
+            for some in met.chunks(LOCKS_SWEPT) {
+                let some = some.to_vec();
+                self.write(move |tx| locks::sweep(tx, &some)).await?;
+            }
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// One step of a kind of work; false if there is none.

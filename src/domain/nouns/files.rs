@@ -82,6 +82,10 @@ pub struct Folder {
     pub created: Timestamp,
     /// When a change last happened anywhere below it, as a place in the journal.
     pub changed: Seq,
+    /// Whether it may have dead properties.
+    pub has_props: bool,
+    /// Whether it may be locked directly.
+    pub has_locks: bool,
 }
 
 /// What a tree path names.

@@ -2,11 +2,13 @@
 //! is ever serialised as it stands.
 
 mod accounts;
+mod extras;
 mod files;
 mod listings;
 mod uploads;
 
 pub use accounts::*;
+pub use extras::*;
 pub use files::*;
 pub use listings::*;
 pub use uploads::*;

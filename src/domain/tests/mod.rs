@@ -11,6 +11,7 @@ mod end;
 mod expire;
 mod health;
 mod listing;
+mod locks;
 mod namespace;
 mod random;
 mod shelf;
@@ -22,10 +23,14 @@ use std::sync::Arc;
 use super::{
     Error, Holdall, Presented, StartOptions, World,
     caller::{Caller, Scope},
-    nouns::{AppPassword, NewAccount},
+    nouns::{
+        AppPassword, Expected, NewAccount, RemoveOptions, Removed, Transfer, TransferOptions, Transferred,
+        WriteOptions, Written,
+    },
 };
 use crate::{
     model::{
+        address::{Address, ItemPath, ObjectKey},
         name::{AccountName, BucketName},
         secret::Secret,
         time::Timestamp,
@@ -109,5 +114,41 @@ impl Trial {
     pub(super) async fn by_key(&self, access_key: &str, believed: &Secret) -> Result<Caller, Error> {
         let verify = |secret: &Secret| secret.matches(believed.reveal());
         self.holdall.authenticate(Presented::Signature { access_key, verify: &verify }).await
+    }
+}
+
+/// A path in a bucket named after its owner, as a tree door names it.
+pub(super) fn path(bucket_name: &str, text: &str) -> Address {
+    Address::path(bucket(bucket_name), ItemPath::parse(text).unwrap())
+}
+
+/// The same as S3 names it.
+pub(super) fn key(bucket_name: &str, text: &str) -> Address {
+    Address::key(bucket(bucket_name), ObjectKey::parse(text).unwrap())
+}
+
+impl Trial {
+    /// Writes a file with its own name as content.
+    pub(super) async fn put(&self, who: &Caller, at: &Address, tokens: &[&str]) -> Result<Written, Error> {
+        let mut put = self.holdall.begin_put(who, at, Expected::default()).await?;
+        put.write(at.to_string().into()).await?;
+        let tokens = tokens.iter().map(|token| (*token).to_owned()).collect();
+        put.commit(WriteOptions { tokens, ..WriteOptions::default() }).await
+    }
+
+    pub(super) async fn remove(&self, who: &Caller, at: &Address, tokens: &[&str]) -> Result<Removed, Error> {
+        let tokens = tokens.iter().map(|token| (*token).to_owned()).collect();
+        self.holdall.remove(who, at, RemoveOptions { tokens, ..RemoveOptions::default() }).await
+    }
+
+    pub(super) async fn transfer(
+        &self,
+        (who, how): (&Caller, Transfer),
+        from: &Address,
+        to: &Address,
+        tokens: &[&str],
+    ) -> Result<Transferred, Error> {
+        let tokens = tokens.iter().map(|token| (*token).to_owned()).collect();
+        self.holdall.transfer(who, how, from, to, TransferOptions { tokens, ..Default::default() }).await
     }
 }

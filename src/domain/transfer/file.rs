@@ -134,7 +134,7 @@ fn clear_folder(act: &mut Act<'_, '_>, plan: &Plan, place: &Place, hit: &Hit) ->
             plan.to
         )));
     }
-    locks::guard_below(act, row.node, &place.key(), &plan.options.tokens)?;
+    locks::guard_below(act, row.node, &plan.to.to_string(), &plan.options.tokens)?;
     remove::detach_folder(act, place, row)
 }
 

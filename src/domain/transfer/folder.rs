@@ -166,19 +166,21 @@ fn clear(act: &mut Act<'_, '_>, plan: &Plan, source: (&Place, NodeId)) -> Result
             locks::guard_below(act, row.node, &name, &plan.options.tokens)?;
             remove::detach_folder(act, &place, row)?;
         }
-        Hit::File(row) => history::take_away(act, &place, row)?,
+        Hit::File(row) => {
+            locks::drop_all(act, &place.chain, row.node)?;
+            history::take_away(act, &place, row)?;
+        }
         Hit::Nothing => {}
     }
     Ok((place, matches!(hit, Hit::Nothing)))
 }
 
-fn guard_source(act: &mut Act<'_, '_>, plan: &Plan, place: &Place, row: &FolderRow) -> Result<(), Error> {
+fn guard_source(act: &Act<'_, '_>, plan: &Plan, place: &Place, row: &FolderRow) -> Result<(), Error> {
     let name = plan.from.to_string();
     let touch =
         Touch { chain: &place.chain, node: Some((row.node, row.locks)), membership: true, name: &name };
     locks::guard(act, touch, &plan.options.tokens)?;
-    locks::guard_below(act, row.node, &name, &plan.options.tokens)?;
-    locks::drop_below(act, &place.chain, row.node)
+    locks::guard_below(act, row.node, &name, &plan.options.tokens)
 }
 
 /// MOVE within a never-versioned bucket: one row, whatever is below.
@@ -188,7 +190,8 @@ fn relink(tx: &mut Tx<'_>, plan: &Plan) -> Result<Transferred, Error> {
         return Err(Error::Conflict("versioning was enabled meanwhile".into()));
     }
     let (from, row) = source(act.tx, plan, &act.bucket)?;
-    guard_source(&mut act, plan, &from, &row)?;
+    guard_source(&act, plan, &from, &row)?;
+    locks::drop_below(&mut act, &from.chain, row.node)?;
     let (to, created) = clear(&mut act, plan, (&from, row.node))?;
     tree::moved_folder_fits(&to, &row)?;
     tree::unlink_folder(act.tx, from.at(&act.bucket), &from.name)?;
@@ -275,7 +278,8 @@ fn link_staged(tx: &mut Tx<'_>, plan: &Plan, staging: &Staging) -> Result<Option
 fn leave_bucket(tx: &mut Tx<'_>, plan: &Plan) -> Result<(), Error> {
     let mut act = Act::begin(tx, &plan.caller, &plan.from.bucket, Verb::Write)?;
     let (from, row) = source(act.tx, plan, &act.bucket)?;
-    guard_source(&mut act, plan, &from, &row)?;
+    guard_source(&act, plan, &from, &row)?;
+    locks::drop_below(&mut act, &from.chain, row.node)?;
     tree::unlink_folder(act.tx, from.at(&act.bucket), &from.name)?;
     let work = WorkRow { bucket: act.bucket.id, owner: act.bucket.owner, id: row.node.0, history: false };
     work::queue(act.tx, work::Kind::Subtree, &work);
@@ -288,6 +292,11 @@ fn leave_bucket(tx: &mut Tx<'_>, plan: &Plan) -> Result<(), Error> {
 /// The destination folder of a transfer file by file: refused if it may not be replaced, made
 /// explicit if it is new. Returns its path.
 fn open_destination(tx: &mut Tx<'_>, plan: &Plan) -> Result<(String, bool), Error> {
+    if plan.how == Transfer::Move {
+        let act = Act::begin(tx, &plan.caller, &plan.from.bucket, Verb::Write)?;
+        let (from, row) = source(act.tx, plan, &act.bucket)?;
+        guard_source(&act, plan, &from, &row)?;
+    }
     let mut act = begin(tx, plan)?;
     let (place, hit) = destination(&act, plan)?;
     let name = plan.to.to_string();

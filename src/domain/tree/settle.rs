@@ -66,6 +66,10 @@ pub(crate) fn settle(tx: &mut Tx<'_>, bucket: &BucketRow, chain: &Chain) -> Resu
         if was == Side::Live {
             unlink_folder(tx, at, &folder.name)?;
             props::clear(tx, bucket.id, folder.id)?;
+            if row.locks {
+                let above: Vec<_> = chain.ids().take(index + 1).collect();
+                props::clear_locks(tx, bucket.id, &above, folder.id)?;
+            }
         } else {
             tree::remove_name(tx, Side::Dead, at, &tree::folder_sortname(&folder.name));
         }
