@@ -15,6 +15,7 @@ use super::{
 use crate::{
     model::{
         address::{Address, ObjectKey},
+        ids::NodeId,
         name::BucketName,
     },
     store::{
@@ -97,6 +98,17 @@ fn make_folder(
     let item = Item::Folder(view::folder(place.key(), &row, act.seq));
     act.finish(told, &[&folder.chain])?;
     Ok(item)
+}
+
+/// Makes a folder that is there explicit, if it is not yet; returns the place of its marker.
+pub(super) fn own_marker(act: &mut Act<'_, '_>, place: &Place, folder: NodeId) -> Result<Place, Error> {
+    let mut chain = place.chain.clone();
+    chain.folders.push(tree::Node { id: folder, name: place.name.clone(), locks: false });
+    let marker = Place { chain, missing: Vec::new(), name: String::new(), tree: place.tree };
+    if names::file(act.tx, Side::Live, marker.at(&act.bucket), &marker.name)?.is_none() {
+        history::write(act, &marker, NewVersion::empty(), true)?;
+    }
+    Ok(marker)
 }
 
 /// Makes the folder of a place explicit; returns the place of its marker.

@@ -412,7 +412,7 @@ pub(crate) fn write_unlinked(
     folder: NodeId,
     name: &str,
     new: NewVersion,
-) -> Result<(), Error> {
+) -> Result<FileRow, Error> {
     let (node, history) = (NodeId(act.tx.fresh(IdKind::Node)?), HistoryId(act.tx.fresh(IdKind::History)?));
     let version = version_row(act, new, true);
     version::put_version(act.tx, (act.bucket.id, history), Class::S3, &version);
@@ -425,5 +425,5 @@ pub(crate) fn write_unlinked(
     names::put_file(act.tx, Side::Live, at, name, &row);
     act.usage.live += version.size;
     act.usage.files += 1;
-    Ok(())
+    Ok(row)
 }

@@ -25,6 +25,7 @@ mod listing;
 mod locks;
 pub mod nouns;
 mod passwords;
+mod props;
 mod put;
 mod read;
 mod recognised;

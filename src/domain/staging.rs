@@ -9,6 +9,7 @@ use super::{
     buckets::allowed,
     history::{self, NewVersion},
     nouns::Versioning,
+    props,
     transfer::Plan,
     tree::{self, Hit, broken},
 };
@@ -30,6 +31,10 @@ use crate::{
 
 /// Names copied in one transaction; each is about six rows.
 const BATCH: usize = 120;
+
+/// Rows of properties, and bytes in them, that count for one more name.
+const ROWS_PER_NAME: usize = 6;
+const BYTES_PER_NAME: usize = 4096;
 
 /// A staged copy.
 #[derive(Clone, Debug)]
@@ -137,17 +142,23 @@ fn batch(
             None => all,
         };
         let found = act.tx.scan(Side::Live.table(), &range, Order::Forward, left)?;
-        let ended = found.len() < left;
+        let (mut ended, mut met) = (found.len() < left, found.len());
         let mut below = None;
         for row in &found {
             let (sortname, dent) = names::read_dent(row)?;
-            left -= 1;
-            match dent {
+            met -= 1;
+            let props = match dent {
                 Dent::File(row) => copy_file(&mut act, &from, frame.to, &sortname, &row)?,
-                Dent::Folder(row) => below = Some(copy_folder(&mut act, frame.to, &sortname, row)?),
-            }
+                Dent::Folder(row) => {
+                    let (frame, props) = copy_folder(&mut act, &from, frame.to, &sortname, row)?;
+                    below = Some(frame);
+                    props
+                }
+            };
+            left = left.saturating_sub(1 + props);
             frame.after = Some(sortname);
-            if below.is_some() {
+            if below.is_some() || left == 0 {
+                ended &= met == 0;
                 break;
             }
         }
@@ -191,14 +202,33 @@ fn copy_file(
     to: NodeId,
     name: &str,
     row: &names::FileRow,
-) -> Result<(), Error> {
+) -> Result<usize, Error> {
     let old = version::version(act.tx, (from.id, row.history), Class::S3, row.latest.seq)?
         .ok_or_else(|| broken("a name's newest version is gone"))?;
     let new = NewVersion::copy_of(act, &old)?;
-    history::write_unlinked(act, to, name, new)
+    let made = history::write_unlinked(act, to, name, new)?;
+    if !row.props {
+        return Ok(0);
+    }
+    let cost = copy_props(act, (from.id, row.node), made.node)?;
+    let made = names::FileRow { props: true, ..made };
+    names::put_file(act.tx, Side::Live, (act.bucket.id, to), name, &made);
+    Ok(cost)
 }
 
-fn copy_folder(act: &mut Act<'_, '_>, to: NodeId, sortname: &str, row: FolderRow) -> Result<Frame, Error> {
+/// Copies the properties of a node; answers what share of a batch they are.
+fn copy_props(act: &mut Act<'_, '_>, from: (BucketId, NodeId), to: NodeId) -> Result<usize, Error> {
+    let (count, bytes) = props::replace(act.tx, from, (act.bucket.id, to))?;
+    Ok(count.div_ceil(ROWS_PER_NAME) + bytes / BYTES_PER_NAME)
+}
+
+fn copy_folder(
+    act: &mut Act<'_, '_>,
+    source: &BucketRow,
+    to: NodeId,
+    sortname: &str,
+    row: FolderRow,
+) -> Result<(Frame, usize), Error> {
     let name = sortname.strip_suffix('/').unwrap_or(sortname);
     let node = NodeId(act.tx.fresh(IdKind::Node)?);
     let bucket: BucketId = act.bucket.id;
@@ -211,7 +241,8 @@ fn copy_folder(act: &mut Act<'_, '_>, to: NodeId, sortname: &str, row: FolderRow
     if let Some(file) = beside {
         names::put_file(act.tx, Side::Live, (bucket, to), name, &names::FileRow { twin, ..file });
     }
-    let copy = FolderRow { node, created: act.tx.now(), props: false, locks: false, twin, ..row.clone() };
+    let copy = FolderRow { node, created: act.tx.now(), locks: false, twin, ..row.clone() };
     names::put_folder(act.tx, Side::Live, (bucket, to), name, &copy);
-    Ok(Frame { from: row.node, to: node, after: None })
+    let cost = if row.props { copy_props(act, (source.id, row.node), node)? } else { 0 };
+    Ok((Frame { from: row.node, to: node, after: None }, cost))
 }

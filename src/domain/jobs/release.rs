@@ -133,7 +133,11 @@ pub(super) fn bucket(tx: &mut Tx<'_>) -> Result<bool, Error> {
     if crate::domain::uploads::queue_all(tx, &work, STEP)? {
         return Ok(true);
     }
-    for table in [Table::Journal, Table::Ctag, Table::Vacated, Table::Alias] {
+    // Only the bucket's own folder can have been locked still.
+    for lock in props::locks_in(tx, work.bucket, STEP)? {
+        props::remove_lock(tx, work.bucket, [], &lock);
+    }
+    for table in [Table::Prop, Table::Journal, Table::Ctag, Table::Vacated, Table::Alias] {
         let rows = tx.scan(table, &all, Order::Forward, STEP)?;
         if !rows.is_empty() {
             rows.into_iter().for_each(|(key, _)| tx.delete(table, key));

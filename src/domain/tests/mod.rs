@@ -13,6 +13,7 @@ mod health;
 mod listing;
 mod locks;
 mod namespace;
+mod props;
 mod random;
 mod shelf;
 mod stray;

@@ -10,7 +10,7 @@ use crate::{
         history::{self, NewVersion},
         locks::{self, Touch},
         nouns::{FileVersion, Item, Transfer, Transferred, Versioning},
-        read, remove,
+        props, read, remove,
         tree::{self, Hit, Place},
         view,
     },
@@ -62,6 +62,9 @@ pub(super) fn transfer(tx: &mut Tx<'_>, plan: &Plan) -> Result<Transferred, Erro
     let new = NewVersion::copy_of(&mut act, &source.version)?;
     tree::ensure_folders(act.tx, &act.bucket, &mut place, Side::Live)?;
     let wrote = history::write(&mut act, &place, described(plan, new), same)?;
+    if !same {
+        props::carry(&mut act, (source.bucket.id, &source.place, &source.file), &place, &wrote.file)?;
+    }
     let version = view::version(&act.bucket, place.key(), &wrote.file, &wrote.version);
     let (seq, incarnation) = (act.seq, act.tx.incarnation());
     debug_assert!(version.id.seq == seq && version.id.incarnation == incarnation);

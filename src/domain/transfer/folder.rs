@@ -11,7 +11,7 @@ use crate::{
         folders, history,
         locks::{self, Touch},
         nouns::{Folder, Item, KeyEntry, ListKeys, Transfer, TransferOptions, Transferred, Versioning},
-        remove,
+        props, remove,
         staging::Staging,
         tree::{self, Hit, Place},
         view,
@@ -226,6 +226,7 @@ fn shallow(tx: &mut Tx<'_>, plan: &Plan) -> Result<Transferred, Error> {
     let mut act = begin(tx, plan)?;
     let (to, created) = clear(&mut act, plan, (&from, row.node))?;
     let marker = folders::explicit(&mut act, &to, None)?;
+    props::carry_folder(&mut act, (bucket.id, &row), &marker)?;
     let row = names::folder(act.tx, Side::Live, to.at(&act.bucket), &to.name)?
         .ok_or_else(|| tree::broken("a new folder has no name"))?;
     let to = Place { chain: tree::Chain { folders: up(&marker), ..marker.chain.clone() }, ..to };
@@ -254,10 +255,12 @@ fn link_staged(tx: &mut Tx<'_>, plan: &Plan, staging: &Staging) -> Result<Option
         node: staging.root,
         created: act.tx.now(),
         locks: false,
-        props: false,
         twin: false,
         ..source_row.clone()
     };
+    if row.props {
+        props::replace(act.tx, (bucket.id, source_row.node), (act.bucket.id, row.node))?;
+    }
     tree::moved_folder_fits(&to, &row)?;
     tree::link_folder(act.tx, &act.bucket, &to, row.clone())?;
     work::finish(act.tx, work::Kind::Staging, &staging.work);
