@@ -2,6 +2,7 @@
 
 mod folder;
 mod keys;
+mod twins;
 mod versions;
 mod walker;
 

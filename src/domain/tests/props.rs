@@ -272,3 +272,18 @@ async fn many_large_ones_are_copied_in_more_than_one_step() {
         assert_eq!(it.of(name).await, it.of(&name.replace('a', "b")).await);
     }
 }
+
+#[tokio::test]
+async fn twins_are_listed_for_the_owner_and_the_operator() {
+    let it = Props::new(&["a", "a/b", "c/d", "c/d/e", "c/d/e/f", "g"]).await;
+    let twins = |who: &Caller, after: Option<&str>, limit| {
+        let (holdall, who) = (it.trial.holdall.clone(), who.clone());
+        let after = after.map(str::to_owned);
+        async move { holdall.twins(&who, &bucket("ada"), after, limit).await }
+    };
+    assert_eq!(twins(&it.ada, None, 10).await.unwrap(), ["a", "c/d", "c/d/e"]);
+    assert_eq!(twins(&Caller::Operator, None, 2).await.unwrap(), ["a", "c/d"]);
+    assert_eq!(twins(&Caller::Operator, Some("c/d"), 2).await.unwrap(), ["c/d/e"]);
+    let bob = it.trial.caller("bob").await;
+    assert!(matches!(twins(&bob, None, 10).await, Err(Error::Denied(_))));
+}
