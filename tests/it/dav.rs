@@ -9,7 +9,7 @@ use holdall::{
 
 use crate::common::{
     TestServer,
-    wire::{Raw, Reply},
+    wire::{Raw, Reply, parse},
 };
 
 const PASSWORD: &str = "correct horse";
@@ -81,39 +81,6 @@ impl Dav {
         assert_eq!(reply.status, 207, "{}", reply.text());
         let hrefs = reply.text().split("<D:href>").skip(2);
         hrefs.filter_map(|rest| rest.split("</D:href>").next()).map(str::to_owned).collect()
-    }
-}
-
-/// An answer that ends with its connection; chunks are joined.
-fn parse(bytes: &[u8]) -> Option<Reply> {
-    let mut at = 0;
-    loop {
-        let rest = &bytes[at..];
-        let end = rest.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
-        let head = String::from_utf8(rest[..end].to_vec()).unwrap();
-        let status: u16 = head.split(' ').nth(1)?.parse().ok()?;
-        at += end;
-        if status == 100 {
-            continue;
-        }
-        let mut reply = Reply { status, head, body: bytes[at..].to_vec() };
-        if reply.header("transfer-encoding").is_some() {
-            reply.body = unchunk(&reply.body)?;
-        }
-        return Some(reply);
-    }
-}
-
-fn unchunk(mut bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut whole = Vec::new();
-    loop {
-        let line = bytes.windows(2).position(|two| two == b"\r\n")?;
-        let length = usize::from_str_radix(std::str::from_utf8(&bytes[..line]).ok()?, 16).ok()?;
-        if length == 0 {
-            return Some(whole);
-        }
-        whole.extend_from_slice(bytes.get(line + 2..line + 2 + length)?);
-        bytes = bytes.get(line + 4 + length..)?;
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod common;
 mod dav;
+mod errors;
 mod gate;
 mod layering;
 mod restart;

@@ -97,3 +97,36 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> Reply {
     raw.send(format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n")).await;
     raw.reply().await.expect("an answer")
 }
+
+/// An answer that ends with its connection; chunks are joined.
+pub(crate) fn parse(bytes: &[u8]) -> Option<Reply> {
+    let mut at = 0;
+    loop {
+        let rest = &bytes[at..];
+        let end = rest.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+        let head = String::from_utf8(rest[..end].to_vec()).unwrap();
+        let status: u16 = head.split(' ').nth(1)?.parse().ok()?;
+        at += end;
+        if status == 100 {
+            continue;
+        }
+        let mut reply = Reply { status, head, body: bytes[at..].to_vec() };
+        if reply.header("transfer-encoding").is_some() {
+            reply.body = unchunk(&reply.body)?;
+        }
+        return Some(reply);
+    }
+}
+
+fn unchunk(mut bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut whole = Vec::new();
+    loop {
+        let line = bytes.windows(2).position(|two| two == b"\r\n")?;
+        let length = usize::from_str_radix(std::str::from_utf8(&bytes[..line]).ok()?, 16).ok()?;
+        if length == 0 {
+            return Some(whole);
+        }
+        whole.extend_from_slice(bytes.get(line + 2..line + 2 + length)?);
+        bytes = bytes.get(line + 4 + length..)?;
+    }
+}
