@@ -3,7 +3,9 @@
 
 #![allow(dead_code, reason = "not every test needs every part")]
 
+pub(crate) mod ask;
 pub(crate) mod wire;
+pub(crate) mod world;
 
 use std::{net::SocketAddr, sync::Arc};
 
