@@ -177,9 +177,13 @@ fn unknown(name: &str) -> Refusal {
 
 /// Every key must be known for the operation, and occur once.
 fn check(query: &Query, known: &[&str]) -> Result<(), Refusal> {
-    for (name, _) in query.iter() {
+    for (name, value) in query.iter() {
         if name != "x-id" && !known.contains(&name) {
             return Err(unknown(name));
+        }
+        // Taken for none at all, it would mean the current version.
+        if name == "versionId" && value.is_empty() {
+            return Err(Refusal::say(Code::InvalidArgument, "Version id cannot be the empty string"));
         }
         if query.only(name).is_none() {
             return Err(Refusal::say(

@@ -74,6 +74,13 @@ fn an_unknown_sub_resource_never_reaches_the_plain_operation() {
 }
 
 #[test]
+fn a_version_without_a_name_is_not_the_current_one() {
+    for method in ["GET", "HEAD", "DELETE"] {
+        assert_eq!(routed(method, Object, "versionId="), Err(Code::InvalidArgument), "{method}");
+    }
+}
+
+#[test]
 fn half_a_part_upload_is_no_put() {
     for query in ["uploadId=u", "partNumber=1", "versionId=v"] {
         assert_eq!(routed("PUT", Object, query), Err(Code::InvalidArgument), "{query}");
