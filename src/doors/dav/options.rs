@@ -14,7 +14,7 @@ use crate::{
 };
 
 const HOME: &str = "OPTIONS, GET, HEAD, PROPFIND";
-const BUCKET: &str = "OPTIONS, GET, HEAD, PUT, DELETE, MKCOL, PROPFIND, COPY";
+const BUCKET: &str = "OPTIONS, GET, HEAD, PUT, DELETE, MKCOL, PROPFIND";
 // PUT and MKCOL apply to new members: clients ask the folder whether they may write into it.
 const FOLDER: &str = "OPTIONS, GET, HEAD, PUT, DELETE, MKCOL, PROPFIND, COPY, MOVE";
 const FILE: &str = "OPTIONS, GET, HEAD, PUT, DELETE, PROPFIND, COPY, MOVE";
