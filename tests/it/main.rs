@@ -12,5 +12,6 @@ mod errors;
 mod gate;
 mod layering;
 mod restart;
+mod matrix;
 mod s3;
 mod supply;
