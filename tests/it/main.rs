@@ -6,6 +6,7 @@
     reason = "a test that cannot go on ends there"
 )]
 
+mod badinput;
 mod common;
 mod dav;
 mod errors;
