@@ -12,7 +12,7 @@ mod dav;
 mod errors;
 mod gate;
 mod layering;
-mod restart;
 mod matrix;
+mod restart;
 mod s3;
 mod supply;
