@@ -15,7 +15,10 @@ import sys
 import tempfile
 import time
 import traceback
+import urllib.parse
 import urllib.request
+
+from clients import Clients
 
 ROOT = pathlib.Path(os.environ["ROOT"])
 WORK = pathlib.Path(os.environ["WORK"])
@@ -96,7 +99,7 @@ def free_port():
         return listener.getsockname()[1]
 
 
-class Server:
+class Server(Clients):
     """The release binary on a directory of its own."""
 
     def __init__(self, name, tls=False, data=None, settings=None):
@@ -189,56 +192,6 @@ class Server:
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) * 1024
         return 0
-
-    def s3(self, **more):
-        """A boto3 client."""
-        import boto3
-        from botocore.config import Config
-        config = Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}, max_pool_connections=32,
-                        **more.pop("config", {}))
-        known = {"aws_access_key_id": ACCESS, "aws_secret_access_key": SECRET, "region_name": REGION}
-        return boto3.client("s3", endpoint_url=self.url, config=config, verify=str(self.ca) if self.ca else None,
-                            **(known | more))
-
-    def dav(self, method, path, **more):
-        """A WebDAV request of the admin; the path is sent as it is written."""
-        import requests
-        more.setdefault("auth", (USER, PASSWORD))
-        with requests.Session() as session:
-            request = requests.Request(method, self.url, **more)
-            prepared = session.prepare_request(request)
-            prepared.url = f"{self.url}/dav{path}"
-            return session.send(prepared, verify=str(self.ca) if self.ca else True, timeout=120)
-
-    def rclone(self, *words, **more):
-        """rclone with two remotes, `s3:` and `dav:`."""
-        env = self.environment(
-            RCLONE_CONFIG=self.home / "rclone.conf",
-            RCLONE_CONFIG_S3_TYPE="s3", RCLONE_CONFIG_S3_PROVIDER="Other", RCLONE_CONFIG_S3_ENDPOINT=self.url,
-            RCLONE_CONFIG_S3_ACCESS_KEY_ID=ACCESS, RCLONE_CONFIG_S3_SECRET_ACCESS_KEY=SECRET,
-            RCLONE_CONFIG_S3_REGION=REGION,
-            RCLONE_CONFIG_DAV_TYPE="webdav", RCLONE_CONFIG_DAV_URL=f"{self.url}/dav", RCLONE_CONFIG_DAV_VENDOR="other",
-            RCLONE_CONFIG_DAV_USER=USER, RCLONE_CONFIG_DAV_PASS=obscured(),
-            RCLONE_TRANSFERS="8", RCLONE_CHECKERS="8", RCLONE_RETRIES="1", RCLONE_LOW_LEVEL_RETRIES="3",
-        )
-        return run("rclone", *words, env=env, **more)
-
-    def aws(self, *words, **more):
-        """aws-cli against this server."""
-        env = self.environment(AWS_ACCESS_KEY_ID=ACCESS, AWS_SECRET_ACCESS_KEY=SECRET, AWS_REGION=REGION,
-                               AWS_DEFAULT_REGION=REGION, AWS_MAX_ATTEMPTS="2", HOME=self.home)
-        return run("aws", "--endpoint-url", self.url, *words, env=env, **more)
-
-
-def obscured():
-    """The password as rclone's configuration wants it."""
-    global _obscured
-    if _obscured is None:
-        _obscured = run("rclone", "obscure", PASSWORD).stdout.strip()
-    return _obscured
-
-
-_obscured = None
 
 
 def code_of(call, *args, **kwargs):

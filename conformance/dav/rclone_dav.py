@@ -25,9 +25,9 @@ with check("rclone WebDAV: a new bucket with mkdir"):
     assert "new-bucket/" in rclone("lsf", "dav:").stdout
 
 with check("rclone WebDAV: a folder moved, and back"):
-    before = rclone("lsf", "-R", "dav:admin/tree").stdout
+    before = sorted(rclone("lsf", "-R", "dav:admin/tree").stdout.splitlines())
     rclone("moveto", "dav:admin/tree", "dav:admin/moved tree")
-    same(rclone("lsf", "-R", "dav:admin/moved tree").stdout, before)
+    same(sorted(rclone("lsf", "-R", "dav:admin/moved tree").stdout.splitlines()), before)
     rclone("moveto", "dav:admin/moved tree", "dav:admin/tree")
     rclone("check", "--download", tree, "dav:admin/tree")
 

@@ -27,17 +27,11 @@ bucket = {"s3": "by-s3", "dav": "admin"}
 
 def sync(door):
     """An rclone that goes on where the last one stopped; its log tells what was acknowledged."""
-    env = server.environment(
-        RCLONE_CONFIG=here / "rclone.conf", RCLONE_CONFIG_S3_TYPE="s3", RCLONE_CONFIG_S3_PROVIDER="Other",
-        RCLONE_CONFIG_S3_ENDPOINT=server.url, RCLONE_CONFIG_S3_ACCESS_KEY_ID=lib.ACCESS,
-        RCLONE_CONFIG_S3_SECRET_ACCESS_KEY=lib.SECRET, RCLONE_CONFIG_S3_REGION=lib.REGION,
-        RCLONE_CONFIG_DAV_TYPE="webdav", RCLONE_CONFIG_DAV_URL=f"{server.url}/dav", RCLONE_CONFIG_DAV_VENDOR="other",
-        RCLONE_CONFIG_DAV_USER=lib.USER, RCLONE_CONFIG_DAV_PASS=lib.obscured())
     log = open(here / f"{door}.log", "wb")
     return subprocess.Popen(
         ["rclone", "copy", "--use-json-log", "-v", "--retries", "1", "--low-level-retries", "1", "--transfers", "4",
          "--s3-upload-cutoff", "8M", "--s3-chunk-size", "5M", "--bwlimit", "12M" if door == "s3" else "off",
-         str(tree), target[door]], env=env, stdout=log, stderr=log)
+         str(tree), target[door]], env=server.rclone_environment(), stdout=log, stderr=log)
 
 
 def note(door):
