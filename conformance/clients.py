@@ -12,7 +12,8 @@ class Clients:
         """A boto3 client."""
         import boto3
         from botocore.config import Config
-        config = Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}, max_pool_connections=32,
+        # boto3 presigns with version 2 for hosts it does not know, unless told.
+        config = Config(s3={"addressing_style": "path"}, signature_version="s3v4", retries={"max_attempts": 1}, max_pool_connections=32,
                         **more.pop("config", {}))
         known = {"aws_access_key_id": lib.ACCESS, "aws_secret_access_key": lib.SECRET, "region_name": lib.REGION}
         return boto3.client("s3", endpoint_url=self.url, config=config, verify=str(self.ca) if self.ca else None,
@@ -46,7 +47,9 @@ class Clients:
 
     def aws(self, *words, **more):
         """aws-cli against this server."""
-        env = self.environment(AWS_ACCESS_KEY_ID=lib.ACCESS, AWS_SECRET_ACCESS_KEY=lib.SECRET, AWS_REGION=lib.REGION,
+        settings = self.home / "aws.conf"
+        settings.write_text("[default]\ns3 =\n  signature_version = s3v4\n")
+        env = self.environment(AWS_CONFIG_FILE=settings, AWS_ACCESS_KEY_ID=lib.ACCESS, AWS_SECRET_ACCESS_KEY=lib.SECRET, AWS_REGION=lib.REGION,
                                AWS_DEFAULT_REGION=lib.REGION, AWS_MAX_ATTEMPTS="2", HOME=self.home)
         return lib.run("aws", "--endpoint-url", self.url, *words, env=env, **more)
 

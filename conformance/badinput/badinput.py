@@ -28,6 +28,8 @@ def signed(method, path, body=b"", region=lib.REGION, at=None, headers=None, acc
     headers = {"x-amz-content-sha256": hashlib.sha256(body).hexdigest()} | (headers or {})
     request = botocore.awsrequest.AWSRequest(method, server.url + path, data=body, headers=headers)
     auth = botocore.auth.S3SigV4Auth(botocore.credentials.Credentials(access, secret), "s3", region)
+    # What is declared, whatever the body is.
+    auth.payload = lambda request: headers["x-amz-content-sha256"]
     real = botocore.auth.get_current_datetime
     botocore.auth.get_current_datetime = lambda *_, **__: at or datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
     try:
@@ -40,9 +42,9 @@ def signed(method, path, body=b"", region=lib.REGION, at=None, headers=None, acc
 def refused(name, status, code, answer):
     """One refusal with its S3 code; afterwards everything is as it was."""
     with check(f"S3: {name}"):
-        found = answer().text
-        said = found.split("<Code>")[1].split("</Code>")[0] if "<Code>" in found else found[:200]
-        same(said, code)
+        got = answer()
+        said = got.text.split("<Code>")[1].split("</Code>")[0] if "<Code>" in got.text else got.text[:200]
+        same((got.status_code, said), (status, code))
         same(lib.keys_of(s3, "bad"), KEPT)
 
 
@@ -65,10 +67,18 @@ refused("a wrong Content-MD5", 400, "BadDigest", lambda: signed("PUT", "/bad/x",
 refused("a broken Content-MD5", 400, "InvalidDigest", lambda: signed("PUT", "/bad/x", b"x", headers={"Content-MD5": "?"}))
 refused("a wrong checksum", 400, "BadDigest",
         lambda: signed("PUT", "/bad/x", b"x", headers={"x-amz-checksum-crc32": "AAAAAA=="}))
-refused("malformed XML", 400, "MalformedXML", lambda: signed("POST", "/bad?delete", b"<Delete><Object>"))
-refused("20,000 nested elements", 400, "MalformedXML", lambda: signed("POST", "/bad?delete", b"<Delete>" + b"<a>" * 20_000))
+
+
+def posted(body):
+    """A DeleteObjects with this body and its right MD5."""
+    digest = base64.b64encode(hashlib.md5(body).digest()).decode()
+    return signed("POST", "/bad?delete", body, headers={"Content-MD5": digest})
+
+
+refused("malformed XML", 400, "MalformedXML", lambda: posted(b"<Delete><Object>"))
+refused("20,000 nested elements", 400, "MalformedXML", lambda: posted(b"<Delete>" + b"<a>" * 20_000))
 bomb = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><Delete><Object><Key>&b;</Key></Object></Delete>'
-refused("an entity bomb", 400, "MalformedXML", lambda: signed("POST", "/bad?delete", bomb))
+refused("an entity bomb", 400, "MalformedXML", lambda: posted(bomb))
 refused("a key of 1,025 bytes", 400, "KeyTooLongError", lambda: signed("PUT", f"/bad/{'k' * 1025}", b"x"))
 refused("a bucket name that is none", 400, "InvalidBucketName", lambda: signed("PUT", "/Bad_Name"))
 refused("anonymous", 403, "AccessDenied", lambda: requests.put(f"{server.url}/bad/x", data=b"x", timeout=30))
@@ -117,8 +127,8 @@ dav("MOVE onto itself", [403], lambda: move("/bad/folder/kept", "/bad/folder/kep
 dav("MOVE of a folder below itself", [403, 409], lambda: move("/bad/folder/", "/bad/folder/x/"))
 dav("MOVE onto an ancestor", [403, 409], lambda: move("/bad/folder/kept", "/bad/folder"))
 dav("COPY of a folder below itself", [403, 409], lambda: move("/bad/folder/", "/bad/folder/x/", method="COPY"))
-dav("MOVE to another host", [400, 403, 502],
-    lambda: ask("MOVE", "/bad/folder/kept", headers={"Destination": "http://elsewhere.example/dav/bad/x"}))
+dav("MOVE to what is not WebDAV", [400, 403, 502],
+    lambda: ask("MOVE", "/bad/folder/kept", headers={"Destination": f"{server.url}/elsewhere/bad/x"}))
 dav("MOVE of a bucket", [403], lambda: move("/bad/", "/worse/"))
 dav("PUT with Content-Range", [400, 501],
     lambda: ask("PUT", "/bad/folder/kept", data=b"x", headers={"Content-Range": "bytes 0-0/4"}))

@@ -105,7 +105,7 @@ with check("names Windows dislikes, through WebDAV to S3"):
 with check("names Windows dislikes, through S3 to WebDAV, moved and copied"):
     for name in WINDOWS:
         put(f"win2/{name}", name)
-        same(server.dav("GET", f"/names/win2/{quote(name, safe='')}").text, name)
+        same(server.dav("GET", f"/names/win2/{quote(name, safe='')}").content.decode(), name)
     answer = server.dav("MOVE", "/names/win2/", headers={"Destination": f"{server.url}/dav/names/win3/"})
     same(answer.status_code, 201)
     same(members("win3/"), sorted(WINDOWS))
