@@ -6,7 +6,11 @@ import sys
 import lib
 from lib import check, code_of, same
 
-server = lib.Server("disk", data=f"{sys.argv[1]}/data")
+if len(sys.argv) > 1:
+    server = lib.Server("disk", data=f"{sys.argv[1]}/data")
+else:
+    free = lib.shutil.disk_usage(lib.tempfile.gettempdir()).free
+    server = lib.Server("disk", settings={"HOLDALL_DISK_RESERVE": "1 MiB", "HOLDALL_DISK_FULL_BELOW": str(free - (300 << 20))})
 s3 = server.s3()
 s3.create_bucket(Bucket="disk")
 stored = {}
