@@ -72,6 +72,7 @@ impl Locks {
 
     /// The rows of locks, of locks below folders, of their owners; and names marked as locked.
     async fn left(&self) -> (usize, usize, usize, usize) {
+        self.trial.assert_sound().await;
         self.trial
             .holdall
             .read(|rows| {

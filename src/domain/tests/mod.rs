@@ -129,6 +129,12 @@ pub(super) fn key(bucket_name: &str, text: &str) -> Address {
 }
 
 impl Trial {
+    /// Panics unless the check finds every row in its place.
+    pub(super) async fn assert_sound(&self) {
+        let report = self.holdall.check(&Caller::Operator).await.unwrap();
+        assert!(report.findings.is_empty(), "{:?}", report.findings);
+    }
+
     /// Writes a file with its own name as content.
     pub(super) async fn put(&self, who: &Caller, at: &Address, tokens: &[&str]) -> Result<Written, Error> {
         let mut put = self.holdall.begin_put(who, at, Expected::default()).await?;

@@ -80,6 +80,7 @@ impl Props {
 
     /// Rows of properties in the whole store.
     async fn rows(&self) -> usize {
+        self.trial.assert_sound().await;
         use crate::store::meta::{
             rows::{KeyRange, Order, Rows},
             table::Table,
@@ -209,6 +210,7 @@ async fn they_move_and_are_copied_and_end_with_what_they_are_on() {
     let (from, to) = (path("ada", "moved"), path("ada", "alone"));
     it.trial.holdall.transfer(&it.ada, Transfer::Copy, &from, &to, shallow).await.unwrap();
     assert_eq!(it.of("alone").await, "<a>1</a>");
+    it.trial.assert_sound().await;
     it.trial.remove(&it.ada, &path("ada", "alone"), &[]).await.unwrap();
     it.trial.holdall.make_folder(&it.ada, &path("ada", "alone"), &WriteOptions::default()).await.unwrap();
     assert_eq!(it.of("alone").await, "");
