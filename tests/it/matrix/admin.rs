@@ -6,8 +6,9 @@ use crate::common::{ask::Ask, world::World};
 
 /// Every address and method of the API, with a body that would be understood, and what the
 /// operator gets.
-const ROUTES: [(&str, &str, &str, u16); 21] = [
+const ROUTES: [(&str, &str, &str, u16); 22] = [
     ("GET", "/api/v1/version", "", 200),
+    ("GET", "/api/v1/check", "", 200),
     ("GET", "/api/v1/accounts", "", 200),
     ("POST", "/api/v1/accounts", r#"{"name":"made"}"#, 201),
     ("GET", "/api/v1/accounts/{name}", "", 200),
