@@ -27,7 +27,7 @@ use super::{
     target::Target,
 };
 use crate::{
-    domain::{Holdall, Presented, caller::Caller},
+    domain::{Error, Holdall, Presented, caller::Caller, error::Unrecognised},
     doors::gate::{Body, RequestContext},
     model::secret::Secret,
 };
@@ -172,6 +172,10 @@ impl S3Door {
     ) -> Result<Response<Body>, Refusal> {
         let Admitted { mut parts, query, target, who } = admitted;
         let Recognised { caller, payload, seed } = who;
+        // Documents are gathered in memory: not for strangers, whom every verb would refuse anyway.
+        if op.body() == Kind::Xml && caller == Caller::Anonymous {
+            return Err(Error::Unauthenticated(Unrecognised::Missing).into());
+        }
         let plan = payload::plan(&parts.headers, payload.as_deref(), seed, op.body())?;
         let taken = request::take(&mut parts.headers, op)?;
         owner::check(&self.holdall, &caller, &parts.headers, (op, &target, taken.source.as_ref())).await?;

@@ -186,6 +186,24 @@ async fn listings_carry_no_bare_control_character() {
     assert!(response.body().contains("<Key>a&#x1;&#xD;&lt;</Key>"), "{}", response.body());
 }
 
+/// A list of deletions, signed with the key of AWS's examples.
+fn signed_delete() -> http::request::Builder {
+    let (signed, date) = ("host;x-amz-content-sha256;x-amz-date", "20130524T000000Z");
+    let headers = format!("host:localhost\nx-amz-content-sha256:UNSIGNED-PAYLOAD\nx-amz-date:{date}\n");
+    let canonical = format!("POST\n/abc\ndelete=\n{headers}\n{signed}\nUNSIGNED-PAYLOAD");
+    let seed = super::sigv4::test_seed("");
+    let hash = super::sigv4::hex_sha256(canonical.as_bytes());
+    let signature = seed.key.sign(&format!("AWS4-HMAC-SHA256\n{}\n{hash}", seed.lines)).unwrap();
+    let credential = format!("{KEY}/20130524/us-east-1/s3/aws4_request");
+    let value =
+        format!("AWS4-HMAC-SHA256 Credential={credential},SignedHeaders={signed},Signature={signature}");
+    Request::post("/abc?delete")
+        .header("host", "localhost")
+        .header("x-amz-content-sha256", "UNSIGNED-PAYLOAD")
+        .header("x-amz-date", date)
+        .header("authorization", value)
+}
+
 #[tokio::test]
 async fn documents_reach_the_operation_checked() {
     let text = "<Delete><Object><Key>a&amp;b c</Key></Object></Delete>";
@@ -193,10 +211,28 @@ async fn documents_reach_the_operation_checked() {
         &base64::engine::general_purpose::STANDARD,
         <md5::Md5 as md5::Digest>::digest(text),
     );
-    let (response, noted) = ask(Request::post("/abc?delete").header("content-md5", digest), text).await;
+    let (response, noted) = ask(signed_delete().header("content-md5", digest), text).await;
     assert_eq!(noted, [r#"delete ["a&b c"]"#], "{}", response.body());
-    let (response, noted) = ask(Request::post("/abc?delete"), text).await;
+    let (response, noted) = ask(signed_delete(), text).await;
     assert_eq!((response.status().as_u16(), noted.len()), (400, 0));
+}
+
+/// D2: what strangers send is not gathered in memory before somebody asks who they are.
+#[tokio::test]
+async fn documents_of_strangers_are_refused_unread() {
+    for request in [Request::post("/abc?delete"), Request::put("/abc"), Request::put("/abc?versioning")] {
+        let context = RequestContext::new(
+            RequestId::from_random([7; 16]),
+            Peer::Net(([127, 0, 0, 1], 1).into()),
+            false,
+            DAY,
+        );
+        let options = S3Options { region: "us-east-1".into() };
+        let door = S3Door::with(system().await, options, Notes::default());
+        let unread = body::from_stream(futures::stream::poll_fn(|_| panic!("the body was read")));
+        let response = door.handle(request.body(unread).unwrap(), context).await;
+        assert_eq!(response.status(), 403);
+    }
 }
 
 fn signed_get(signature: &str) -> http::request::Builder {
