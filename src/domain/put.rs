@@ -21,7 +21,7 @@ use super::{
 use crate::{
     model::{
         address::{Address, Spot},
-        condition::{Conditions, Found, Verdict},
+        condition::{Conditions, EtagList, Found, Verdict},
         etag::Etag,
     },
     store::{
@@ -158,6 +158,13 @@ pub(crate) fn demand(conditions: &Conditions, file: Option<&FileRow>, at: &Addre
             Err(Error::PreconditionFailed(at.to_string()))
         }
     }
+}
+
+/// Holds conditions against a folder that is there: it has no tag, so no tag is its own.
+pub(crate) fn demand_of_folder(conditions: &Conditions, at: &Address) -> Result<(), Error> {
+    let other = matches!(conditions.if_match, Some(EtagList::Tags(_)));
+    let absent = matches!(conditions.if_none_match, Some(EtagList::Any));
+    if other || absent { Err(Error::PreconditionFailed(at.to_string())) } else { Ok(()) }
 }
 
 /// Makes the folders of a place and writes the version.

@@ -9,7 +9,7 @@ use super::{
     history,
     locks::{self, Touch},
     nouns::{HistoryPolicy, KeyEntry, ListKeys, RemoveOptions, Removed, VersionRef, Versioning},
-    put::demand,
+    put::{demand, demand_of_folder},
     read,
     tree::{self, Hit, Place},
 };
@@ -102,7 +102,10 @@ fn remove(tx: &mut Tx<'_>, caller: &Caller, at: &Address, options: &RemoveOption
         return Err(Error::Denied("a bucket is removed as a bucket".into()));
     };
     match tree::find(act.tx, &act.bucket, &mut place)? {
-        Hit::Folder(row) => remove_folder(act, place, &row, &options.tokens),
+        Hit::Folder(row) => {
+            demand_of_folder(&options.conditions, at)?;
+            remove_folder(act, place, &row, &options.tokens)
+        }
         Hit::File(row) => remove_file(act, at, place, row, options).map(Outcome::Done),
         Hit::Nothing if place.tree => Err(Error::NotFound(What::Item, at.to_string())),
         Hit::Nothing => mark_missing(act, at, place, options).map(Outcome::Done),

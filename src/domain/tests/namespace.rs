@@ -1,7 +1,10 @@
 //! Names in folders, as both kinds of doors see them.
 
 use super::{shelf::Shelf, *};
-use crate::domain::nouns::{Item, Versioning};
+use crate::{
+    domain::nouns::{Item, RemoveOptions, Transfer, TransferOptions, Versioning},
+    model::condition::{Conditions, EtagList},
+};
 
 /// "é" composed and decomposed.
 const COMPOSED: &str = "\u{e9}";
@@ -159,5 +162,30 @@ async fn a_revived_folder_is_the_one_it_was() {
     let again = shelf.key_put("a/b/c").await;
     let Item::Folder(after) = shelf.stat(&shelf.path("a/b")).await.unwrap() else { panic!() };
     assert_eq!((before.node, first.node), (after.node, again.node));
+    shelf.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_folder_has_no_tag_that_a_condition_could_name() {
+    let shelf = Shelf::new().await;
+    shelf.keys_put(&["a/x"]).await;
+    let (from, to) = (shelf.path("a"), shelf.path("b"));
+    let of_a_file = || Conditions { if_match: Some(EtagList::parse("\"x\"")), ..Conditions::default() };
+    let absent = || Conditions { if_none_match: Some(EtagList::Any), ..Conditions::default() };
+    for conditions in [of_a_file(), absent()] {
+        let options = RemoveOptions { conditions: conditions.clone(), ..RemoveOptions::default() };
+        let removed = shelf.holdall.remove(&shelf.who, &from, options).await;
+        assert!(matches!(removed, Err(Error::PreconditionFailed(_))), "{removed:?}");
+        for how in [Transfer::Move, Transfer::Copy] {
+            let options =
+                TransferOptions { source_conditions: conditions.clone(), ..TransferOptions::default() };
+            let moved = shelf.holdall.transfer(&shelf.who, how, &from, &to, options).await;
+            assert!(matches!(moved, Err(Error::PreconditionFailed(_))), "{moved:?}");
+        }
+        assert_eq!(shelf.keys().await, ["a/x"]);
+    }
+    let any = Conditions { if_match: Some(EtagList::Any), ..Conditions::default() };
+    let options = RemoveOptions { conditions: any, ..RemoveOptions::default() };
+    shelf.holdall.remove(&shelf.who, &from, options).await.unwrap();
     shelf.assert_sound().await;
 }

@@ -11,7 +11,9 @@ use crate::{
         folders, history,
         locks::{self, Touch},
         nouns::{Folder, Item, KeyEntry, ListKeys, Transfer, TransferOptions, Transferred, Versioning},
-        props, remove,
+        props,
+        put::demand_of_folder,
+        remove,
         staging::Staging,
         tree::{self, Hit, Place},
         view,
@@ -48,6 +50,7 @@ enum Way {
 impl Holdall {
     pub(super) async fn transfer_folder(&self, plan: Plan, folder: Folder) -> Result<Transferred, Error> {
         refuse_into_itself(&plan)?;
+        demand_of_folder(&plan.options.source_conditions, &plan.from)?;
         if plan.options.shallow && plan.how == Transfer::Copy {
             return self.write(move |tx| shallow(tx, &plan)).await;
         }
