@@ -63,6 +63,8 @@ with check("a file beside a folder of the same name"):
     same((get("twin/a"), get("twin/a/b")), ("file", "below"))
     same(members("twin/"), ["a/"])
     same(server.dav("GET", "/names/twin/a/b").text, "below")
+    found = server.holdall("doctor", good=False).stdout
+    assert "names/twin/a:" in found, found
     s3.delete_object(Bucket="names", Key="twin/a/b")
     same((members("twin/"), server.dav("GET", "/names/twin/a").text), (["a"], "file"))
 

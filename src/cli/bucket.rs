@@ -39,12 +39,13 @@ pub(super) async fn run(context: &Context, command: BucketCommand) -> Result<(),
     }
 }
 
-fn address(name: &str) -> String {
+/// The bucket's address.
+pub(super) fn address(name: &str) -> String {
     format!("/api/v1/buckets/{}", escaped(name))
 }
 
-/// Every page.
-async fn all(reach: &Reach) -> Result<Vec<Bucket>, Failure> {
+/// Every bucket.
+pub(super) async fn all(reach: &Reach) -> Result<Vec<Bucket>, Failure> {
     let mut found = Vec::new();
     let mut path = "/api/v1/buckets".to_owned();
     loop {

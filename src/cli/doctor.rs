@@ -6,7 +6,7 @@ use http::Method;
 use serde::Serialize;
 use tokio::{net::TcpStream, time::timeout};
 
-use super::{Context, arguments::Doctor, failure::Failure, reach::Reach, reach::must_be_ours};
+use super::{Context, arguments::Doctor, bucket, failure::Failure, reach::Reach, reach::must_be_ours};
 use crate::{
     config::Settings,
     doors::{api::types::Version, gate},
@@ -49,8 +49,9 @@ pub(super) async fn run(context: &Context, doctor: &Doctor) -> Result<(), Failur
     }
     let server = server(settings).await;
     let running = server.state == State::Ok;
-    let findings =
+    let mut findings =
         vec![data(settings), space(settings), server, port(settings, running).await, tls(settings), clock()];
+    findings.extend(twins(settings).await);
     let failed = findings.iter().any(|finding| finding.state == State::Fail);
     context.printer.many(&findings, &["state", "what", "found"])?;
     if failed { Err(Failure::Said(1)) } else { Ok(()) }
@@ -155,6 +156,26 @@ fn tls(settings: &Settings) -> Finding {
             "passwords travel in the clear; set tls.cert and tls.key, or behind_proxy if a proxy ends TLS",
         ),
     }
+}
+
+/// Files that WebDAV hides behind a folder of the same name; nothing if the data cannot be asked.
+async fn twins(settings: &Settings) -> Option<Finding> {
+    let reach = Reach::find(settings).await.ok()?;
+    let mut found = Vec::new();
+    for bucket in bucket::all(&reach).await.ok()? {
+        let path = format!("{}/twins", bucket::address(&bucket.name));
+        let keys: Vec<String> = reach.ask(Method::GET, &path).await.ok()?;
+        found.extend(keys.into_iter().map(|key| format!("{}/{key}", bucket.name)));
+    }
+    Some(match found.as_slice() {
+        [] => finding(State::Ok, "twins", "no file has the name of a folder beside it"),
+        [first, rest @ ..] => {
+            let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+            let text =
+                format!("{first}{more}: WebDAV shows the folder of that name only; rename it through S3");
+            finding(State::Warn, "twins", text)
+        }
+    })
 }
 
 fn clock() -> Finding {

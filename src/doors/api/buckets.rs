@@ -25,6 +25,7 @@ use crate::{
 pub(super) fn routes() -> Router<Shared> {
     Router::new()
         .route("/api/v1/buckets", get(list).post(create))
+        .route("/api/v1/buckets/{name}/twins", get(twins))
         .route("/api/v1/buckets/{name}", get(show).patch(change).delete(remove))
 }
 
@@ -96,6 +97,17 @@ async fn remove(
 ) -> Result<StatusCode, Problem> {
     holdall.remove_bucket(&caller, &extract::bucket(&name)?).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Keys of files that WebDAV hides behind a folder of the same name; a page of them.
+async fn twins(
+    State(holdall): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Path(name): Path<String>,
+    Query(page): Query<Page>,
+) -> Result<Json<Vec<String>>, Problem> {
+    let name = extract::bucket(&name)?;
+    Ok(Json(holdall.twins(&caller, &name, page.after, limits::LIST_PAGE).await?))
 }
 
 fn history(days: u32) -> HistoryPolicy {
