@@ -7,13 +7,11 @@ use serde_json::json;
 
 use super::{Context, arguments::UserCommand, failure::Failure, reach::Reach};
 use crate::{
+    domain::made_password,
     doors::api::types::{Account, AccountChange, NewAccount},
     model::{limits, secret::Secret},
-    outside::random::{Random, SystemRandom},
+    outside::random::SystemRandom,
 };
-
-/// Letters of passwords that are made: none that looks like another.
-const LETTERS: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
 
 pub(super) async fn run(context: &Context, command: UserCommand) -> Result<(), Failure> {
     let printer = context.printer;
@@ -81,15 +79,6 @@ pub(super) fn read_secret() -> Result<Secret, Failure> {
     Ok(Secret::new(line))
 }
 
-/// A password of 100 random bits.
-pub(super) fn made_password(random: &dyn Random) -> Secret {
-    let mut bytes = [0; 20];
-    random.fill(&mut bytes);
-    let letter = |byte: &u8| LETTERS.get(usize::from(byte % 32)).copied().map_or('x', char::from);
-    let groups: Vec<String> = bytes.chunks(5).map(|group| group.iter().map(letter).collect()).collect();
-    Secret::new(groups.join("-"))
-}
-
 fn tell_password(context: &Context, account: &Account, made: Option<&Secret>) -> Result<(), Failure> {
     let mut value = json!(account);
     if let (Some(members), Some(made)) = (value.as_object_mut(), made) {
@@ -99,18 +88,4 @@ fn tell_password(context: &Context, account: &Account, made: Option<&Secret>) ->
         Some(made) => format!("account   {}\npassword  {}   (shown only once)", account.name, made.reveal()),
         None => format!("account {} has the password given", account.name),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::outside::random::SeededRandom;
-
-    #[test]
-    fn a_made_password_is_long_and_easy_to_copy() {
-        let made = made_password(&SeededRandom::new(1));
-        assert_eq!(made.reveal().len(), 23);
-        assert_ne!(made.reveal(), made_password(&SeededRandom::new(2)).reveal());
-        assert!(made.reveal().bytes().all(|b| b == b'-' || LETTERS.contains(&b)));
-    }
 }

@@ -52,6 +52,7 @@ pub use read::Opened;
 pub use start::{StartOptions, World};
 #[cfg(test)]
 pub(crate) use tests::in_memory;
+pub use tokens::password as made_password;
 pub use uploads::PartPut;
 
 use std::sync::{Arc, Mutex};

@@ -65,7 +65,8 @@ pub(super) fn app_password(random: &dyn Random) -> (Zeroizing<[u8; TOKEN_BYTES]>
 }
 
 /// A first password of 100 random bits.
-pub(super) fn password(random: &dyn Random) -> Secret {
+#[must_use]
+pub fn password(random: &dyn Random) -> Secret {
     let mut bytes = Zeroizing::new([0; 13]);
     random.fill(&mut *bytes);
     let text = groups(&*bytes);
