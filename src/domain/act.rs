@@ -4,7 +4,7 @@
 //! [`Act::finish`] is the only way to make it count: it checks the quota, writes the one journal
 //! row and touches the folders above.
 
-use super::{Error, access::Verb, buckets::allowed, caller::Caller, tree::Chain};
+use super::{Error, access::Verb, buckets::allowed, caller::Caller, quota, tree::Chain};
 use crate::{
     model::{
         ids::{NodeId, Seq, VersionId},
@@ -13,7 +13,6 @@ use crate::{
     store::{
         meta::Tx,
         rows::{
-            account,
             bucket::BucketRow,
             journal::{self, ChangeRow, EventKind},
             usage::{self, UsageRow},
@@ -72,7 +71,7 @@ impl<'t, 'g> Act<'t, 'g> {
 
     /// Ends the verb: quota, usage, journal, and the folders of each chain touched.
     pub(crate) fn finish(self, told: Told, chains: &[&Chain]) -> Result<(), Error> {
-        self.check_quota()?;
+        quota::hold(self.tx, &self.bucket, self.before.charged(), self.usage.charged())?;
         usage::set(self.tx, self.bucket.owner, self.bucket.id, &self.usage);
         let row = ChangeRow {
             at: self.tx.now(),
@@ -93,27 +92,8 @@ impl<'t, 'g> Act<'t, 'g> {
 
     /// Ends a verb that changes nothing a reader can see: usage, and no journal row.
     pub(crate) fn finish_quietly(self) -> Result<(), Error> {
-        self.check_quota()?;
+        quota::hold(self.tx, &self.bucket, self.before.charged(), self.usage.charged())?;
         usage::set(self.tx, self.bucket.owner, self.bucket.id, &self.usage);
-        Ok(())
-    }
-
-    fn check_quota(&self) -> Result<(), Error> {
-        if self.usage.charged() <= self.before.charged() {
-            return Ok(());
-        }
-        let owner = account::by_id(self.tx, self.bucket.owner)?
-            .ok_or_else(|| super::tree::broken("a bucket's owner is gone"))?;
-        let over = |limit: Option<u64>, used: u64| limit.is_some_and(|limit| used > limit);
-        if over(self.bucket.quota, self.usage.charged()) {
-            return Err(Error::OverQuota { owner: owner.name.to_string() });
-        }
-        if owner.quota.is_some() {
-            let others = usage::of_account(self.tx, owner.id)?.charged() - self.before.charged();
-            if over(owner.quota, others + self.usage.charged()) {
-                return Err(Error::OverQuota { owner: owner.name.to_string() });
-            }
-        }
         Ok(())
     }
 }

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use tokio::task::JoinHandle;
 
-use super::{Error, error::PAYLOAD_HASH, lanes::blocking, nouns::Declared};
+use super::{Error, error::PAYLOAD_HASH, lanes::blocking, nouns::Declared, quota::Room};
 use crate::{
     model::{digest::Digester, ids::AccountId, limits},
     store::{
@@ -34,17 +34,23 @@ pub(crate) struct BodyIn {
     gathered_bytes: usize,
     taken: u64,
     declared: Option<u64>,
+    room: Option<Room>,
 }
 
 impl BodyIn {
-    /// Begins; blocking. `domain` is whose content may be deduplicated against.
+    /// Begins; blocking. `domain` is whose content may be deduplicated against, `room` what the
+    /// quota leaves.
     pub(crate) fn begin(
         store: &Store,
         domain: Option<AccountId>,
         expected: &super::nouns::Expected,
+        room: Option<Room>,
     ) -> Result<Self, Error> {
         if expected.size.is_some_and(|size| size > limits::OBJECT_BYTES) {
             return Err(too_large());
+        }
+        if let (Some(room), Some(size)) = (&room, expected.size) {
+            room.admits(size)?;
         }
         let ingest = store.begin(&IngestOptions {
             domain,
@@ -58,6 +64,7 @@ impl BodyIn {
             gathered_bytes: 0,
             taken: 0,
             declared: expected.size,
+            room,
         })
     }
 
@@ -71,6 +78,9 @@ impl BodyIn {
         }
         if self.taken > limits::OBJECT_BYTES {
             return Err(too_large());
+        }
+        if let Some(room) = &self.room {
+            room.admits(self.taken)?;
         }
         self.gathered_bytes += bytes.len();
         self.gathered.push(bytes);

@@ -27,6 +27,7 @@ pub mod nouns;
 mod passwords;
 mod props;
 mod put;
+mod quota;
 mod read;
 mod recognised;
 mod remove;

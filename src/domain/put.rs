@@ -15,6 +15,7 @@ use super::{
     history::{self, NewVersion},
     locks::{self, Touch},
     nouns::{Expected, WriteOptions, Written},
+    quota::Room,
     tree::{self, Hit, Place},
     view,
 };
@@ -26,8 +27,9 @@ use crate::{
     },
     store::{
         blobs::Staged,
-        meta::Tx,
+        meta::{Tx, rows::Rows},
         rows::{
+            bucket::BucketRow,
             journal::EventKind,
             tree::{FileRow, Side},
         },
@@ -44,8 +46,8 @@ pub struct Put {
 }
 
 impl Holdall {
-    /// Begins to write a file. The caller's right is checked now and again in the commit; space
-    /// on the disk now, everything else in the commit.
+    /// Begins to write a file. The caller's right and the quota are checked now and again in the
+    /// commit, space on the disk now, everything else in the commit.
     ///
     /// # Errors
     /// If the caller may not write there, or the store takes no bodies.
@@ -55,16 +57,26 @@ impl Holdall {
         at: &Address,
         expected: Expected,
     ) -> Result<Put, Error> {
-        let (holdall, who, name) = (Arc::clone(self), caller.clone(), at.bucket.clone());
+        let (holdall, who, to) = (Arc::clone(self), caller.clone(), at.clone());
         let body = self
             .blocking(move || {
                 let rows = holdall.store.snapshot()?;
-                allowed(&rows, &who, &name, Verb::Write)?;
+                let bucket = allowed(&rows, &who, &to.bucket, Verb::Write)?;
+                let room = Room::of(&rows, &bucket, replaced(&rows, &bucket, &to)?)?;
                 drop(rows);
-                BodyIn::begin(&holdall.store, who.account(), &expected)
+                BodyIn::begin(&holdall.store, who.account(), &expected, room)
             })
             .await?;
         Ok(Put { holdall: Arc::clone(self), caller: caller.clone(), at: at.clone(), body })
+    }
+}
+
+/// The size of the file a write to this address would replace.
+fn replaced(rows: &dyn Rows, bucket: &BucketRow, at: &Address) -> Result<u64, Error> {
+    let Some(mut place) = tree::place(rows, bucket, &at.spot)? else { return Ok(0) };
+    match tree::find(rows, bucket, &mut place)? {
+        Hit::File(row) => Ok(row.size),
+        Hit::Nothing | Hit::Folder(_) => Ok(0),
     }
 }
 

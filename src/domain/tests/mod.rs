@@ -14,6 +14,7 @@ mod listing;
 mod locks;
 mod namespace;
 mod props;
+mod quota;
 mod random;
 mod shelf;
 mod stray;

@@ -14,6 +14,7 @@ use crate::{
         buckets::allowed,
         caller::Caller,
         nouns::{CopyPart, Declared, Expected, Part},
+        quota::Room,
         read,
     },
     model::{address::Address, checksum::ChecksumKind},
@@ -62,9 +63,11 @@ impl Holdall {
                 let rows = holdall.store.snapshot()?;
                 let bucket = allowed(&rows, &into.caller, &into.at.bucket, Verb::Write)?;
                 let row = open(&rows, bucket.id, &into.at, &into.upload)?;
+                let before = upload::part(&rows, row.id, number)?.map_or(0, |part| part.size);
+                let room = Room::of(&rows, &bucket, before)?;
                 drop(rows);
                 add_kind(&mut expected.checksums, row.checksum.map(|(kind, _)| kind));
-                BodyIn::begin(&holdall.store, into.caller.account(), &expected)
+                BodyIn::begin(&holdall.store, into.caller.account(), &expected, room)
             })
             .await?;
         Ok(PartPut { holdall: Arc::clone(self), slot, body })
