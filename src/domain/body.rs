@@ -1,7 +1,7 @@
 //! A body on its way into the store: gathered into blocks, hashed and chunked off the async
 //! workers, never whole in memory.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::task::JoinHandle;
 
 use super::{Error, error::PAYLOAD_HASH, lanes::blocking, nouns::Declared, quota::Room};
@@ -18,6 +18,10 @@ use crate::{
 /// being stored, one being gathered.
 const BLOCK: usize = 1 << 20;
 
+/// Pieces smaller than this are copied together: a client that sends byte by byte would otherwise
+/// have many times of what it sent kept for it.
+const SMALL: usize = 4 << 10;
+
 type Half<T> = JoinHandle<Result<T, StoreError>>;
 
 /// The two halves of an ingest, here or at work on a block.
@@ -31,6 +35,8 @@ enum State {
 pub(crate) struct BodyIn {
     state: State,
     gathered: Vec<Bytes>,
+    /// Small pieces behind the gathered ones, in one.
+    small: BytesMut,
     gathered_bytes: usize,
     taken: u64,
     declared: Option<u64>,
@@ -61,6 +67,7 @@ impl BodyIn {
         Ok(Self {
             state: State::Ready(Box::new(ingest)),
             gathered: Vec::new(),
+            small: BytesMut::new(),
             gathered_bytes: 0,
             taken: 0,
             declared: expected.size,
@@ -83,18 +90,40 @@ impl BodyIn {
             room.admits(self.taken)?;
         }
         self.gathered_bytes += bytes.len();
-        self.gathered.push(bytes);
+        self.gather(bytes);
         if self.gathered_bytes >= BLOCK {
             self.hand_over().await?;
         }
         Ok(())
     }
 
+    fn gather(&mut self, bytes: Bytes) {
+        let small = bytes.len() < SMALL;
+        if small {
+            self.small.extend_from_slice(&bytes);
+        }
+        if !self.small.is_empty() && (!small || self.small.len() >= SMALL) {
+            self.gathered.push(self.small.split().freeze());
+        }
+        if !small {
+            self.gathered.push(bytes);
+        }
+    }
+
+    /// What was gathered, in order; nothing is afterwards.
+    fn take_gathered(&mut self) -> Vec<Bytes> {
+        self.gathered_bytes = 0;
+        let mut block = std::mem::take(&mut self.gathered);
+        if !self.small.is_empty() {
+            block.push(self.small.split().freeze());
+        }
+        block
+    }
+
     /// Gives the gathered block to both halves, which work on it side by side.
     async fn hand_over(&mut self) -> Result<(), Error> {
         let Ingest { mut chunks, mut digests } = self.rejoin().await?;
-        let block = std::mem::take(&mut self.gathered);
-        self.gathered_bytes = 0;
+        let block = self.take_gathered();
         let copy = block.clone();
         let chunks = tokio::task::spawn_blocking(move || {
             block.iter().try_for_each(|bytes| chunks.write(bytes))?;
@@ -124,7 +153,7 @@ impl BodyIn {
     /// Ends the body and holds it against what was declared.
     pub(crate) async fn finish(mut self, declared: &Declared) -> Result<Staged, Error> {
         let mut ingest = self.rejoin().await?;
-        let rest = std::mem::take(&mut self.gathered);
+        let rest = self.take_gathered();
         let wanted = declared.size.or(self.declared);
         if let Some(declared) = wanted
             && self.taken != declared
@@ -165,5 +194,38 @@ fn verify(staged: &Staged, declared: &Declared) -> Result<(), Error> {
 impl std::fmt::Debug for BodyIn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("BodyIn").field("taken", &self.taken).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_of_single_bytes_is_gathered_in_few_pieces() {
+        let mut body = BodyIn {
+            state: State::Broken,
+            gathered: Vec::new(),
+            small: BytesMut::new(),
+            gathered_bytes: 0,
+            taken: 0,
+            declared: None,
+        };
+        let sent: Vec<u8> = (0..3 * SMALL).map(|n| n as u8).collect();
+        let (first, large) = sent.split_at(SMALL + 1);
+        let (large, last) = large.split_at(SMALL);
+        for byte in first {
+            body.write(Bytes::copy_from_slice(&[*byte])).await.unwrap();
+            body.write(Bytes::new()).await.unwrap();
+        }
+        body.write(Bytes::copy_from_slice(large)).await.unwrap();
+        for byte in last {
+            body.write(Bytes::copy_from_slice(&[*byte])).await.unwrap();
+        }
+        assert_eq!(body.gathered_bytes, sent.len());
+        let block = body.take_gathered();
+        assert_eq!(block.len(), 4);
+        assert_eq!(block.concat(), sent);
+        assert!(body.take_gathered().is_empty());
     }
 }
