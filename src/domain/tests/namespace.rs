@@ -134,7 +134,16 @@ async fn the_exact_form_of_a_name_comes_first() {
 
 #[tokio::test]
 async fn two_forms_of_one_folder_are_not_moved_into_each_other() {
+    for state in [Versioning::Never, Versioning::Enabled] {
+        two_forms(state).await;
+    }
+}
+
+async fn two_forms(state: Versioning) {
     let shelf = Shelf::new().await;
+    if state != Versioning::Never {
+        shelf.versioning(state).await;
+    }
     let key = format!("{COMPOSED}/x/y");
     shelf.keys_put(&[&key]).await;
     for (from, to) in [

@@ -298,13 +298,21 @@ fn leave_bucket(tx: &mut Tx<'_>, plan: &Plan) -> Result<(), Error> {
 /// The destination folder of a transfer file by file: refused if it may not be replaced, made
 /// explicit if it is new. Returns its path.
 fn open_destination(tx: &mut Tx<'_>, plan: &Plan) -> Result<(String, bool), Error> {
-    if plan.how == Transfer::Move {
-        let act = Act::begin(tx, &plan.caller, &plan.from.bucket, Verb::Write)?;
-        let (from, row) = source(act.tx, plan, &act.bucket)?;
-        guard_source(&act, plan, &from, &row)?;
-    }
+    let (from, row) = match plan.how {
+        Transfer::Copy => {
+            let bucket = allowed(tx, &plan.caller, &plan.from.bucket, Verb::Read)?;
+            source(tx, plan, &bucket)?
+        }
+        Transfer::Move => {
+            let act = Act::begin(tx, &plan.caller, &plan.from.bucket, Verb::Write)?;
+            let (from, row) = source(act.tx, plan, &act.bucket)?;
+            guard_source(&act, plan, &from, &row)?;
+            (from, row)
+        }
+    };
     let mut act = begin(tx, plan)?;
     let (place, hit) = destination(&act, plan)?;
+    refuse_overlap(plan, (&from, row.node), &place, &hit)?;
     let name = plan.to.to_string();
     let touch = Touch { chain: &place.chain, node: None, membership: true, name: &name };
     locks::guard(&act, touch, &plan.options.tokens)?;
