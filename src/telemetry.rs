@@ -149,6 +149,7 @@ fn write_lines(waiting: &Receiver<Line>, lost: &AtomicU64, mut to: impl Write) {
     }
 }
 
+/// The log targets of s3s, which writes whole bodies and signatures: they are kept off.
 fn is_s3s(target: &str) -> bool {
     target == "s3s" || target.starts_with("s3s::")
 }

@@ -15,7 +15,6 @@ use crate::{
 };
 
 /// What a verb does to a bucket.
-#[allow(dead_code, reason = "the verbs on files use the others")]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Verb {
     /// Reads content and what belongs to it.

@@ -267,14 +267,8 @@ fn link_staged(tx: &mut Tx<'_>, plan: &Plan, staging: &Staging) -> Result<Option
     tree::moved_folder_fits(&to, &row)?;
     tree::link_folder(act.tx, &act.bucket, &to, row.clone())?;
     work::finish(act.tx, work::Kind::Staging, &staging.work);
-    let kind = if plan.how == Transfer::Copy { EventKind::Copied } else { EventKind::Moved };
-    let done = finish(
-        act,
-        if kind == EventKind::Moved { EventKind::Copied } else { kind },
-        (&from, &to),
-        &row,
-        created,
-    )?;
+    // To this bucket's readers it is new either way; the other's journal tells that it left.
+    let done = finish(act, EventKind::Copied, (&from, &to), &row, created)?;
     if plan.how == Transfer::Move {
         leave_bucket(tx, plan)?;
     }

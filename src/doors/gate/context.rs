@@ -7,10 +7,7 @@ use std::{
 };
 
 use super::id::RequestId;
-use crate::{
-    domain::{caller::Caller, error::Error},
-    model::time::Timestamp,
-};
+use crate::{domain::caller::Caller, model::time::Timestamp};
 
 /// Who is at the other end of the connection. Forwarded headers are not looked at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,14 +54,6 @@ impl RequestContext {
     pub fn note_caller(&self, caller: &Caller) {
         // A second call would tell the same.
         let _ = self.caller.set(caller.label().to_owned());
-    }
-
-    /// Tells the log what a client is not told of an error; doors call it with every error they
-    /// answer. Refusals have nothing more to tell and are not written down.
-    pub fn note_error(&self, error: &Error) {
-        if let Some(reason) = error.reason() {
-            tracing::error!(id = %self.id, %error, reason, "a request failed");
-        }
     }
 
     /// The caller for the log, `-` while nobody is known.

@@ -38,9 +38,6 @@ pub use layer::{S3Door, S3Options};
 use super::gate::{Body, RequestId};
 use crate::domain::Error;
 
-/// The library's log target. It writes whole bodies and signatures: keep it off.
-pub const QUIET_TARGET: &str = "s3s";
-
 /// The names of the operations that are built. Who may run each, `tests/it/matrix` holds against
 /// this list.
 pub const OPERATIONS: &[&str] = allow::OPERATIONS;

@@ -1,3 +1,5 @@
+//! Bodies in and out: what is stored once, shared, refused and found again.
+
 use super::*;
 
 /// Text that compresses, and that the chunker cuts.
