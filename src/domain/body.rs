@@ -210,6 +210,7 @@ mod tests {
             gathered_bytes: 0,
             taken: 0,
             declared: None,
+            room: None,
         };
         let sent: Vec<u8> = (0..3 * SMALL).map(|n| n as u8).collect();
         let (first, large) = sent.split_at(SMALL + 1);
