@@ -131,6 +131,21 @@ pub struct Server {
     socket: Option<PathBuf>,
 }
 
+/// Tries whether [`Server::start`] could listen, so that a first start that cannot makes nothing.
+///
+/// # Errors
+/// As [`Server::start`].
+pub fn try_out(config: &ServerConfig) -> Result<(), ServeError> {
+    for listener in &config.listeners {
+        if let Some(files) = &listener.tls {
+            acceptor(&files.certificate, &files.key)?;
+        }
+        let address = listener.address;
+        std::net::TcpListener::bind(address).map_err(|source| ServeError::Address { address, source })?;
+    }
+    Ok(())
+}
+
 impl Server {
     /// Listens everywhere it is configured to and begins to answer.
     ///

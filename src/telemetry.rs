@@ -16,7 +16,7 @@ use std::{
 };
 
 use tracing_subscriber::{
-    EnvFilter, Layer as _, Registry, filter::filter_fn, fmt, layer::SubscriberExt as _,
+    EnvFilter, Layer as _, Registry, filter::LevelFilter, filter::filter_fn, fmt, layer::SubscriberExt as _,
     util::SubscriberInitExt as _,
 };
 
@@ -155,6 +155,14 @@ fn is_s3s(target: &str) -> bool {
 }
 
 fn filter(level: &str) -> Result<EnvFilter, LogError> {
+    // A single word that is no level would be taken for a target, and silence everything else.
+    let is_word = |part: &&str| part.chars().all(char::is_alphanumeric);
+    let mistyped =
+        level.split(',').map(str::trim).filter(is_word).find(|word| word.parse::<LevelFilter>().is_err());
+    if let Some(word) = mistyped {
+        let why = format!("{word:?} is none of off, error, warn, info, debug, trace");
+        return Err(LogError::Level { level: level.to_owned(), why });
+    }
     EnvFilter::builder()
         .parse(level)
         .map_err(|error| LogError::Level { level: level.to_owned(), why: error.to_string() })
@@ -169,6 +177,7 @@ mod tests {
         assert!(filter("info").is_ok());
         assert!(filter("warn,holdall::access=off").is_ok());
         assert!(filter("holdall=loud").is_err());
+        assert!(filter("loud").is_err());
     }
 
     /// A reader that has stopped reading.

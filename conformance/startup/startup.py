@@ -30,10 +30,11 @@ with check("an unknown setting is refused by name"):
     same(code, 2)
     assert "s3.regoin" in said, said
 
-with check("an address that is taken is refused"):
+with check("an address that is taken is refused, and nothing is made"):
     code, said = start(HOLDALL_DATA=server.home / "other", HOLDALL_LISTEN=f"127.0.0.1:{server.port}")
     same(code, 1)
     assert str(server.port) in said, said
+    assert not (server.home / "other").exists(), "a start that failed made a data directory"
 
 with check("commands work while the server runs, and when it does not"):
     made = lib.as_json(server.holdall("user", "add", "carol", "--email", "c@x.org", "--json"))

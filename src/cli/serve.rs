@@ -12,7 +12,7 @@ use super::{
 use crate::{
     config::{LogFormat, Settings},
     doors::gate::{Limits, Serves},
-    server::{ListenerConfig, Server, ServerConfig, TlsFiles, stop_on_signals},
+    server::{ListenerConfig, Server, ServerConfig, TlsFiles, stop_on_signals, try_out},
     telemetry,
 };
 
@@ -23,10 +23,14 @@ pub(super) async fn serve(context: &Context) -> Result<(), Failure> {
         LogFormat::Text => telemetry::LogFormat::Text,
         LogFormat::Json => telemetry::LogFormat::Json,
     };
-    telemetry::start(&settings.log_level, format).map_err(|error| Failure::Usage(error.to_string()))?;
+    let logging = telemetry::start(&settings.log_level, format);
+    // Kept to the end: dropping it waits for the last lines.
+    let _logging = logging.map_err(|error| Failure::Usage(error.to_string()))?;
     let stop =
         stop_on_signals().map_err(|error| Failure::Refused(format!("cannot receive signals: {error}")))?;
     warn_in_the_clear(settings);
+    // What is shown once is not shown by a start that then fails.
+    try_out(&config(settings)).map_err(|error| Failure::Refused(error.to_string()))?;
     let holdall = reach::open(settings, true)?;
     // Before anything listens: whoever finds the server healthy finds its first account.
     let made = first::start(settings, &holdall).await?;
