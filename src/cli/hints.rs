@@ -59,7 +59,7 @@ pub(super) fn first_lines(site: &Site, made: &Welcome) -> String {
   gio mount {gio}
 
 aws-cli:
-  export AWS_ACCESS_KEY_ID={key} AWS_SECRET_ACCESS_KEY={secret} AWS_REGION={region}
+  export AWS_ACCESS_KEY_ID={key} AWS_SECRET_ACCESS_KEY={secret} AWS_DEFAULT_REGION={region}
   aws --endpoint-url {url} s3 ls s3://{user}
 
 rclone:
@@ -158,7 +158,9 @@ fn hints(site: &Site) -> Vec<Hint> {
         hint(
             "aws-cli",
             &[
-                format!("export AWS_ACCESS_KEY_ID=KEY AWS_SECRET_ACCESS_KEY=SECRET AWS_REGION={region}"),
+                format!(
+                    "export AWS_ACCESS_KEY_ID=KEY AWS_SECRET_ACCESS_KEY=SECRET AWS_DEFAULT_REGION={region}"
+                ),
                 format!("aws --endpoint-url {url} s3 ls s3://{user}"),
             ],
         ),
