@@ -91,9 +91,9 @@ pub struct CopyPart {
 /// Which uploads to list.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ListUploads {
-    /// As in [`ListKeys`].
+    /// As in [`super::ListKeys`].
     pub prefix: String,
-    /// As in [`ListKeys`].
+    /// As in [`super::ListKeys`].
     pub delimiter: Option<String>,
     /// Start behind this key, or within it behind `id_after`.
     pub key_after: Option<String>,
