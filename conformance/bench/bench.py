@@ -50,7 +50,7 @@ def nginx(folder):
     (folder / "html").mkdir()
     (folder / "html" / "4k").write_bytes(os.urandom(4096))
     (folder / "nginx.conf").write_text(
-        f"daemon off; worker_processes 2; pid {folder}/pid; error_log /dev/null; events {{ worker_connections 512; }}\n"
+        f"daemon off; user root; worker_processes 2; pid {folder}/pid; error_log /dev/null; events {{ worker_connections 512; }}\n"
         f"http {{ access_log off; client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;"
         f" uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s; keepalive_requests 10000000;"
         f" server {{ listen 127.0.0.1:{port}; root {folder}/html; }} }}\n")
