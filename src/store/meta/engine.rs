@@ -72,6 +72,16 @@ pub(super) struct Engine {
     rows_read: Arc<AtomicU64>,
 }
 
+impl Drop for Engine {
+    /// redb writes as it closes, and asserts where a damaged page contradicts itself.
+    fn drop(&mut self) {
+        let open = self.open.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if catch_unwind(AssertUnwindSafe(|| drop(open))).is_err() {
+            tracing::error!("the metadata file contradicts itself; it was not closed in good order");
+        }
+    }
+}
+
 impl Engine {
     /// Opens the database, makes it first if there is none, and brings its schema up to date.
     pub(super) fn open(io: Arc<dyn Io>, options: MetaOptions) -> Result<Self, StoreError> {
