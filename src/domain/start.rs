@@ -115,11 +115,11 @@ impl Holdall {
             ..StoreOptions::new(options.io, Arc::new(move || clock.now()), fresh_uuid)
         })?;
         let credentials = Credentials::new(open_keys(&store, &*io, &*world.random)?, &*world.random);
-        jobs::adopt_staging(store.meta())?;
+        let aside = jobs::take_up(store.meta())?;
         Ok(Self {
             store,
             driver: Mutex::default(),
-            jobs: Arc::new(Jobs::default()),
+            jobs: Arc::new(Jobs::with(aside)),
             health: health::Seen::default(),
             stop: CancellationToken::new(),
             clock: world.clock,

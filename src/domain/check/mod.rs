@@ -103,6 +103,7 @@ impl Check<'_> {
     fn all(&mut self, store: &Store) -> Result<(), StoreError> {
         self.buckets()?;
         self.detached()?;
+        self.set_aside()?;
         self.names()?;
         self.nodes()?;
         self.aliases()?;

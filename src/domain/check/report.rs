@@ -32,6 +32,8 @@ pub enum FindingKind {
     Body,
     /// A segment is missing or too short.
     Segment,
+    /// Background work cannot be done.
+    Work,
 }
 
 impl FindingKind {
@@ -51,6 +53,7 @@ impl FindingKind {
             Self::Property => "property",
             Self::Body => "body",
             Self::Segment => "segment",
+            Self::Work => "work",
         }
     }
 }

@@ -46,7 +46,7 @@ impl Check<'_> {
             let ([bucket, seq], item) = (numbers(&key)?, TrashRow::decode(&value)?);
             let uncounted =
                 WorkRow { bucket: BucketId(bucket), owner: AccountId::default(), id: seq, history: false };
-            let pending = work::queued(self.rows, work::Kind::Trashed, &uncounted)?;
+            let pending = work::undone(self.rows, work::Kind::Trashed, &uncounted)?;
             let counted = match item.kind {
                 TrashKind::Folder if pending => Counted::Live,
                 TrashKind::Folder | TrashKind::File => Counted::History,
@@ -57,8 +57,7 @@ impl Check<'_> {
             }
         }
         for kind in [work::Kind::Subtree, work::Kind::Staging, work::Kind::History] {
-            for row in Pages::of(self.rows, Table::Queue, work::all(kind)) {
-                let row = WorkRow::decode(&row?.1)?;
+            for row in self.left(kind)? {
                 if kind == work::Kind::History {
                     self.whole_history(row.bucket, row.id)?;
                 } else {
@@ -70,10 +69,35 @@ impl Check<'_> {
         Ok(())
     }
 
+    /// Work of a kind that is still to be done or was set aside; what cannot be read is noted.
+    fn left(&mut self, kind: work::Kind) -> Result<Vec<WorkRow>, StoreError> {
+        let mut left = Vec::new();
+        for range in [work::all(kind), work::of_kind_aside(kind)] {
+            for row in Pages::of(self.rows, Table::Queue, range) {
+                let (key, value) = row?;
+                match work::decode(&key, &value) {
+                    Ok(row) => left.push(row),
+                    Err(error) => {
+                        self.note(FindingKind::Work, format!("queued {}: {error}", hex::encode(&key)))
+                    }
+                }
+            }
+        }
+        Ok(left)
+    }
+
+    /// Work that was set aside waits for somebody.
+    pub(super) fn set_aside(&mut self) -> Result<(), StoreError> {
+        for row in Pages::of(self.rows, Table::Queue, work::all_aside()) {
+            let (key, _) = row?;
+            self.note(FindingKind::Work, format!("{} was set aside, the log says why", hex::encode(&key)));
+        }
+        Ok(())
+    }
+
     /// Uploads whose parts are being released, with their buckets.
-    pub(super) fn releasing(&self) -> Result<BTreeMap<u64, BucketId>, StoreError> {
-        let queue = Pages::of(self.rows, Table::Queue, work::all(work::Kind::Upload));
-        queue.map(|row| WorkRow::decode(&row?.1).map(|row| (row.id, row.bucket))).collect()
+    pub(super) fn releasing(&mut self) -> Result<BTreeMap<u64, BucketId>, StoreError> {
+        Ok(self.left(work::Kind::Upload)?.into_iter().map(|row| (row.id, row.bucket)).collect())
     }
 
     /// A folder's row, by its identity, and the side it is on.

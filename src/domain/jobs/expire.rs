@@ -6,64 +6,70 @@
 use super::release::release_trash;
 use crate::{
     domain::{Error, Holdall, history::keeps_for},
-    model::ids::Seq,
+    model::{
+        ids::{BucketId, Seq},
+        time::Timestamp,
+    },
     store::{
         meta::{
             Tx,
             codec::{Reader, Row},
             key::{Key, number},
-            rows::{KeyRange, Order, Rows, RowsMut},
+            rows::{KeyRange, KeyValue, Order, Rows, RowsMut},
             table::Table,
         },
         rows::{
-            bucket::{self, BucketRow},
+            bucket,
             work::{self, Kind, TrashRow, WorkRow},
         },
     },
 };
 
-/// Buckets looked at in one read, and items released in one transaction.
+/// Items of a bucket's trash looked at in one read, the most that one transaction releases.
 const STEP: usize = 100;
 
 impl Holdall {
-    /// Releases what is over in every bucket's trash.
-    pub(super) async fn expire_trash(&self) -> Result<(), Error> {
-        let mut after: Option<String> = None;
+    /// Releases what is over in a bucket's trash. Writes only if there is something.
+    pub(super) async fn expire_trash(&self, bucket: BucketId) -> Result<(), Error> {
         loop {
-            let buckets = self.read(move |rows| Ok(bucket::all(rows, ("", after.as_deref()), STEP)?)).await?;
-            for bucket in &buckets {
-                let bucket = bucket.clone();
-                while {
-                    let bucket = bucket.clone();
-                    self.write(move |tx| expire(tx, &bucket)).await?
-                } {}
+            let now = self.clock.now();
+            if self.read(move |rows| Ok(over(rows, bucket, now)?.is_empty())).await? {
+                return Ok(());
             }
-            match buckets.last() {
-                Some(last) => after = Some(last.name.to_string()),
-                None => return Ok(()),
+            if !self.write(move |tx| expire(tx, bucket)).await? {
+                return Ok(());
             }
         }
     }
 }
 
-/// Releases the oldest items of a bucket's trash; true if there may be more.
-fn expire(tx: &mut Tx<'_>, bucket: &BucketRow) -> Result<bool, Error> {
+/// The oldest items of a bucket's trash that are over; none if the bucket is gone.
+fn over(rows: &dyn Rows, bucket: BucketId, now: Timestamp) -> Result<Vec<(WorkRow, KeyValue)>, Error> {
+    let Some(bucket) = bucket::by_id(rows, bucket)? else { return Ok(Vec::new()) };
     let oldest = KeyRange::prefix(Key::new().number(bucket.id.0).done());
-    let found = tx.scan(Table::Trash, &oldest, Order::Forward, STEP)?;
-    let mut released = 0;
-    for (key, value) in &found {
-        let item = TrashRow::decode(value)?;
-        let mut from = Reader::new(key);
+    let mut over = Vec::new();
+    for (key, value) in rows.scan(Table::Trash, &oldest, Order::Forward, STEP)? {
+        let item = TrashRow::decode(&value)?;
+        let mut from = Reader::new(&key);
         number(&mut from)?;
         let seq = Seq(number(&mut from)?);
-        let kept = item.at.0.saturating_add(keeps_for(bucket.history)) > tx.now().0;
+        let kept = item.at.0.saturating_add(keeps_for(bucket.history)) > now.0;
         let work = WorkRow { bucket: bucket.id, owner: bucket.owner, id: seq.0, history: true };
-        if kept || work::queued(tx, Kind::Trashed, &work)? {
+        if kept || work::queued(rows, Kind::Trashed, &work)? {
             break;
         }
-        release_trash(tx, &work, key, value)?;
-        tx.delete(Table::Trash, key.clone());
-        released += 1;
+        over.push((work, (key, value)));
     }
-    Ok(released == STEP)
+    Ok(over)
+}
+
+/// Releases the oldest items of a bucket's trash, judged by the bucket as it is now; true if there
+/// may be more.
+fn expire(tx: &mut Tx<'_>, bucket: BucketId) -> Result<bool, Error> {
+    let over = over(tx, bucket, tx.now())?;
+    for (work, (key, value)) in &over {
+        release_trash(tx, work, key, value)?;
+        tx.delete(Table::Trash, key.clone());
+    }
+    Ok(over.len() == STEP)
 }

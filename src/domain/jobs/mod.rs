@@ -3,10 +3,14 @@
 //! only delays it.
 
 mod expire;
+mod queue;
 mod release;
 
 use std::{
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -15,28 +19,61 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Error, Holdall, locks};
 use crate::store::{
-    meta::Meta,
-    rows::{props, work::Kind},
+    meta::Health,
+    rows::{bucket, props},
 };
 
-/// Wakes the jobs when a verb left work.
+pub(crate) use queue::take_up;
+
+/// What verbs and jobs tell each other.
 #[derive(Debug, Default)]
 pub(crate) struct Jobs {
     work: Notify,
+    /// Pieces of work that were set aside.
+    aside: AtomicU64,
+    /// The work that failed last for no reason one can see, and how often in a row.
+    failing: Mutex<(Vec<u8>, u32)>,
 }
 
 impl Jobs {
+    /// Where so much work was set aside before.
+    pub(crate) fn with(aside: u64) -> Self {
+        Self { aside: AtomicU64::new(aside), ..Self::default() }
+    }
+
     /// There may be work.
     pub(crate) fn wake(&self) {
         self.work.notify_one();
+    }
+
+    /// How many pieces of work were set aside.
+    pub(crate) fn aside(&self) -> u64 {
+        self.aside.load(Ordering::Relaxed)
+    }
+
+    fn set_aside(&self, count: u64) {
+        self.aside.store(count, Ordering::Relaxed);
+    }
+
+    /// Notes that work failed; how often it did in a row.
+    fn tried(&self, place: &[u8]) -> u32 {
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        if failing.0 != place {
+            *failing = (place.to_vec(), 0);
+        }
+        failing.1 += 1;
+        failing.1
     }
 }
 
 /// How often the queue is looked at without being woken.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// How often every bucket's trash is looked through for what is over.
+/// How often everything that is kept for a time is looked through for what is over.
 const EXPIRY: Duration = Duration::from_secs(3600);
+
+/// Buckets looked at in one read.
+const BUCKETS_READ: usize = 100;
 
 /// Locks one step of the sweep reads.
 const LOCKS_READ: usize = 256;
@@ -44,54 +81,99 @@ const LOCKS_READ: usize = 256;
 /// Expired locks one transaction of the sweep takes off.
 const LOCKS_SWEPT: usize = 50;
 
+/// The first wait after a round that failed, and the longest.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// When the jobs that go by the clock ran last.
+#[derive(Debug, Default)]
+struct Rounds {
+    expired: Option<Instant>,
+    swept: Option<Instant>,
+}
+
+/// Whether something that is done every so often is due, and is from now on done.
+fn due(last: &mut Option<Instant>, every: Duration) -> bool {
+    let due = last.is_none_or(|at| at.elapsed() >= every);
+    if due {
+        *last = Some(Instant::now());
+    }
+    due
+}
+
 /// Works until `stop`, or until the last other owner of the system is gone.
 pub(crate) async fn run(holdall: Weak<Holdall>, jobs: Arc<Jobs>, stop: CancellationToken) {
-    let (mut last_expiry, mut swept): (Option<Instant>, Option<Instant>) = (None, None);
+    let (mut rounds, mut wait) = (Rounds::default(), FIRST_WAIT);
     loop {
         let Some(system) = holdall.upgrade() else { return };
-        if last_expiry.is_none_or(|at| at.elapsed() >= EXPIRY) {
-            last_expiry = Some(Instant::now());
-            if let Err(error) = system.expire_trash().await {
-                tracing::warn!(%error, reason = error.reason(), "trash was not looked through; it is later");
-            }
-        }
-        let mut done = system.work_off(&stop).await;
-        if done.is_ok() && swept.is_none_or(|at| at.elapsed() >= IDLE) {
-            swept = Some(Instant::now());
-            done = system.sweep_locks(&stop).await;
-        }
-        if let Err(error) = done {
-            tracing::warn!(%error, reason = error.reason(), "background work stopped; it goes on later");
-        }
+        let done = system.round(&mut rounds, &stop).await;
         drop(system);
+        let Err(error) = done else {
+            wait = FIRST_WAIT;
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = jobs.work.notified() => {}
+                () = tokio::time::sleep(IDLE) => {}
+            }
+            continue;
+        };
+        tracing::warn!(%error, reason = error.reason(), "background work stopped; it goes on later");
+        // New work does not wake what just failed.
         tokio::select! {
             () = stop.cancelled() => return,
-            () = jobs.work.notified() => {}
-            () = tokio::time::sleep(IDLE) => {}
+            () = tokio::time::sleep(wait) => {}
         }
+        wait = (wait * 2).min(LONGEST_WAIT);
     }
 }
 
 impl Holdall {
-    /// Works the queue off; returns when it is empty.
-    pub(crate) async fn work_off(&self, stop: &CancellationToken) -> Result<(), Error> {
-        let mut dry = false;
-        while !dry {
-            dry = true;
-            // A bucket leaves work of the other kinds, so one round is not always enough.
-            for kind in [Kind::Trashed, Kind::Subtree, Kind::History, Kind::Upload, Kind::Bucket] {
-                while !stop.is_cancelled() && self.work_step(kind).await? {
-                    dry = false;
-                }
-            }
+    /// Does everything that is due.
+    async fn round(&self, rounds: &mut Rounds, stop: &CancellationToken) -> Result<(), Error> {
+        self.work_off(stop).await?;
+        if due(&mut rounds.swept, IDLE) {
+            self.sweep_locks(stop).await?;
+        }
+        if due(&mut rounds.expired, EXPIRY) {
+            self.expire().await?;
+            self.work_off(stop).await?;
         }
         Ok(())
+    }
+
+    /// Looks through every bucket for what is over. One that is damaged keeps the others from
+    /// nothing.
+    async fn expire(&self) -> Result<(), Error> {
+        let mut after: Option<String> = None;
+        loop {
+            let from = after.clone();
+            let buckets =
+                self.read(move |rows| Ok(bucket::all(rows, ("", from.as_deref()), BUCKETS_READ)?)).await?;
+            for bucket in &buckets {
+                match self.expire_trash(bucket.id).await {
+                    Err(Error::Damaged { reason, .. }) if self.store.meta().health() == Health::Open => {
+                        tracing::error!(bucket = %bucket.name, reason, "a bucket was not looked through");
+                    }
+                    done => done?,
+                }
+            }
+            match buckets.last() {
+                Some(last) => after = Some(last.name.to_string()),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Pieces of background work that cannot be done and wait for somebody to look at them.
+    #[must_use]
+    pub fn work_set_aside(&self) -> u64 {
+        self.jobs.aside()
     }
 
     /// What the hourly look does, at once.
     #[cfg(test)]
     pub(crate) async fn clear_trash(&self) -> Result<(), Error> {
-        self.expire_trash().await?;
+        self.expire().await?;
         self.work_off(&CancellationToken::new()).await
     }
 
@@ -115,23 +197,4 @@ impl Holdall {
         }
         Ok(())
     }
-
-    /// One step of a kind of work; false if there is none.
-    async fn work_step(&self, kind: Kind) -> Result<bool, Error> {
-        match kind {
-            Kind::Trashed => self.count_trashed().await,
-            Kind::Subtree => self.write(release::subtree).await,
-            Kind::History => self.write(release::history).await,
-            Kind::Upload => self.write(release::upload).await,
-            Kind::Bucket => self.write(release::bucket).await,
-            Kind::Staging => Ok(false),
-        }
-    }
-}
-
-/// What a crash left of staged copies is released like any detached folder. Runs before anything
-/// else does.
-pub(crate) fn adopt_staging(meta: &Meta) -> Result<(), Error> {
-    while meta.apply(release::staging)? {}
-    Ok(())
 }

@@ -1,7 +1,7 @@
 //! The steps of [`super`]'s work, each one bounded transaction.
 
 use crate::{
-    domain::{Error, Holdall},
+    domain::{Error, Holdall, uploads},
     model::ids::{BucketId, HistoryId, NodeId, Seq},
     store::{
         blobs::manifest,
@@ -33,8 +33,7 @@ fn uncount(tx: &mut Tx<'_>, work: &WorkRow, change: impl FnOnce(&mut UsageRow)) 
 }
 
 /// Releases the next names of a detached folder; folders in it become work of their own.
-pub(super) fn subtree(tx: &mut Tx<'_>) -> Result<bool, Error> {
-    let Some(work) = work::next(tx, Kind::Subtree)? else { return Ok(false) };
+pub(super) fn subtree(tx: &mut Tx<'_>, work: &WorkRow) -> Result<(), Error> {
     let folder = NodeId(work.id);
     let found = tx.scan(Side::Live.table(), &names::members(work.bucket, folder), Order::Forward, STEP)?;
     let (mut bytes, mut files) = (0, 0);
@@ -45,13 +44,13 @@ pub(super) fn subtree(tx: &mut Tx<'_>) -> Result<bool, Error> {
         names::remove_name(tx, Side::Live, (work.bucket, folder), &sortname);
         match dent {
             Dent::File(file) => {
-                bytes += release_file(tx, &work, &file)?;
+                bytes += release_file(tx, work, &file)?;
                 files += 1;
             }
             Dent::Folder(row) => work::queue(tx, Kind::Subtree, &WorkRow { id: row.node.0, ..work.clone() }),
         }
     }
-    uncount(tx, &work, |usage| {
+    uncount(tx, work, |usage| {
         let counted = if work.history { &mut usage.history } else { &mut usage.live };
         *counted = counted.saturating_sub(bytes);
         if !work.history {
@@ -62,9 +61,9 @@ pub(super) fn subtree(tx: &mut Tx<'_>) -> Result<bool, Error> {
         names::remove_node(tx, folder);
         props::clear(tx, work.bucket, folder)?;
         tx.delete(Table::Ctag, Key::new().number(work.bucket.0).number(folder.0).done());
-        work::finish(tx, Kind::Subtree, &work);
+        work::finish(tx, Kind::Subtree, work);
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Releases a file below a detached folder; returns its bytes.
@@ -92,8 +91,7 @@ fn release_manifest(tx: &mut Tx<'_>, row: &VersionRow) -> Result<(), Error> {
 }
 
 /// Releases the next versions of a history that no name leads to.
-pub(super) fn history(tx: &mut Tx<'_>) -> Result<bool, Error> {
-    let Some(work) = work::next(tx, Kind::History)? else { return Ok(false) };
+pub(super) fn history(tx: &mut Tx<'_>, work: &WorkRow) -> Result<(), Error> {
     let at = (work.bucket, HistoryId(work.id));
     let mut left = STEP;
     for class in [Class::S3, Class::People] {
@@ -104,34 +102,32 @@ pub(super) fn history(tx: &mut Tx<'_>) -> Result<bool, Error> {
             version::remove_version(tx, at, class, row.id.seq);
             release_manifest(tx, row)?;
         }
-        uncount(tx, &work, |usage| usage.history = usage.history.saturating_sub(bytes))?;
+        uncount(tx, work, |usage| usage.history = usage.history.saturating_sub(bytes))?;
     }
     if left > 0 {
-        work::finish(tx, Kind::History, &work);
+        work::finish(tx, Kind::History, work);
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Releases the next parts of an upload that was aborted or whose bucket went.
-pub(super) fn upload(tx: &mut Tx<'_>) -> Result<bool, Error> {
-    let Some(work) = work::next(tx, Kind::Upload)? else { return Ok(false) };
-    if !crate::domain::uploads::release_parts(tx, &work, STEP)? {
-        work::finish(tx, Kind::Upload, &work);
+pub(super) fn upload(tx: &mut Tx<'_>, work: &WorkRow) -> Result<(), Error> {
+    if !uploads::release_parts(tx, work, STEP)? {
+        work::finish(tx, Kind::Upload, work);
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Releases what a removed bucket left: its trash, journal and the rest.
-pub(super) fn bucket(tx: &mut Tx<'_>) -> Result<bool, Error> {
-    let Some(work) = work::next(tx, Kind::Bucket)? else { return Ok(false) };
+pub(super) fn bucket(tx: &mut Tx<'_>, work: &WorkRow) -> Result<(), Error> {
     let all = KeyRange::prefix(Key::new().number(work.bucket.0).done());
     if let Some((key, value)) = tx.scan(Table::Trash, &all, Order::Forward, 1)?.pop() {
-        release_trash(tx, &work, &key, &value)?;
+        release_trash(tx, work, &key, &value)?;
         tx.delete(Table::Trash, key);
-        return Ok(true);
+        return Ok(());
     }
-    if crate::domain::uploads::queue_all(tx, &work, STEP)? {
-        return Ok(true);
+    if uploads::queue_all(tx, work, STEP)? {
+        return Ok(());
     }
     // Only the bucket's own folder can have been locked still.
     for lock in props::locks_in(tx, work.bucket, STEP)? {
@@ -141,11 +137,11 @@ pub(super) fn bucket(tx: &mut Tx<'_>) -> Result<bool, Error> {
         let rows = tx.scan(table, &all, Order::Forward, STEP)?;
         if !rows.is_empty() {
             rows.into_iter().for_each(|(key, _)| tx.delete(table, key));
-            return Ok(true);
+            return Ok(());
         }
     }
-    work::finish(tx, Kind::Bucket, &work);
-    Ok(true)
+    work::finish(tx, Kind::Bucket, work);
+    Ok(())
 }
 
 /// Queues what an item of the trash holds. A folder that was not counted as history yet is still
@@ -159,18 +155,17 @@ pub(super) fn release_trash(tx: &mut Tx<'_>, work: &WorkRow, key: &[u8], value: 
     }
     let seq = key.get(8..).and_then(|seq| seq.try_into().ok()).map_or(0, u64::from_be_bytes);
     let count = WorkRow { id: seq, ..work.clone() };
-    let counted = !work::queued(tx, Kind::Trashed, &count)?;
-    work::finish(tx, Kind::Trashed, &count);
+    let counted = !work::undone(tx, Kind::Trashed, &count)?;
+    work::drop_work(tx, Kind::Trashed, &count);
     work::queue(tx, Kind::Subtree, &WorkRow { id: item.node.0, history: counted, ..work.clone() });
     Ok(())
 }
 
-/// Hands the next staged copy a crash left over to [`subtree`].
-pub(super) fn staging(tx: &mut Tx<'_>) -> Result<bool, Error> {
-    let Some(work) = work::next(tx, Kind::Staging)? else { return Ok(false) };
-    work::finish(tx, Kind::Staging, &work);
-    work::queue(tx, Kind::Subtree, &work);
-    Ok(true)
+/// Hands a staged copy that a crash left over to [`subtree`].
+pub(super) fn staging(tx: &mut Tx<'_>, work: &WorkRow) -> Result<(), Error> {
+    work::finish(tx, Kind::Staging, work);
+    work::queue(tx, Kind::Subtree, work);
+    Ok(())
 }
 
 /// A detached folder is sealed off from every verb, so it can be counted in small reads.
@@ -181,16 +176,17 @@ struct Count {
 }
 
 impl Holdall {
-    /// Counts the next folder in the trash as history instead of as live.
-    pub(super) async fn count_trashed(&self) -> Result<bool, Error> {
+    /// Counts a folder in the trash as history instead of as live.
+    pub(super) async fn count_trashed(&self, place: Vec<u8>) -> Result<(), Error> {
+        let queued = place.clone();
         let next = self
-            .read(|rows| {
-                let Some(work) = work::next(rows, Kind::Trashed)? else { return Ok(None) };
+            .read(move |rows| {
+                let Some(work) = work::at(rows, &queued)? else { return Ok(None) };
                 let item = work::trashed(rows, work.bucket, Seq(work.id))?;
                 Ok(Some((work, item)))
             })
             .await?;
-        let Some((work, item)) = next else { return Ok(false) };
+        let Some((work, item)) = next else { return Ok(()) };
         let mut count = Count { stack: Vec::new(), bytes: 0, files: 0 };
         count.stack.extend(item.as_ref().map(|item| (item.node, None)));
         while !count.stack.is_empty() {
@@ -198,8 +194,8 @@ impl Holdall {
             count = self.read(move |rows| count_step(rows, bucket, taken)).await?;
         }
         self.write(move |tx| {
-            if !work::queued(tx, Kind::Trashed, &work)? {
-                return Ok(true);
+            if work::at(tx, &place)?.is_none() {
+                return Ok(());
             }
             let (bytes, files) = (count.bytes, count.files);
             uncount(tx, &work, |usage| {
@@ -211,7 +207,7 @@ impl Holdall {
                 work::trash(tx, work.bucket, Seq(work.id), &TrashRow { size: bytes, ..item.clone() });
             }
             work::finish(tx, Kind::Trashed, &work);
-            Ok(true)
+            Ok(())
         })
         .await
     }

@@ -111,8 +111,11 @@ async fn names_block_the_removal_of_a_bucket_and_trash_and_uploads_do_not() {
     holdall.remove_bucket(&ada, &name).await.unwrap();
     let gone = holdall.show_bucket(&ada, &name).await;
     assert!(matches!(gone, Err(Error::NotFound(What::Bucket, _))));
-    let work = holdall.read(|rows| Ok(rows::work::next(rows, rows::work::Kind::Bucket)?)).await.unwrap();
-    assert_eq!(work.unwrap().bucket, id, "the rest is left to a job");
+    let work = holdall.read(|rows| {
+        let place = rows::work::next(rows, rows::work::Kind::Bucket)?.unwrap();
+        Ok(rows::work::at(rows, &place)?)
+    });
+    assert_eq!(work.await.unwrap().unwrap().bucket, id, "the rest is left to a job");
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ mod random;
 mod shelf;
 mod stray;
 mod versions;
+mod work;
 
 use std::sync::Arc;
 
@@ -61,6 +62,14 @@ pub(super) fn start(disk: Arc<SimDisk>, seed: u64) -> Result<Trial, Error> {
 pub(crate) fn in_memory(at: Timestamp) -> Arc<Holdall> {
     let world = World { clock: Arc::new(SetClock::at(at)), random: Arc::new(SeededRandom::new(1)) };
     Holdall::start(StartOptions::new(Arc::new(SimDisk::new())), world).unwrap()
+}
+
+/// A system in which nothing runs unless a test drives it.
+pub(super) fn by_hand(disk: &SimDisk) -> Arc<Holdall> {
+    let clock = Arc::new(SetClock::at(Timestamp(1_000_000)));
+    let world = World { clock, random: Arc::new(SeededRandom::new(1)) };
+    let io: Arc<dyn Io> = Arc::new(disk.clone());
+    Holdall::start_by_hand(StartOptions::new(io), world).unwrap()
 }
 
 pub(super) fn account(text: &str) -> AccountName {

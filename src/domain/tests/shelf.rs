@@ -27,7 +27,15 @@ impl Shelf {
     }
 
     pub(super) async fn with(history: HistoryPolicy) -> Self {
-        let holdall = in_memory(Timestamp(1_000_000));
+        Self::on(in_memory(Timestamp(1_000_000)), history).await
+    }
+
+    /// On a disk where no job runs unless it is told to.
+    pub(super) async fn by_hand(disk: &SimDisk) -> Self {
+        Self::on(by_hand(disk), HistoryPolicy::Off).await
+    }
+
+    async fn on(holdall: Arc<Holdall>, history: HistoryPolicy) -> Self {
         let new = NewAccount {
             name: account("ada"),
             display_name: String::new(),

@@ -107,7 +107,7 @@ impl Gate {
     }
 
     pub(crate) fn metrics_text(&self) -> String {
-        self.metrics.text(self.setup.limits.connections)
+        self.metrics.text(self.setup.limits.connections, self.setup.holdall.work_set_aside())
     }
 
     /// Answers a request. The handler runs in a task of its own: a client that goes away breaks

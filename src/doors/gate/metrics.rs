@@ -69,8 +69,9 @@ impl Metrics {
         self.sent_bytes.fetch_add(bytes, Relaxed);
     }
 
-    /// The text form; `limit` is the number of connections allowed.
-    pub(crate) fn text(&self, limit: usize) -> String {
+    /// The text form; `limit` is the number of connections allowed, `aside` counts the background
+    /// work that cannot be done.
+    pub(crate) fn text(&self, limit: usize, aside: u64) -> String {
         let mut text = String::new();
         let limit = u64::try_from(limit).unwrap_or(u64::MAX);
         for (name, kind, value) in [
@@ -80,6 +81,7 @@ impl Metrics {
             ("holdall_connections_cut_total", "counter", self.cut.load(Relaxed)),
             ("holdall_panics_total", "counter", self.panics.load(Relaxed)),
             ("holdall_sent_bytes_total", "counter", self.sent_bytes.load(Relaxed)),
+            ("holdall_work_set_aside", "gauge", aside),
         ] {
             // Writing to a String does not fail.
             let _ = writeln!(text, "# TYPE {name} {kind}\n{name} {value}");
@@ -106,9 +108,10 @@ mod tests {
         metrics.answered(DoorName::Dav, 207, 10);
         metrics.answered(DoorName::Dav, 404, 0);
         metrics.answered(DoorName::S3, 999, 0);
-        let text = metrics.text(7);
+        let text = metrics.text(7, 3);
         assert!(text.contains("holdall_requests_total{door=\"dav\",status=\"2xx\"} 1\n"), "{text}");
         assert!(text.contains("holdall_requests_total{door=\"dav\",status=\"4xx\"} 1\n"), "{text}");
+        assert!(text.contains("holdall_work_set_aside 3\n"), "{text}");
         assert!(text.contains("holdall_connections_limit 7\n"), "{text}");
     }
 }

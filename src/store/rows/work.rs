@@ -14,11 +14,14 @@ use crate::{
         meta::{
             codec::Row,
             key::Key,
-            rows::{KeyRange, Order, Rows, RowsMut},
+            rows::{KeyRange, KeyValue, Order, Rows, RowsMut},
             table::Table,
         },
     },
 };
+
+/// Stands before the key of work that was set aside; every kind is below it.
+const ASIDE: u8 = 127;
 
 /// The kinds of work in `queue`, each its own stretch of keys. The numbers up to 15 belong to
 /// manifests and chunks.
@@ -87,21 +90,98 @@ pub fn finish(rows: &mut dyn RowsMut, kind: Kind, row: &WorkRow) {
     rows.delete(Table::Queue, key(kind, row));
 }
 
-/// The next work of a kind.
+/// The key of the next work of a kind.
 ///
 /// # Errors
-/// If the row cannot be read.
-pub fn next(rows: &dyn Rows, kind: Kind) -> Result<Option<WorkRow>, StoreError> {
-    let found = rows.scan(Table::Queue, &all(kind), Order::Forward, 1)?;
-    found.first().map(|(_, value)| WorkRow::decode(value)).transpose()
+/// If the queue cannot be read.
+pub fn next(rows: &dyn Rows, kind: Kind) -> Result<Option<Vec<u8>>, StoreError> {
+    Ok(rows.scan(Table::Queue, &all(kind), Order::Forward, 1)?.pop().map(|(key, _)| key))
 }
 
-/// Whether work is still to be done.
+/// The work at a key, if it is still queued.
+///
+/// # Errors
+/// Damaged if the row cannot be read, or is not the work its key names.
+pub fn at(rows: &dyn Rows, place: &[u8]) -> Result<Option<WorkRow>, StoreError> {
+    rows.get(Table::Queue, place)?.map(|value| decode(place, &value)).transpose()
+}
+
+/// Reads work and makes sure that its key, the part behind the kind, agrees.
+///
+/// # Errors
+/// Damaged if it cannot be read or does not.
+pub fn decode(place: &[u8], value: &[u8]) -> Result<WorkRow, StoreError> {
+    let row = WorkRow::decode(value)?;
+    if !place.ends_with(&Key::new().number(row.bucket.0).number(row.id).done()) {
+        return Err(StoreError::Damaged("queued work is not where its key says".into()));
+    }
+    Ok(row)
+}
+
+/// Whether work is on the queue.
 ///
 /// # Errors
 /// If the row cannot be read.
 pub fn queued(rows: &dyn Rows, kind: Kind, row: &WorkRow) -> Result<bool, StoreError> {
     Ok(rows.get(Table::Queue, &key(kind, row))?.is_some())
+}
+
+/// Whether work was not done: it is on the queue, or was set aside.
+///
+/// # Errors
+/// If the row cannot be read.
+pub fn undone(rows: &dyn Rows, kind: Kind, row: &WorkRow) -> Result<bool, StoreError> {
+    Ok(queued(rows, kind, row)? || rows.get(Table::Queue, &aside(&key(kind, row)))?.is_some())
+}
+
+/// The key of work that was set aside.
+fn aside(place: &[u8]) -> Vec<u8> {
+    let mut key = vec![ASIDE];
+    key.extend_from_slice(place);
+    key
+}
+
+/// All work that was set aside, of every kind.
+#[must_use]
+pub fn all_aside() -> KeyRange {
+    KeyRange::prefix(vec![ASIDE])
+}
+
+/// The work of a kind that was set aside.
+#[must_use]
+pub fn of_kind_aside(kind: Kind) -> KeyRange {
+    KeyRange::prefix(vec![ASIDE, kind.byte()])
+}
+
+/// Keeps work that cannot be done, whatever its row holds, where no job meets it.
+///
+/// # Errors
+/// If the row cannot be read.
+pub fn set_aside(rows: &mut dyn RowsMut, place: &[u8]) -> Result<(), StoreError> {
+    if let Some(value) = rows.get(Table::Queue, place)? {
+        rows.delete(Table::Queue, place.to_vec());
+        rows.put(Table::Queue, aside(place), value);
+    }
+    Ok(())
+}
+
+/// Queues up to `limit` pieces of work again that were set aside; how many there were.
+///
+/// # Errors
+/// If they cannot be read.
+pub fn take_back(rows: &mut dyn RowsMut, limit: usize) -> Result<usize, StoreError> {
+    let found: Vec<KeyValue> = rows.scan(Table::Queue, &all_aside(), Order::Forward, limit)?;
+    for (key, value) in &found {
+        rows.delete(Table::Queue, key.clone());
+        rows.put(Table::Queue, key.get(1..).unwrap_or_default().to_vec(), value.clone());
+    }
+    Ok(found.len())
+}
+
+/// Takes work off the queue and from what was set aside: there is nothing left to do.
+pub fn drop_work(rows: &mut dyn RowsMut, kind: Kind, row: &WorkRow) {
+    rows.delete(Table::Queue, aside(&key(kind, row)));
+    finish(rows, kind, row);
 }
 
 /// What an item in the trash was.
