@@ -136,6 +136,7 @@ impl Holdall {
         }
         if due(&mut rounds.expired, EXPIRY) {
             self.expire().await?;
+            self.forget_uploads().await?;
             self.work_off(stop).await?;
         }
         Ok(())

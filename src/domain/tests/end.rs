@@ -171,6 +171,60 @@ async fn uploads_are_listed_page_by_page_and_go_when_aborted() {
 }
 
 #[tokio::test]
+async fn a_page_of_uploads_goes_on_behind_one_that_was_aborted() {
+    let shelf = Shelf::new().await;
+    let mut begun = Vec::new();
+    for key in ["a", "c", "c", "c", "c", "d"] {
+        let upload = shelf.holdall.begin_upload(&shelf.who, &shelf.key(key), NewUpload::default()).await;
+        begun.push(upload.unwrap().id);
+    }
+    let which = ListUploads { limit: 3, ..ListUploads::default() };
+    let page = shelf.holdall.list_uploads(&shelf.who, &shelf.bucket, which.clone()).await.unwrap();
+    let (key, id) = page.next.unwrap();
+    assert_eq!(id.as_ref(), Some(&begun[2]));
+    shelf.holdall.abort_upload(&shelf.who, &shelf.key("c"), &begun[2]).await.unwrap();
+    for limit in [1, 10] {
+        let mut which =
+            ListUploads { key_after: Some(key.clone()), id_after: id.clone(), limit, ..which.clone() };
+        let mut seen = Vec::new();
+        loop {
+            let page = shelf.holdall.list_uploads(&shelf.who, &shelf.bucket, which.clone()).await.unwrap();
+            seen.extend(page.uploads.into_iter().map(|upload| upload.id));
+            let Some((key, id)) = page.next else { break };
+            (which.key_after, which.id_after) = (Some(key), id);
+        }
+        assert_eq!(seen, begun[3..], "in pages of {limit}");
+    }
+}
+
+#[tokio::test]
+async fn completed_uploads_are_forgotten_however_many_stay_open() {
+    let trial = Trial::new().await;
+    let ada = trial.caller("ada").await;
+    let at = key("ada", "f");
+    let begin = || trial.holdall.begin_upload(&ada, &at, NewUpload::default());
+    for _ in 0..10 {
+        begin().await.unwrap();
+    }
+    let upload = begin().await.unwrap();
+    let put = trial.holdall.begin_part(&ada, &at, &upload.id, 1, Expected::default()).await.unwrap();
+    let part = put.commit(Declared::default()).await.unwrap();
+    let parts = vec![ClaimedPart { number: 1, etag: part.etag, checksums: Vec::new() }];
+    let how = CompleteOptions { parts, ..CompleteOptions::default() };
+    let complete = || trial.holdall.complete_upload(&ada, &at, &upload.id, how.clone());
+    let first = complete().await.unwrap();
+    const DAY: i64 = 24 * 3600 * 1000;
+    for days in [6, 2] {
+        assert_eq!(complete().await.unwrap().version, first.version);
+        trial.clock.advance(days * DAY);
+        trial.holdall.forget_uploads().await.unwrap();
+    }
+    assert!(matches!(complete().await, Err(Error::NotFound(..))));
+    let which = ListUploads { limit: 100, ..ListUploads::default() };
+    assert_eq!(trial.holdall.list_uploads(&ada, &bucket("ada"), which).await.unwrap().uploads.len(), 10);
+}
+
+#[tokio::test]
 async fn when_everything_is_removed_nothing_is_needed() {
     for history in [HistoryPolicy::Off, HistoryPolicy::Days(30)] {
         let shelf = Shelf::with(history).await;

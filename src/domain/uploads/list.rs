@@ -89,9 +89,18 @@ fn start(rows: &dyn Rows, bucket: &BucketRow, which: &ListUploads) -> Result<Opt
         behind.push(0);
         return Ok(Some(behind));
     }
-    let mut behind = key.as_bytes().to_vec();
-    behind.push(0);
-    Ok(Some(upload::uploads_from(bucket.id, &behind)))
+    // A marker that ended meanwhile has no place any more: the key is walked through from its start.
+    let mut from = key.as_bytes().to_vec();
+    if within.is_none() {
+        from.push(0);
+    }
+    Ok(Some(upload::uploads_from(bucket.id, &from)))
+}
+
+/// Whether an upload comes before the page. Uploads of one key are begun in the order of their ids.
+fn is_before(row: &UploadRow, which: &ListUploads) -> bool {
+    let marker = which.id_after.as_deref().and_then(parse);
+    which.key_after.as_deref() == Some(row.key.as_str()) && marker.is_some_and(|marker| row.id <= marker)
 }
 
 fn list(rows: &dyn Rows, bucket: &BucketRow, which: &ListUploads) -> Result<UploadPage, Error> {
@@ -109,6 +118,12 @@ fn list(rows: &dyn Rows, bucket: &BucketRow, which: &ListUploads) -> Result<Uplo
             if !row.key.starts_with(&which.prefix) {
                 return Ok(page);
             }
+            let mut behind = key;
+            behind.push(0);
+            from = (!ended).then_some(behind);
+            if is_before(&row, which) {
+                continue;
+            }
             if page.uploads.len() + page.prefixes.len() == limit {
                 page.next = last;
                 return Ok(page);
@@ -121,9 +136,6 @@ fn list(rows: &dyn Rows, bucket: &BucketRow, which: &ListUploads) -> Result<Uplo
             }
             last = Some((row.key.clone(), Some(super::written(row.id))));
             page.uploads.push(noun(&row));
-            let mut behind = key;
-            behind.push(0);
-            from = (!ended).then_some(behind);
         }
     }
     Ok(page)

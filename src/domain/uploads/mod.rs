@@ -2,6 +2,7 @@
 //! locks, conditions and quota as of then. Parts are stored bytes nobody can read until then.
 
 mod complete;
+mod forget;
 mod list;
 mod part;
 
@@ -40,8 +41,6 @@ pub use part::PartPut;
 /// How long a completed upload's id is remembered, so that a repeated Complete gets the same
 /// answer, in milliseconds.
 const REMEMBERED: i64 = 7 * 24 * 3600 * 1000;
-/// Old ids forgotten whenever an upload is begun; more than are made, so they never pile up.
-const FORGOTTEN: usize = 4;
 
 /// The written form of an upload's id.
 fn written(id: UploadId) -> String {
@@ -118,11 +117,6 @@ fn begin(tx: &mut Tx<'_>, caller: &Caller, at: &Address, new: &NewUpload) -> Res
     let Some(initiator) = act.caller.account() else {
         return Err(Error::Denied("uploads belong to an account".into()));
     };
-    for (id, row) in upload::oldest_ids(act.tx, FORGOTTEN)? {
-        if row.completed.is_some_and(|(_, at)| at.0.saturating_add(REMEMBERED) < act.tx.now().0) {
-            upload::remove_id(act.tx, id);
-        }
-    }
     let id = UploadId(act.tx.fresh(IdKind::Upload)?);
     let row = UploadRow {
         id,

@@ -119,12 +119,21 @@ pub fn remove_id(rows: &mut dyn RowsMut, id: UploadId) {
     rows.delete(Table::UploadId, Key::new().number(id.0).done());
 }
 
-/// The oldest ids.
+/// Up to `limit` ids behind one, oldest first.
 ///
 /// # Errors
 /// If the rows cannot be read.
-pub fn oldest_ids(rows: &dyn Rows, limit: usize) -> Result<Vec<(UploadId, UploadIdRow)>, StoreError> {
-    let found = rows.scan(Table::UploadId, &KeyRange::prefix(Vec::new()), Order::Forward, limit)?;
+pub fn ids(
+    rows: &dyn Rows,
+    after: Option<UploadId>,
+    limit: usize,
+) -> Result<Vec<(UploadId, UploadIdRow)>, StoreError> {
+    let all = KeyRange::prefix(Vec::new());
+    let range = match after {
+        Some(id) => all.after(Key::new().number(id.0).done()),
+        None => all,
+    };
+    let found = rows.scan(Table::UploadId, &range, Order::Forward, limit)?;
     let id = |key: &[u8]| UploadId(u64::from_be_bytes(key.try_into().unwrap_or_default()));
     found.iter().map(|(key, value)| Ok((id(key), UploadIdRow::decode(value)?))).collect()
 }
