@@ -27,10 +27,15 @@ use crate::{
         Store,
         blobs::verify,
         error::StoreError,
-        meta::{codec::Row as _, rows::Rows, table::Table},
+        meta::{
+            codec::Row as _,
+            rows::{KeyValue, Rows},
+            table::Table,
+        },
         rows::{
             account,
             bucket::{self, BucketRow},
+            taken::TakenRow,
             upload::PartRow,
             usage::UsageRow,
             version::VersionRow,
@@ -70,6 +75,7 @@ fn run(store: &Store) -> CheckReport {
         histories: Ids::default(),
         found: BTreeMap::new(),
         newest: BTreeMap::new(),
+        taken: BTreeMap::new(),
     };
     if let Err(error) = check.all(store) {
         check.report.unfinished = Some(reason(&error));
@@ -97,6 +103,8 @@ struct Check<'a> {
     found: BTreeMap<BucketId, UsageRow>,
     /// The newest change that a name of a bucket knows of.
     newest: BTreeMap<BucketId, u64>,
+    /// Parts of completed uploads that files took over and whose rows are left.
+    taken: BTreeMap<u64, TakenRow>,
 }
 
 impl Check<'_> {
@@ -164,10 +172,7 @@ impl Check<'_> {
             Ok((_, value)) => VersionRow::decode(&value).map(|row| row.manifest).transpose(),
             Err(error) => Some(Err(error)),
         });
-        let parts = Pages::all(self.rows, Table::Part).map(|row| {
-            let (_, value) = row?;
-            Ok::<ManifestId, StoreError>(PartRow::decode(&value)?.manifest)
-        });
+        let parts = Pages::all(self.rows, Table::Part).filter_map(|row| self.part_reference(row).transpose());
         let mut references = 0;
         let mut given = versions.chain(parts).inspect(|_| references += 1);
         let count = verify::recount(self.rows, &mut given)?;
@@ -181,6 +186,14 @@ impl Check<'_> {
         }
         self.report.found += count.found - count.findings.len() as u64;
         Ok(())
+    }
+
+    /// What a part's row refers to; nothing, once a file took it over.
+    fn part_reference(&self, row: Result<KeyValue, StoreError>) -> Result<Option<ManifestId>, StoreError> {
+        let (key, value) = row?;
+        let [id, number] = numbers(&key)?;
+        let taken = parts::was_taken(&self.taken, id, number);
+        Ok(if taken { None } else { Some(PartRow::decode(&value)?.manifest) })
     }
 
     fn segments(&mut self, store: &Store) -> Result<(), StoreError> {

@@ -1,12 +1,18 @@
 //! Uploads and their parts.
 
+use std::collections::BTreeMap;
+
 use super::{Check, FindingKind, Pages, numbers};
 use crate::{
     model::ids::{BucketId, UploadId},
     store::{
         error::StoreError,
         meta::{codec::Row as _, table::Table},
-        rows::upload::{self, PartRow, UploadIdRow, UploadRow},
+        rows::{
+            taken::{self, TakenRow},
+            upload::{self, PartRow, UploadIdRow, UploadRow},
+            work::Kind,
+        },
     },
 };
 
@@ -41,7 +47,7 @@ impl Check<'_> {
         let mut known: Option<(u64, Option<BucketId>)> = None;
         for row in Pages::all(self.rows, Table::Part) {
             let (key, value) = row?;
-            let [id] = numbers(&key)?;
+            let [id, number] = numbers(&key)?;
             let bucket = match known {
                 Some((known, bucket)) if known == id => bucket,
                 _ => match releasing.get(&id) {
@@ -51,6 +57,7 @@ impl Check<'_> {
             };
             self.report.counts.parts += 1;
             match bucket {
+                Some(_) if was_taken(&self.taken, id, number) => {}
                 Some(bucket) => self.tally(bucket).parts += PartRow::decode(&value)?.size,
                 None if known.is_none_or(|(known, _)| known != id) => {
                     self.note(FindingKind::Upload, format!("parts belong to upload {id:x}, which is gone"));
@@ -62,9 +69,32 @@ impl Check<'_> {
         Ok(())
     }
 
+    /// Uploads whose parts are being released, with their buckets. Learns which parts files took.
+    fn releasing(&mut self) -> Result<BTreeMap<u64, BucketId>, StoreError> {
+        let mut releasing = BTreeMap::new();
+        for kind in [Kind::Upload, Kind::Completed] {
+            for row in self.left(kind)? {
+                releasing.insert(row.id, row.bucket);
+                if kind == Kind::Completed {
+                    match taken::taken(self.rows, row.bucket, UploadId(row.id)) {
+                        Ok(taken) => drop(self.taken.insert(row.id, taken)),
+                        Err(error) => self.note(FindingKind::Upload, error.to_string()),
+                    }
+                }
+            }
+        }
+        Ok(releasing)
+    }
+
     /// The bucket of an open upload.
     fn bucket_of_upload(&self, id: UploadId) -> Result<Option<BucketId>, StoreError> {
         let named = upload::by_id(self.rows, id)?;
         Ok(named.filter(|named| named.completed.is_none()).map(|named| named.bucket))
     }
+}
+
+/// Whether a file took a part over, so that its row refers to nothing any more.
+pub(super) fn was_taken(taken: &BTreeMap<u64, TakenRow>, upload: u64, number: u64) -> bool {
+    let number = u32::try_from(number).unwrap_or(u32::MAX);
+    taken.get(&upload).is_some_and(|taken| taken.has(number))
 }

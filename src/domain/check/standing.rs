@@ -1,7 +1,5 @@
 //! Where a folder stands: below a bucket's root, or in something that has no name any more.
 
-use std::collections::BTreeMap;
-
 use super::{Check, FindingKind, Pages, numbers};
 use crate::{
     model::ids::{AccountId, BucketId, NodeId},
@@ -70,7 +68,7 @@ impl Check<'_> {
     }
 
     /// Work of a kind that is still to be done or was set aside; what cannot be read is noted.
-    fn left(&mut self, kind: work::Kind) -> Result<Vec<WorkRow>, StoreError> {
+    pub(super) fn left(&mut self, kind: work::Kind) -> Result<Vec<WorkRow>, StoreError> {
         let mut left = Vec::new();
         for range in [work::all(kind), work::of_kind_aside(kind)] {
             for row in Pages::of(self.rows, Table::Queue, range) {
@@ -93,11 +91,6 @@ impl Check<'_> {
             self.note(FindingKind::Work, format!("{} was set aside, the log says why", hex::encode(&key)));
         }
         Ok(())
-    }
-
-    /// Uploads whose parts are being released, with their buckets.
-    pub(super) fn releasing(&mut self) -> Result<BTreeMap<u64, BucketId>, StoreError> {
-        Ok(self.left(work::Kind::Upload)?.into_iter().map(|row| (row.id, row.bucket)).collect())
     }
 
     /// A folder's row, by its identity, and the side it is on.

@@ -19,7 +19,8 @@ use crate::{
 
 /// Counts first, since a folder is released as what it is counted as. A bucket leaves work of the
 /// other kinds.
-const KINDS: [Kind; 5] = [Kind::Trashed, Kind::Subtree, Kind::History, Kind::Upload, Kind::Bucket];
+const KINDS: [Kind; 6] =
+    [Kind::Trashed, Kind::Subtree, Kind::History, Kind::Upload, Kind::Completed, Kind::Bucket];
 
 /// How often a piece of work is tried that fails for no reason one can see.
 const TRIES: u32 = 3;
@@ -58,6 +59,7 @@ impl Holdall {
             Kind::Subtree => self.release(place, release::subtree).await,
             Kind::History => self.release(place, release::history).await,
             Kind::Upload => self.release(place, release::upload).await,
+            Kind::Completed => self.release(place, release::completed).await,
             Kind::Bucket => self.release(place, release::bucket).await,
             Kind::Staging => self.release(place, release::staging).await,
         }

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{Error, Holdall, uploads},
-    model::ids::{BucketId, HistoryId, NodeId, Seq},
+    model::ids::{BucketId, HistoryId, NodeId, Seq, UploadId},
     store::{
         blobs::manifest,
         meta::{
@@ -14,6 +14,7 @@ use crate::{
         },
         rows::{
             props,
+            taken::{self, TakenRow},
             tree::{self as names, Dent, FileRow, Side},
             usage::{self, UsageRow},
             version::{self, Class, VersionRow},
@@ -112,8 +113,19 @@ pub(super) fn history(tx: &mut Tx<'_>, work: &WorkRow) -> Result<(), Error> {
 
 /// Releases the next parts of an upload that was aborted or whose bucket went.
 pub(super) fn upload(tx: &mut Tx<'_>, work: &WorkRow) -> Result<(), Error> {
-    if !uploads::release_parts(tx, work, STEP)? {
+    if !uploads::release_parts(tx, work, &TakenRow::of([]), STEP)? {
         work::finish(tx, Kind::Upload, work);
+    }
+    Ok(())
+}
+
+/// Removes the rows of the next parts of a completed upload; what was not listed is released.
+pub(super) fn completed(tx: &mut Tx<'_>, work: &WorkRow) -> Result<(), Error> {
+    let id = UploadId(work.id);
+    let taken = taken::taken(tx, work.bucket, id)?;
+    if !uploads::release_parts(tx, work, &taken, STEP)? {
+        taken::remove_taken(tx, work.bucket, id);
+        work::finish(tx, Kind::Completed, work);
     }
     Ok(())
 }

@@ -2,14 +2,19 @@
 
 use super::{shelf::Shelf, *};
 use crate::{
-    domain::FindingKind,
+    domain::{FindingKind, nouns::*},
+    model::{ids::UploadId, limits},
     store::{
+        blobs::manifest,
         meta::{
             Tx,
             rows::{KeyRange, Order, Rows as _, RowsMut as _},
             table::Table,
         },
-        rows::work::{self, Kind},
+        rows::{
+            bucket, upload, usage,
+            work::{self, Kind},
+        },
     },
 };
 
@@ -98,6 +103,77 @@ async fn a_store_that_fails_ends_the_round_and_sets_nothing_aside() {
     assert!(waits && shelf.holdall.work_set_aside() == 0);
     shelf.work_off().await;
     assert_eq!(shelf.usage().await.files, 0);
+}
+
+const PARTS: u32 = 1500;
+const UNLISTED: u32 = PARTS + 1;
+
+/// An upload with one part more than are claimed, far more than a transaction has rows. The parts
+/// share their bytes, which only costs less.
+async fn begun(shelf: &Shelf) -> (Upload, CompleteOptions) {
+    let at = shelf.key("big");
+    let upload = shelf.holdall.begin_upload(&shelf.who, &at, NewUpload::default()).await.unwrap();
+    let begun = shelf.holdall.begin_part(&shelf.who, &at, &upload.id, 1, Expected::default()).await;
+    let mut put = begun.unwrap();
+    put.write(vec![b'p'; usize::try_from(limits::PART_MIN_BYTES).unwrap()].into()).await.unwrap();
+    let part = put.commit(Declared::default()).await.unwrap();
+    let id = UploadId(u64::from_str_radix(&upload.id, 16).unwrap());
+    for first in (2..=UNLISTED).step_by(500) {
+        let name = shelf.bucket.clone();
+        let add = move |tx: &mut Tx<'_>| {
+            let bucket = bucket::by_name(tx, &name)?.unwrap();
+            let row = upload::part(tx, id, 1)?.unwrap();
+            let mut used = usage::of_bucket(tx, bucket.owner, bucket.id)?;
+            for number in first..(first + 500).min(UNLISTED + 1) {
+                manifest::retain(tx, row.manifest)?;
+                upload::put_part(tx, id, number, &row);
+                used.parts += row.size;
+            }
+            usage::set(tx, bucket.owner, bucket.id, &used);
+            Ok(())
+        };
+        shelf.holdall.write(add).await.unwrap();
+    }
+    let claim = |number| ClaimedPart { number, etag: part.etag.clone(), checksums: Vec::new() };
+    let how = CompleteOptions { parts: (1..=PARTS).map(claim).collect(), ..Default::default() };
+    (upload, how)
+}
+
+async fn rows_of(shelf: &Shelf, table: Table) -> usize {
+    let all = KeyRange::prefix(Vec::new());
+    let count = shelf.holdall.read(move |rows| Ok(rows.scan(table, &all, Order::Forward, 99_999)?.len()));
+    count.await.unwrap()
+}
+
+#[tokio::test]
+async fn the_parts_of_a_completed_upload_go_in_small_steps_that_nobody_sees() {
+    let disk = SimDisk::new();
+    let mut shelf = Shelf::by_hand(&disk).await;
+    let (upload, how) = begun(&shelf).await;
+    let complete = |shelf: &Shelf| {
+        let (holdall, who, at) = (shelf.holdall.clone(), shelf.who.clone(), shelf.key("big"));
+        let (id, how) = (upload.id.clone(), how.clone());
+        async move { holdall.complete_upload(&who, &at, &id, how).await.unwrap().version }
+    };
+    let done = complete(&shelf).await;
+    let file = u64::from(PARTS) * limits::PART_MIN_BYTES;
+    let before = shelf.usage().await;
+    assert_eq!((before.live, before.versions), (file, limits::PART_MIN_BYTES), "the unlisted part is left");
+
+    // A crash between the commit and the clean-up leaves each part counted once.
+    drop(std::mem::replace(&mut shelf.holdall, in_memory(Timestamp(0))));
+    shelf.holdall = by_hand(&disk);
+    assert_eq!(rows_of(&shelf, Table::Part).await, UNLISTED as usize);
+    assert_eq!(kinds_found(&shelf.holdall).await, []);
+    assert_eq!(shelf.usage().await, before);
+    assert_eq!(complete(&shelf).await, done);
+    shelf.work_off().await;
+    assert_eq!(rows_of(&shelf, Table::Part).await, 0);
+    assert_eq!(kinds_found(&shelf.holdall).await, []);
+    assert_eq!((shelf.usage().await.live, shelf.usage().await.versions), (file, 0));
+    assert_eq!(complete(&shelf).await, done, "still the same");
+    shelf.remove(&shelf.key("big")).await.unwrap();
+    shelf.assert_sound().await;
 }
 
 #[tokio::test]

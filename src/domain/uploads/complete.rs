@@ -25,6 +25,7 @@ use crate::{
         meta::Tx,
         rows::{
             journal::EventKind,
+            taken::{self, TakenRow},
             upload::{self, PartRow, UploadIdRow, UploadRow},
             work,
         },
@@ -73,7 +74,7 @@ fn complete(
     let new = assemble(&mut act, &row, &parts, how)?;
     let mut place = target(&act, at, &how.conditions, &how.tokens)?;
     let written = install(&mut act, &mut place, new)?;
-    close(&mut act, &row, named)?;
+    close(&mut act, &row, named, &TakenRow::of(parts.iter().map(|(number, _)| *number)));
     let told = Told { kind: EventKind::Put, node: written.version.node, path: place.key(), from: None };
     act.finish(told, &[&place.chain])?;
     Ok(written)
@@ -133,9 +134,6 @@ fn assemble(
     let checksum = whole(row, parts, how)?;
     let children: Vec<(ManifestId, u64)> = parts.iter().map(|(_, part)| (part.manifest, part.size)).collect();
     let manifest = manifest::compose(act.tx, &children)?;
-    for (number, _) in parts {
-        upload::remove_part(act.tx, row.id, *number);
-    }
     act.usage.parts = act.usage.parts.saturating_sub(size);
     Ok(NewVersion {
         manifest: Some(manifest),
@@ -175,14 +173,13 @@ fn values_of(kind: ChecksumKind, parts: &[(u32, PartRow)]) -> Option<Vec<(&[u8],
     parts.iter().map(|(_, part)| Some((part.checksums.get(of(part)?)?.value.as_slice(), part.size))).collect()
 }
 
-/// The upload ends: what was not listed is released by a job, and the id is remembered.
-fn close(act: &mut Act<'_, '_>, row: &UploadRow, named: UploadIdRow) -> Result<(), Error> {
+/// The upload ends: its id is remembered, and a job removes the rows of its parts. Until then the
+/// ones that were taken over count nowhere, the others as parts.
+fn close(act: &mut Act<'_, '_>, row: &UploadRow, named: UploadIdRow, taken: &TakenRow) {
     upload::remove_upload(act.tx, act.bucket.id, row);
     let completed = Some((act.seq, act.tx.now()));
     upload::put_id(act.tx, row.id, &UploadIdRow { completed, ..named });
-    if !upload::parts(act.tx, row.id, 0, 1)?.is_empty() {
-        let work = work::upload(act.bucket.id, act.bucket.owner, row.id);
-        work::queue(act.tx, work::Kind::Upload, &work);
-    }
-    Ok(())
+    taken::put_taken(act.tx, act.bucket.id, row.id, taken);
+    let work = work::upload(act.bucket.id, act.bucket.owner, row.id);
+    work::queue(act.tx, work::Kind::Completed, &work);
 }

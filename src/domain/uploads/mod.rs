@@ -29,6 +29,7 @@ use crate::{
             table::Table,
         },
         rows::{
+            taken::TakenRow,
             upload::{self, UploadIdRow, UploadRow},
             usage,
             work::{self, WorkRow},
@@ -135,13 +136,22 @@ fn begin(tx: &mut Tx<'_>, caller: &Caller, at: &Address, new: &NewUpload) -> Res
     Ok(noun(&row))
 }
 
-/// Releases up to `limit` parts of an upload that is gone; true if there may be more.
-pub(crate) fn release_parts(tx: &mut Tx<'_>, work: &WorkRow, limit: usize) -> Result<bool, Error> {
+/// Releases up to `limit` parts of an upload that is gone, but those that a file took over; true if
+/// there may be more.
+pub(crate) fn release_parts(
+    tx: &mut Tx<'_>,
+    work: &WorkRow,
+    taken: &TakenRow,
+    limit: usize,
+) -> Result<bool, Error> {
     let id = UploadId(work.id);
     let parts = upload::parts(tx, id, 0, limit)?;
     let mut bytes = 0;
     for (number, part) in &parts {
         upload::remove_part(tx, id, *number);
+        if taken.has(*number) {
+            continue;
+        }
         manifest::release(tx, part.manifest)?;
         bytes += part.size;
     }

@@ -6,6 +6,7 @@ pub mod bucket;
 pub mod credential;
 pub mod journal;
 pub mod props;
+pub mod taken;
 pub mod tree;
 pub mod upload;
 pub mod usage;

@@ -40,6 +40,9 @@ pub enum Kind {
     Staging,
     /// A folder in the trash whose bytes are still counted as live. Id: the seq of its trash row.
     Trashed,
+    /// A completed upload whose parts' rows are left; [`super::taken`] tells which of them the file
+    /// took over. Id: the upload.
+    Completed,
 }
 
 impl Kind {
@@ -51,6 +54,7 @@ impl Kind {
             Self::Bucket => 19,
             Self::Staging => 20,
             Self::Trashed => 21,
+            Self::Completed => 22,
         }
     }
 }
