@@ -71,7 +71,8 @@ pub const DAV_DRAIN_BYTES: u64 = 256 << 10;
 pub const CLOCK_SKEW_SECONDS: i64 = 15 * 60;
 /// Longest life of a presigned URL, seconds. Longer: `AuthorizationQueryParametersError`.
 pub const PRESIGN_SECONDS: i64 = 7 * 24 * 3600;
-/// Rows one transaction may write. Verbs that need more work in batches.
+/// Rows one transaction may write; the transaction asserts it. Verbs that need more work in
+/// batches.
 pub const TX_ROWS: usize = 1000;
 /// Versions of one file that people's history keeps. More: the oldest go.
 pub const PEOPLE_VERSIONS: usize = 100;

@@ -3,7 +3,7 @@
 //! The clock decides only when something people were promised for a time is given up, never
 //! whether bytes are still needed; that is the counts' business.
 
-use super::release::release_trash;
+use super::release::{ITEM_ROWS, release_trash};
 use crate::{
     domain::{Error, Holdall, history::keeps_for},
     model::{
@@ -68,6 +68,9 @@ fn over(rows: &dyn Rows, bucket: BucketId, now: Timestamp) -> Result<Vec<(WorkRo
 fn expire(tx: &mut Tx<'_>, bucket: BucketId) -> Result<bool, Error> {
     let over = over(tx, bucket, tx.now())?;
     for (work, (key, value)) in &over {
+        if tx.room() < ITEM_ROWS {
+            return Ok(true);
+        }
         release_trash(tx, work, key, value)?;
         tx.delete(Table::Trash, key.clone());
     }

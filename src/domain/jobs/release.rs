@@ -2,7 +2,10 @@
 
 use crate::{
     domain::{Error, Holdall, uploads},
-    model::ids::{BucketId, HistoryId, NodeId, Seq, UploadId},
+    model::{
+        ids::{BucketId, HistoryId, NodeId, Seq, UploadId},
+        limits,
+    },
     store::{
         blobs::manifest,
         meta::{
@@ -26,6 +29,9 @@ use crate::{
 /// Names, versions or rows one step releases.
 const STEP: usize = 100;
 
+/// Rows that releasing one name or item of the trash changes at most, its properties included.
+pub(super) const ITEM_ROWS: usize = limits::PROPS_PER_NODE + 16;
+
 fn uncount(tx: &mut Tx<'_>, work: &WorkRow, change: impl FnOnce(&mut UsageRow)) -> Result<(), Error> {
     let mut usage = usage::of_bucket(tx, work.owner, work.bucket)?;
     change(&mut usage);
@@ -38,7 +44,12 @@ pub(super) fn subtree(tx: &mut Tx<'_>, work: &WorkRow) -> Result<(), Error> {
     let folder = NodeId(work.id);
     let found = tx.scan(Side::Live.table(), &names::members(work.bucket, folder), Order::Forward, STEP)?;
     let (mut bytes, mut files) = (0, 0);
+    let mut ended = found.len() < STEP;
     for row in &found {
+        if tx.room() < 2 * ITEM_ROWS {
+            ended = false;
+            break;
+        }
         let (sortname, dent) = names::read_dent(row)?;
         let name = sortname.strip_suffix('/').unwrap_or(&sortname);
         names::remove_alias(tx, (work.bucket, folder), name, &sortname);
@@ -58,7 +69,7 @@ pub(super) fn subtree(tx: &mut Tx<'_>, work: &WorkRow) -> Result<(), Error> {
             usage.files = usage.files.saturating_sub(files);
         }
     })?;
-    if found.len() < STEP {
+    if ended {
         names::remove_node(tx, folder);
         props::clear(tx, work.bucket, folder)?;
         tx.delete(Table::Ctag, Key::new().number(work.bucket.0).number(folder.0).done());

@@ -4,7 +4,7 @@
 //! it holds, and submits, every exclusive lock that covers it, or one of the shared ones. Making
 //! or taking away a name changes the folder it is in as well.
 
-use super::{BELOW_READ, active, whereabouts};
+use super::{BELOW_READ, BELOW_ROWS, ROWS_PER_LOCK, active, whereabouts};
 use crate::{
     domain::{Error, act::Act, tree::Chain},
     model::{
@@ -109,7 +109,7 @@ pub(crate) fn stopped(
 }
 
 /// Refuses to move or remove a folder with a lock somewhere below it that the caller does not
-/// hold and submit.
+/// hold and submit, or with so many that they cannot go with it in one transaction.
 pub(crate) fn guard_below(
     act: &Act<'_, '_>,
     folder: NodeId,
@@ -121,7 +121,11 @@ pub(crate) fn guard_below(
     if let Some(lock) = below.iter().find(|lock| active(lock, passing.now) && !passing.holds(lock)) {
         return Err(locked(act, lock.node)?);
     }
-    if below.len() == BELOW_READ {
+    let mut rows = 0;
+    for lock in &below {
+        rows += ROWS_PER_LOCK + whereabouts(act.tx, lock.node)?.1.len();
+    }
+    if below.len() == BELOW_READ || rows > BELOW_ROWS {
         return Err(Error::Locked(name.to_owned()));
     }
     Ok(())

@@ -1,9 +1,12 @@
 //! How locks end: given back, expired, or left behind by what they were on.
 
-use super::{BELOW_READ, active, flag, whereabouts};
+use super::{BELOW_READ, ROWS_PER_LOCK, active, flag, whereabouts};
 use crate::{
     domain::{Error, act::Act, tree::Chain},
-    model::ids::{BucketId, NodeId},
+    model::{
+        ids::{BucketId, NodeId},
+        limits,
+    },
     store::{
         meta::Tx,
         rows::props::{self, LockRow},
@@ -37,9 +40,13 @@ pub(crate) fn release(tx: &mut Tx<'_>, bucket: BucketId, lock: &LockRow) -> Resu
     Ok(())
 }
 
-/// Takes off those of these locks that have expired and were not refreshed since they were read.
+/// Takes off those of these locks that have expired and were not refreshed since they were read,
+/// as many as fit in a transaction. The next sweep meets the rest.
 pub(crate) fn sweep(tx: &mut Tx<'_>, met: &[(BucketId, LockRow)]) -> Result<(), Error> {
     for (bucket, lock) in met {
+        if tx.room() < limits::KEY_SEGMENTS + ROWS_PER_LOCK {
+            break;
+        }
         let now = tx.now();
         let all = props::locks(tx, *bucket, lock.node)?;
         if let Some(lock) = all.iter().find(|found| found.token == lock.token && !active(found, now)) {

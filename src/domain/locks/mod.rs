@@ -27,9 +27,15 @@ use crate::{
     },
 };
 
-/// Locks below a folder that are looked at before it is refused for having too many; with the
-/// rows above each they fit in one transaction.
+/// Locks below a folder that are looked at before it is refused for having too many.
 const BELOW_READ: usize = 200;
+
+/// Rows that taking the locks below a folder off may change in the transaction that moves or
+/// removes it; with more of them, or deeper ones, it is refused until some are given back.
+const BELOW_ROWS: usize = 400;
+
+/// Rows of a lock beside one for each folder above: itself, its owner's, the mark on its name.
+const ROWS_PER_LOCK: usize = 4;
 
 fn active(lock: &LockRow, now: Timestamp) -> bool {
     lock.expires > now

@@ -379,3 +379,22 @@ impl Rows for Counting<'_> {
         Ok(found)
     }
 }
+
+#[tokio::test]
+async fn a_folder_with_more_locks_below_than_fit_in_a_transaction_stays() {
+    let it = Locks::new(&["a/b/c/d/e/f/g/h"]).await;
+    let mut tokens = Vec::new();
+    for number in 0..40 {
+        let at = format!("a/b/c/d/e/f/g/{number}");
+        tokens.push((it.token(&at, exclusive()).await, at));
+    }
+    let all: Vec<&str> = tokens.iter().map(|(token, _)| token.as_str()).collect();
+    let (from, to) = (path("ada", "a"), path("ada", "z"));
+    let go = || it.trial.transfer((&it.ada, Transfer::Move), &from, &to, &all);
+    assert_eq!(locked(go().await), "ada/a");
+    for (token, at) in tokens.iter().take(20) {
+        it.trial.holdall.unlock(&it.ada, &path("ada", at), token).await.unwrap();
+    }
+    go().await.unwrap();
+    assert_eq!(it.left().await, NONE);
+}

@@ -3,7 +3,10 @@
 use super::{shelf::Shelf, *};
 use crate::{
     domain::{FindingKind, nouns::*},
-    model::{ids::UploadId, limits},
+    model::{
+        ids::{Seq, UploadId},
+        limits,
+    },
     store::{
         blobs::manifest,
         meta::{
@@ -12,8 +15,8 @@ use crate::{
             table::Table,
         },
         rows::{
-            bucket, upload, usage,
-            work::{self, Kind},
+            bucket, props, upload, usage,
+            work::{self, Kind, TrashKind, TrashRow},
         },
     },
 };
@@ -185,4 +188,30 @@ async fn nothing_is_written_while_nothing_is_over() {
     shelf.holdall.clear_trash().await.unwrap();
     shelf.holdall.forget_uploads().await.unwrap();
     assert_eq!(shelf.holdall.store.meta().counters().verbs, verbs);
+}
+
+#[tokio::test]
+async fn trash_full_of_properties_goes_in_transactions_that_are_small_enough() {
+    let shelf = Shelf::by_hand(&SimDisk::new()).await;
+    let bucket = shelf.bucket.clone();
+    for item in 0..12_u64 {
+        let name = bucket.clone();
+        let fill = move |tx: &mut Tx<'_>| {
+            let bucket = bucket::by_name(tx, &name)?.unwrap();
+            let node = crate::model::ids::NodeId(9_000 + item);
+            for number in 0..limits::PROPS_PER_NODE {
+                let name = number.to_string();
+                let row = props::PropRow { namespace: String::new(), name, xml: "<p/>".into() };
+                props::put_prop(tx, bucket.id, node, &row);
+            }
+            let history = Some(crate::model::ids::HistoryId(9_000 + item));
+            let (kind, at) = (TrashKind::File, Timestamp(i64::MIN / 2));
+            let row = TrashRow { kind, node, history, path: "f".into(), at, by: None, size: 0 };
+            work::trash(tx, bucket.id, Seq(item), &row);
+            Ok(())
+        };
+        shelf.holdall.write(fill).await.unwrap();
+    }
+    shelf.holdall.clear_trash().await.unwrap();
+    assert_eq!((rows_of(&shelf, Table::Trash).await, rows_of(&shelf, Table::Prop).await), (0, 0));
 }

@@ -12,7 +12,7 @@ use std::{
 
 use super::rows::{ChunkRow, ChunkState, HashKey, NumberRow, find, number_behind, number_key};
 use crate::{
-    model::ids::ChunkNo,
+    model::{ids::ChunkNo, limits},
     store::{
         error::StoreError,
         meta::{
@@ -28,8 +28,8 @@ use crate::{
 const MERGED: &[u8] = b"hash-merged";
 /// Entries that make a merge worth its commits.
 const MERGE_AT: usize = 8192;
-/// Rows of one merge transaction.
-const SLICE: usize = 4096;
+/// Entries of one merge transaction; the last one of a merge has a row more.
+const SLICE: usize = limits::TX_ROWS - 1;
 /// Entries held in memory, 64 bytes each. What does not fit is found after the next opening.
 const HELD: usize = 1 << 18;
 /// Chunk rows read at a time when opening.

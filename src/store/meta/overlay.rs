@@ -42,6 +42,11 @@ impl Changes {
         self.bytes
     }
 
+    /// How many rows are changed.
+    pub(super) fn rows(&self) -> usize {
+        self.tables.values().map(BTreeMap::len).sum()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.tables.is_empty()
     }

@@ -33,6 +33,9 @@ where
     fn run(&mut self, tx: &mut Tx<'_>) -> bool {
         let result = (self.verb)(tx);
         let succeeded = result.is_ok();
+        if succeeded {
+            tx.assert_bounded();
+        }
         self.result = Some(result);
         succeeded
     }

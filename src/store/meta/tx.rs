@@ -14,6 +14,7 @@ use super::{
 use crate::{
     model::{
         ids::{BucketId, NodeId, Seq},
+        limits,
         time::Timestamp,
     },
     store::error::StoreError,
@@ -49,6 +50,19 @@ impl<'a> Tx<'a> {
 
     pub(super) fn into_changes(self) -> Changes {
         self.own
+    }
+
+    /// How many more rows this verb may change.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        limits::TX_ROWS.saturating_sub(self.own.rows())
+    }
+
+    /// A verb that changes more rows than one may is a fault of ours: it should work in batches.
+    /// It fails alone; the others of its group are not harmed.
+    pub(super) fn assert_bounded(&self) {
+        let rows = self.own.rows();
+        debug_assert!(rows <= limits::TX_ROWS, "a verb changed {rows} rows in one transaction");
     }
 
     /// The time of the whole group.

@@ -91,13 +91,15 @@ fn a_damaged_page_is_never_a_panic() {
     let every = KeyRange::prefix(Vec::new());
     {
         let meta = open(disk.clone()).unwrap();
-        meta.apply(|tx| {
-            for n in 0..2000_u32 {
-                tx.put(Table::Dent, n.to_be_bytes().to_vec(), vec![7; 200]);
-            }
-            Ok::<_, StoreError>(())
-        })
-        .unwrap();
+        for first in [0, 1000_u32] {
+            meta.apply(move |tx| {
+                for n in first..first + 1000 {
+                    tx.put(Table::Dent, n.to_be_bytes().to_vec(), vec![7; 200]);
+                }
+                Ok::<_, StoreError>(())
+            })
+            .unwrap();
+        }
     }
     let file = disk.open("meta/holdall.redb", Mode::Read).unwrap();
     let mut refused = 0;

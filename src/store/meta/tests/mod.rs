@@ -14,6 +14,7 @@ use super::{
 use crate::{
     model::{
         ids::{BucketId, NodeId, Seq},
+        limits,
         time::Timestamp,
     },
     store::{
@@ -161,4 +162,19 @@ fn a_ctag_is_written_once_per_group_with_the_highest_seq() {
     );
     meta.step();
     assert_eq!(ctag(&meta.snapshot().unwrap()), Some(vec![0xac, 2]));
+}
+
+#[test]
+fn a_verb_that_changes_too_many_rows_fails_alone() {
+    let meta = open(SimDisk::new()).unwrap();
+    let fill = |rows: usize| {
+        meta.apply::<usize, StoreError>(move |tx| {
+            (0..rows).try_for_each(|row| put(tx, &format!("{row:04}"), "x"))?;
+            Ok(tx.room())
+        })
+    };
+    assert!(fill(limits::TX_ROWS + 1).is_err());
+    assert_eq!(all(&meta.snapshot().unwrap(), Order::Forward), []);
+    assert_eq!(fill(limits::TX_ROWS).unwrap(), 0);
+    assert_eq!(meta.health(), Health::Open);
 }
