@@ -5,7 +5,7 @@ use super::{
     access::Verb,
     buckets::allowed,
     caller::Caller,
-    nouns::{Change, Event},
+    nouns::{Change, Changes, Event},
 };
 use crate::{
     model::{ids::Seq, limits, name::BucketName},
@@ -13,7 +13,8 @@ use crate::{
 };
 
 impl Holdall {
-    /// Changes of a bucket behind a place, oldest first, without gaps.
+    /// Changes of a bucket behind a place, oldest first, without gaps; or that the journal does not
+    /// reach back to that place any more.
     ///
     /// # Errors
     /// If there is no such bucket, or the caller may not read it.
@@ -23,12 +24,16 @@ impl Holdall {
         bucket: &BucketName,
         after: Seq,
         limit: usize,
-    ) -> Result<Vec<Change>, Error> {
+    ) -> Result<Changes, Error> {
         let (caller, name) = (caller.clone(), bucket.clone());
         self.read(move |rows| {
             let bucket = allowed(rows, &caller, &name, Verb::Read)?;
+            let oldest = journal::oldest(rows, bucket.id)?;
+            if oldest.is_some_and(|oldest| after.next() < oldest) {
+                return Ok(Changes::Expired);
+            }
             let found = journal::changes(rows, bucket.id, after, limit.min(limits::LIST_PAGE))?;
-            Ok(found.into_iter().map(change).collect())
+            Ok(Changes::Listed(found.into_iter().map(change).collect()))
         })
         .await
     }

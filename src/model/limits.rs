@@ -78,3 +78,8 @@ pub const TX_ROWS: usize = 1000;
 pub const PEOPLE_VERSIONS: usize = 100;
 /// Days that people's history and trash are kept where a bucket says no other number.
 pub const HISTORY_DAYS: u32 = 30;
+/// Days that a change stays in its bucket's journal. A sync client that was away for longer may
+/// have to list the bucket again.
+pub const JOURNAL_DAYS: i64 = 90;
+/// Newest changes of a bucket that stay in its journal, however old they are.
+pub const JOURNAL_ROWS: u64 = 1_000_000;

@@ -5,6 +5,7 @@
 mod expire;
 mod queue;
 mod release;
+mod trim;
 
 use std::{
     sync::{
@@ -18,6 +19,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{Error, Holdall, locks};
+use crate::model::ids::BucketId;
 use crate::store::{
     meta::Health,
     rows::{bucket, props},
@@ -151,7 +153,7 @@ impl Holdall {
             let buckets =
                 self.read(move |rows| Ok(bucket::all(rows, ("", from.as_deref()), BUCKETS_READ)?)).await?;
             for bucket in &buckets {
-                match self.expire_trash(bucket.id).await {
+                match self.expire_in(bucket.id).await {
                     Err(Error::Damaged { reason, .. }) if self.store.meta().health() == Health::Open => {
                         tracing::error!(bucket = %bucket.name, reason, "a bucket was not looked through");
                     }
@@ -163,6 +165,11 @@ impl Holdall {
                 None => return Ok(()),
             }
         }
+    }
+
+    async fn expire_in(&self, bucket: BucketId) -> Result<(), Error> {
+        self.expire_trash(bucket).await?;
+        self.trim_journal(bucket).await
     }
 
     /// Pieces of background work that cannot be done and wait for somebody to look at them.

@@ -133,6 +133,26 @@ pub struct FolderPage {
     pub next: Option<String>,
 }
 
+/// What is behind a place in a bucket's journal.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Changes {
+    /// The changes, oldest first.
+    Listed(Vec<Change>),
+    /// Some of them are not kept any more: who asks has to list the bucket and begin anew.
+    Expired,
+}
+
+impl Changes {
+    /// The changes, if they are all there.
+    #[must_use]
+    pub fn listed(self) -> Option<Vec<Change>> {
+        match self {
+            Self::Listed(changes) => Some(changes),
+            Self::Expired => None,
+        }
+    }
+}
+
 /// One row of a bucket's journal.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Change {

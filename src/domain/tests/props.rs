@@ -63,7 +63,7 @@ impl Props {
     }
 
     async fn journal(&self) -> Vec<Change> {
-        self.trial.holdall.changes(&self.ada, &bucket("ada"), Seq(0), 1000).await.unwrap()
+        self.trial.holdall.changes(&self.ada, &bucket("ada"), Seq(0), 1000).await.unwrap().listed().unwrap()
     }
 
     async fn keys(&self) -> String {

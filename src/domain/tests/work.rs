@@ -15,7 +15,9 @@ use crate::{
             table::Table,
         },
         rows::{
-            bucket, props, upload, usage,
+            bucket,
+            journal::{self, ChangeRow, EventKind},
+            props, upload, usage,
             work::{self, Kind, TrashKind, TrashRow},
         },
     },
@@ -214,4 +216,38 @@ async fn trash_full_of_properties_goes_in_transactions_that_are_small_enough() {
     }
     shelf.holdall.clear_trash().await.unwrap();
     assert_eq!((rows_of(&shelf, Table::Trash).await, rows_of(&shelf, Table::Prop).await), (0, 0));
+}
+
+#[tokio::test]
+async fn a_journal_loses_what_is_old_and_far_behind_and_says_who_is_too_late() {
+    let trial = Trial::new().await;
+    let ada = trial.caller("ada").await;
+    let fill = |tx: &mut Tx<'_>| {
+        let bucket = bucket::by_name(tx, &super::bucket("ada"))?.unwrap();
+        for seq in (1..=700).chain([limits::JOURNAL_ROWS + 600]) {
+            let row = ChangeRow {
+                at: tx.now(),
+                by: None,
+                kind: EventKind::Put,
+                node: bucket.root,
+                path: "f".into(),
+                from: None,
+            };
+            journal::append(tx, bucket.id, Seq(seq), &row);
+        }
+        Ok(())
+    };
+    trial.holdall.write(fill).await.unwrap();
+    let first = async |after: u64| {
+        let found = trial.holdall.changes(&ada, &super::bucket("ada"), Seq(after), 1).await.unwrap();
+        found.listed().map(|changes| changes[0].seq.0)
+    };
+    trial.holdall.clear_trash().await.unwrap();
+    assert_eq!(first(0).await, Some(1), "it is young enough");
+    trial.clock.advance((limits::JOURNAL_DAYS + 1) * 24 * 3600 * 1000);
+    trial.holdall.clear_trash().await.unwrap();
+    assert_eq!([first(0).await, first(599).await], [None, None], "600 and more are gone");
+    assert_eq!([first(600).await, first(650).await], [Some(601), Some(651)]);
+    let next = trial.put(&ada, &key("ada", "g"), &[]).await.unwrap().version.id.seq;
+    assert_eq!(next.0, limits::JOURNAL_ROWS + 601);
 }

@@ -86,3 +86,35 @@ pub fn changes(
         })
         .collect()
 }
+
+/// The place of the oldest change that is kept; `None` before the first one.
+///
+/// # Errors
+/// If the row cannot be read.
+pub fn oldest(rows: &dyn Rows, bucket: BucketId) -> Result<Option<Seq>, StoreError> {
+    place(rows, bucket, Order::Forward)
+}
+
+/// The place of the newest change; `None` before the first one.
+///
+/// # Errors
+/// If the row cannot be read.
+pub fn newest(rows: &dyn Rows, bucket: BucketId) -> Result<Option<Seq>, StoreError> {
+    place(rows, bucket, Order::Reverse)
+}
+
+fn place(rows: &dyn Rows, bucket: BucketId, order: Order) -> Result<Option<Seq>, StoreError> {
+    let all = KeyRange::prefix(Key::new().number(bucket.0).done());
+    let found = rows.scan(Table::Journal, &all, order, 1)?;
+    let seq = |key: &[u8]| {
+        let mut from = Reader::new(key);
+        number(&mut from)?;
+        number(&mut from).map(Seq)
+    };
+    found.first().map(|(key, _)| seq(key)).transpose()
+}
+
+/// Removes a change. Only ever the oldest one, and never the newest: the next one counts from it.
+pub fn remove(rows: &mut dyn RowsMut, bucket: BucketId, seq: Seq) {
+    rows.delete(Table::Journal, Key::new().number(bucket.0).number(seq.0).done());
+}

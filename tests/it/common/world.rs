@@ -209,7 +209,7 @@ impl World {
         };
         let versions = holdall.list_versions(caller, name, which).await.unwrap();
         writeln!(text, "    {versions:?}").unwrap();
-        let changes = holdall.changes(caller, name, Seq(0), 1000).await.unwrap();
+        let changes = holdall.changes(caller, name, Seq(0), 1000).await.unwrap().listed().unwrap();
         writeln!(text, "    {} changes, last {:?}", changes.len(), changes.last()).unwrap();
         let which = ListUploads { limit: 1000, ..ListUploads::default() };
         for upload in holdall.list_uploads(caller, name, which).await.unwrap().uploads {

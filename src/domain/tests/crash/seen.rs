@@ -56,7 +56,7 @@ async fn inside(
         let parts: Vec<_> = parts.iter().map(|part| (part.number, part.size, &part.etag)).collect();
         lines.push(format!("{name} upload {} of {}: {parts:?}", upload.id, upload.key));
     }
-    for change in holdall.changes(ada, name, Seq(0), ALL).await? {
+    for change in holdall.changes(ada, name, Seq(0), ALL).await?.listed().unwrap() {
         lines.push(format!("{name} {change:?}"));
     }
     Ok(())
