@@ -121,7 +121,7 @@ impl Holdall {
         self.write(move |tx| {
             let row = allowed(tx, &caller, &name, AccountVerb::Manage)?;
             let after = AccountRow { disabled, generation: row.generation + 1, ..row.clone() };
-            change(tx, &caller, &row, &after)
+            change(tx, &row, &after)
         })
         .await
     }
@@ -151,7 +151,7 @@ impl Holdall {
                 after.email = address.clone().unwrap_or(after.email);
                 after.quota = wanted.quota.unwrap_or(after.quota);
                 after.admin = wanted.admin.unwrap_or(after.admin);
-                change(tx, &caller, &row, &after)?;
+                change(tx, &row, &after)?;
                 Ok(after)
             })
             .await?;
@@ -168,7 +168,7 @@ impl Holdall {
             let (caller, name) = (caller.clone(), name.clone());
             let gone = self.write(move |tx| {
                 let row = allowed(tx, &caller, &name, AccountVerb::Manage)?;
-                remove(tx, &caller, &row)
+                remove(tx, &row)
             });
             if gone.await? {
                 return Ok(());
