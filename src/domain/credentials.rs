@@ -27,7 +27,7 @@ use crate::{
             rows::{Rows, RowsMut},
         },
         rows::{
-            account,
+            account, bucket,
             credential::{self, AccessKeyRow, AppPasswordRow},
         },
     },
@@ -93,6 +93,17 @@ fn add_token(rows: &mut dyn RowsMut, hash: &[u8; 32], row: &AppPasswordRow) -> R
     }
     credential::put_token(rows, hash, row);
     Ok(())
+}
+
+/// Refuses an app password that could never be used for what it is asked for.
+fn usable(rows: &dyn Rows, scope: &Scope, expires: Option<Timestamp>, now: Timestamp) -> Result<(), Error> {
+    for name in &scope.buckets {
+        bucket::by_name(rows, name)?.ok_or_else(|| Error::NotFound(What::Bucket, name.to_string()))?;
+    }
+    match expires.filter(|end| *end <= now) {
+        Some(end) => Err(Error::Invalid(format!("{} is past: choose a later end", end.rfc3339_seconds()))),
+        None => Ok(()),
+    }
 }
 
 /// Removes an access key. To whoever may not it looks as if there were none.
@@ -197,7 +208,8 @@ impl Holdall {
     /// Gives an account an app password for a scope. It is never shown again.
     ///
     /// # Errors
-    /// Denied, `NotFound`, `TooMany`, or Invalid for an impossible label.
+    /// Denied, `NotFound` for the account or a bucket of the scope, `TooMany`, or Invalid for an
+    /// impossible label or an end that is past.
     pub async fn add_app_password(
         &self,
         caller: &Caller,
@@ -217,8 +229,10 @@ impl Holdall {
         let (caller, name) = (caller.clone(), name.clone());
         let made = self
             .write(move |tx| {
+                let account = allowed(tx, &caller, &name, AccountVerb::Credentials)?.id;
+                usable(tx, &scope, expires, tx.now())?;
                 let row = AppPasswordRow {
-                    account: allowed(tx, &caller, &name, AccountVerb::Credentials)?.id,
+                    account,
                     id: id.clone(),
                     label: label.clone(),
                     buckets: scope.buckets.clone(),

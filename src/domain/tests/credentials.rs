@@ -1,7 +1,9 @@
 //! Credentials that are made, shown once and removed, and what of them is on the disk.
 
 use super::*;
-use crate::{domain::error::What, model::limits::CREDENTIALS_PER_ACCOUNT, store::io::Mode};
+use crate::{
+    domain::error::What, model::limits::CREDENTIALS_PER_ACCOUNT, outside::clock::Clock as _, store::io::Mode,
+};
 
 fn file(disk: &SimDisk, path: &str) -> Vec<u8> {
     let file = disk.open(path, Mode::Read).unwrap();
@@ -82,6 +84,23 @@ async fn people_manage_their_own_credentials_and_only_with_their_password() {
     holdall.remove_key(&own, &key.id).await.unwrap();
     assert_eq!(holdall.list_keys_of(&own, &ada).await.unwrap(), []);
     assert_eq!(holdall.list_app_passwords(&own, &ada).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn an_app_password_that_could_never_be_used_is_not_made() {
+    let trial = Trial::new().await;
+    let (holdall, ada, operator) = (&trial.holdall, account("ada"), Caller::Operator);
+    let nowhere = Scope { buckets: vec![bucket("ada"), bucket("nosuch")], read_only: false };
+    let made = holdall.add_app_password(&operator, &ada, "x", nowhere, None).await;
+    assert!(matches!(&made, Err(Error::NotFound(What::Bucket, name)) if name == "nosuch"), "{made:?}");
+    let now = trial.clock.now();
+    for past in [Timestamp(0), now] {
+        let made = holdall.add_app_password(&operator, &ada, "x", Scope::default(), Some(past)).await;
+        assert!(matches!(&made, Err(Error::Invalid(why)) if why.contains("1970-")), "{made:?}");
+    }
+    assert_eq!(holdall.list_app_passwords(&operator, &ada).await.unwrap(), []);
+    let soon = Some(Timestamp(now.0 + 1000));
+    holdall.add_app_password(&operator, &ada, "x", Scope::default(), soon).await.unwrap();
 }
 
 #[tokio::test]
