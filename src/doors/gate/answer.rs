@@ -57,16 +57,19 @@ impl Drop for Entry {
 /// The body of an answer.
 pub(crate) struct Answer {
     inner: Body,
+    /// What `Content-Length` says. Nobody asks for an end behind that many bytes.
+    declared: Option<u64>,
     entry: Entry,
     active: Active,
 }
 
 impl Answer {
-    pub(crate) fn new(inner: Body, mut entry: Entry, mut active: Active) -> Self {
+    /// Of an answer with this `Content-Length`.
+    pub(crate) fn new(inner: Body, declared: Option<u64>, mut entry: Entry, mut active: Active) -> Self {
         entry.whole = inner.is_end_stream();
         // Until it is asked for its first bytes it waits for the client to have room for them.
         active.wait_for_client(true);
-        Self { inner, entry, active }
+        Self { inner, declared, entry, active }
     }
 }
 
@@ -83,7 +86,7 @@ impl http_body::Body for Answer {
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
                 self.entry.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
-                self.entry.whole = self.inner.is_end_stream();
+                self.entry.whole = self.inner.is_end_stream() || self.declared == Some(self.entry.bytes);
                 self.active.wait_for_client(true);
             }
             Poll::Ready(Some(Err(error))) => {

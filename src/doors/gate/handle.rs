@@ -169,7 +169,9 @@ impl Gate {
             response = head::without_body(response);
         }
         entry.status = response.status().as_u16();
-        response.map(|body| Answer::new(body, entry, active))
+        let declared = response.headers().get(header::CONTENT_LENGTH);
+        let declared = declared.and_then(|value| value.to_str().ok()?.parse().ok());
+        response.map(|body| Answer::new(body, declared, entry, active))
     }
 
     /// The door, with the request's head as that door expects it.

@@ -9,7 +9,7 @@ use std::{
 use tokio::time::sleep;
 
 use super::doors::Seen;
-use crate::common::{TestServer, wire::Raw};
+use crate::common::{TestServer, ask::Ask, wire::Raw, world::World};
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -39,20 +39,39 @@ impl Write for Lines {
     }
 }
 
-#[tokio::test]
-async fn each_request_is_one_line_without_secrets() {
-    let lines = Lines::default();
+/// A subscriber that writes down everything of this thread.
+fn subscriber(lines: &Lines) -> impl tracing::Subscriber + Send + Sync + use<> {
     let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt()
+    tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
         .with_max_level(tracing::Level::TRACE)
         .with_writer(move || writer.clone())
-        .finish();
+        .finish()
+}
+
+/// Bodies of WebDAV do not say that their last piece was the last; their length does.
+#[tokio::test]
+async fn a_file_that_went_out_whole_is_logged_as_whole() {
+    let lines = Lines::default();
+    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
+    let _kept = tracing::subscriber::set_default(subscriber(&lines));
+    let world = World::start().await;
+    let get = Ask::new("GET", "/dav/olga/file");
+    assert_eq!(world.ask(&world.basic("olga", get)).await.text(), "content");
+    let text = lines.until("/dav/olga/file").await;
+    let line = text.lines().find(|line| line.contains("holdall::access") && line.contains("/dav/olga/file"));
+    let line: serde_json::Value = serde_json::from_str(line.unwrap()).unwrap();
+    assert_eq!((&line["whole"], &line["bytes"]), (&true.into(), &7.into()), "{line}");
+}
+
+#[tokio::test]
+async fn each_request_is_one_line_without_secrets() {
+    let lines = Lines::default();
     // While there is one subscriber only, a place that logs for the first time in another thread
     // asks that thread's, which is none, and is silent from then on. So there are two.
     let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
-    let _kept = tracing::subscriber::set_default(subscriber);
+    let _kept = tracing::subscriber::set_default(subscriber(&lines));
     let server = TestServer::start_doors(Seen::default().doors(), |_| {}).await;
     let mut raw = Raw::connect(server.address()).await;
     let query = "X-Amz-Signature=HIDE1&X-Amz-Credential=HIDE2&X-Amz-Security-Token=HIDE3&x-id=GetObject";
