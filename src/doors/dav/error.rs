@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Methods that files and folders share; what a 405 for one of the others allows.
-pub(super) const ALLOW_EXISTING: &str = "OPTIONS, GET, HEAD, DELETE, PROPFIND, COPY, MOVE";
+pub(super) const ALLOW_EXISTING: &str = "OPTIONS, GET, HEAD, DELETE, PROPFIND, PROPPATCH, COPY, MOVE";
 
 /// The pre- and postcondition elements of RFC 4918 §16 and RFC 4331 §6 that are answered.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -133,6 +133,7 @@ impl Answer {
     }
 }
 
+#[deny(clippy::wildcard_enum_match_arm)]
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         let (status, condition) = verdict(&error);
@@ -156,7 +157,26 @@ impl From<Error> for Refusal {
             Error::NotModified { etag, .. } => {
                 HeaderValue::try_from(etag.quoted()).ok().map(|value| (header::ETAG, value))
             }
-            _ => None,
+            Error::NotFound(..)
+            | Error::DeleteMarker { .. }
+            | Error::NotEmpty(_)
+            | Error::Denied(_)
+            | Error::PreconditionFailed(_)
+            | Error::Conflict(_)
+            | Error::Locked(_)
+            | Error::TooLarge { .. }
+            | Error::TooMany { .. }
+            | Error::OverQuota { .. }
+            | Error::DiskFull
+            | Error::BadName { .. }
+            | Error::BadAddress(_)
+            | Error::Invalid(_)
+            | Error::BadPart(..)
+            | Error::Incomplete { .. }
+            | Error::ChecksumDiffers(_)
+            | Error::Unsupported(_)
+            | Error::Damaged { .. }
+            | Error::Internal { .. } => None,
         };
         if let Some((name, value)) = set {
             refusal.0.headers.insert(name, value);
@@ -167,7 +187,12 @@ impl From<Error> for Refusal {
 
 /// The table: every kind of domain error, and no others.
 fn verdict(error: &Error) -> (StatusCode, Option<Condition>) {
-    let status = match error {
+    (status_of(error), condition_of(error))
+}
+
+#[deny(clippy::wildcard_enum_match_arm)]
+fn status_of(error: &Error) -> StatusCode {
+    match error {
         Error::NotFound(What::Parent, _) => StatusCode::CONFLICT,
         Error::NotFound(
             What::Account
@@ -200,14 +225,41 @@ fn verdict(error: &Error) -> (StatusCode, Option<Condition>) {
         Error::Unsupported(_) => StatusCode::NOT_IMPLEMENTED,
         Error::Busy(_) | Error::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Error::Damaged { .. } | Error::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-    };
-    let condition = match error {
+    }
+}
+
+/// The element, where an RFC has one for the kind.
+#[deny(clippy::wildcard_enum_match_arm)]
+fn condition_of(error: &Error) -> Option<Condition> {
+    match error {
         Error::Locked(name) => Some(Condition::LockTokenSubmitted { href: href_of(name) }),
         Error::OverQuota { .. } => Some(Condition::QuotaNotExceeded),
         Error::DiskFull => Some(Condition::SufficientDiskSpace),
-        _ => None,
-    };
-    (status, condition)
+        Error::NotFound(..)
+        | Error::DeleteMarker { .. }
+        | Error::Exists(..)
+        | Error::ExistsYours(_)
+        | Error::NotEmpty(_)
+        | Error::Denied(_)
+        | Error::Unauthenticated(_)
+        | Error::PreconditionFailed(_)
+        | Error::NotModified { .. }
+        | Error::Conflict(_)
+        | Error::TooLarge { .. }
+        | Error::TooMany { .. }
+        | Error::BadName { .. }
+        | Error::BadAddress(_)
+        | Error::Invalid(_)
+        | Error::BadRange { .. }
+        | Error::BadPart(..)
+        | Error::Incomplete { .. }
+        | Error::ChecksumDiffers(_)
+        | Error::Unsupported(_)
+        | Error::Busy(_)
+        | Error::Unavailable { .. }
+        | Error::Damaged { .. }
+        | Error::Internal { .. } => None,
+    }
 }
 
 /// The `href` of something the domain names as `bucket/path`.
