@@ -59,9 +59,9 @@ pub const DAV_XML_BYTES: usize = 1 << 20;
 pub const XML_DEPTH: usize = 32;
 /// Attributes of one XML element. More: as for [`XML_DEPTH`].
 pub const XML_ATTRIBUTES: usize = 256;
-/// Elements of one WebDAV XML body. More: 400.
+/// Elements of one WebDAV XML body, and their attributes. More: 400.
 pub const DAV_XML_ELEMENTS: usize = 4096;
-/// Properties one PROPFIND may name. More: 400.
+/// Properties one PROPFIND or PROPPATCH may name. More: 400.
 pub const DAV_PROPS_ASKED: usize = 256;
 /// Bytes of one XML name or namespace in a WebDAV body. Longer: 400.
 pub const DAV_XML_NAME_BYTES: usize = 1024;

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
+use http_body_util::BodyExt;
 
 use super::{DavDoor, error::Refusal, path::Place};
 use crate::{
     domain::{Error, Holdall, caller::Caller, error::What},
     doors::gate::body::{self, Body},
-    model::{address::Address, etag::Etag},
+    model::{address::Address, etag::Etag, limits},
 };
 
 /// A request on its way through a method.
@@ -45,6 +47,24 @@ impl Call<'_> {
             Place::NoBucket { name, .. } => Err(Error::NotFound(What::Bucket, name.clone()).into()),
         }
     }
+}
+
+/// The whole of a body that holds XML.
+pub(super) async fn collect_xml(body: &mut Body) -> Result<Bytes, Refusal> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else {
+            *body = body::empty();
+            return Err(Refusal::bad_request("the body ended before it was complete"));
+        };
+        let Ok(data) = frame.into_data() else { continue };
+        if bytes.len() + data.len() > limits::DAV_XML_BYTES {
+            let text = format!("the body is larger than {} bytes", limits::DAV_XML_BYTES);
+            return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, text));
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes.into())
 }
 
 /// An answer with nothing but a status.

@@ -11,9 +11,11 @@ mod folders;
 mod get;
 mod headers;
 mod mime;
+mod multistatus;
 mod options;
 mod path;
 mod propfind;
+mod proppatch;
 mod put;
 mod quota;
 mod transfer;
@@ -35,8 +37,8 @@ use crate::{
 
 /// The methods of this door; any other is refused before anything is looked at. Who may use each,
 /// `tests/it/matrix` holds against this list.
-pub const METHODS: [&str; 9] =
-    ["OPTIONS", "GET", "HEAD", "PROPFIND", "PUT", "MKCOL", "DELETE", "COPY", "MOVE"];
+pub const METHODS: [&str; 10] =
+    ["OPTIONS", "GET", "HEAD", "PROPFIND", "PROPPATCH", "PUT", "MKCOL", "DELETE", "COPY", "MOVE"];
 
 /// What this door answers for an error, whatever the method. `tests/it/errors.txt` is the table.
 #[must_use]
@@ -117,6 +119,7 @@ impl DavDoor {
             "OPTIONS" => options::answer(&call).await,
             "GET" | "HEAD" => get::answer(&call).await,
             "PROPFIND" => propfind::answer(&call, body).await,
+            "PROPPATCH" => proppatch::answer(&call, body).await,
             "PUT" => put::answer(&call, body).await,
             "MKCOL" => folders::make(&call, body).await,
             "DELETE" => folders::remove(&call).await,

@@ -14,10 +14,10 @@ use crate::{
 };
 
 const HOME: &str = "OPTIONS, GET, HEAD, PROPFIND";
-const BUCKET: &str = "OPTIONS, GET, HEAD, PUT, DELETE, MKCOL, PROPFIND";
+const BUCKET: &str = "OPTIONS, GET, HEAD, PUT, DELETE, MKCOL, PROPFIND, PROPPATCH";
 // PUT and MKCOL apply to new members: clients ask the folder whether they may write into it.
-const FOLDER: &str = "OPTIONS, GET, HEAD, PUT, DELETE, MKCOL, PROPFIND, COPY, MOVE";
-const FILE: &str = "OPTIONS, GET, HEAD, PUT, DELETE, PROPFIND, COPY, MOVE";
+const FOLDER: &str = "OPTIONS, GET, HEAD, PUT, DELETE, MKCOL, PROPFIND, PROPPATCH, COPY, MOVE";
+const FILE: &str = "OPTIONS, GET, HEAD, PUT, DELETE, PROPFIND, PROPPATCH, COPY, MOVE";
 const NOTHING: &str = "OPTIONS, PUT, MKCOL";
 
 /// Answers OPTIONS.

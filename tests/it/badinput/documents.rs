@@ -62,6 +62,13 @@ async fn hostile_documents_are_refused_at_once() {
             assert!(matches!(reply.status, 400 | 413), "{case}: {target}: {}", reply.status);
             assert!(begun.elapsed().as_secs() < 5, "{case}: {target} took {:?}", begun.elapsed());
         }
+        for target in ["/dav/olga/", "/dav/olga/file"] {
+            let ask = Ask::new("PROPPATCH", target).body(text.as_str());
+            let begun = Instant::now();
+            let reply = bad.world.ask(&bad.dav(ask)).await;
+            assert!(matches!(reply.status, 400 | 413), "{case}: {target}: {}", reply.status);
+            assert!(begun.elapsed().as_secs() < 5, "{case}: {target} took {:?}", begun.elapsed());
+        }
         let make = bad.dav(Ask::new("MKCOL", "/dav/olga/made").body(text.as_str()));
         assert_eq!(bad.world.ask(&make).await.status, 415, "{case}");
         assert_eq!(before, bad.world.state().await, "{case}");

@@ -79,16 +79,15 @@ async fn the_start_page_is_for_everybody_and_shows_nobodys_files() {
 async fn a_method_no_door_has_does_nothing() {
     let world = World::start().await;
     let before = world.state().await;
-    for method in
-        ["LOCK", "UNLOCK", "PROPPATCH", "REPORT", "SEARCH", "PATCH", "POST", "MKCALENDAR", "BIND", "ACL"]
-    {
+    for method in ["LOCK", "UNLOCK", "REPORT", "SEARCH", "PATCH", "POST", "MKCALENDAR", "BIND", "ACL"] {
         for at in ["/dav/", "/dav/olga", "/dav/olga/folder/", "/dav/olga/file", "/dav/olga/none"] {
             let ask = || Ask::new(method, at);
             assert_eq!(world.ask(&ask()).await.status, 401, "{method} {at}");
             assert_eq!(world.ask(&world.basic("dina", ask())).await.status, 401, "{method} {at}");
             let reply = world.ask(&world.basic("olga", ask())).await;
             assert_eq!(reply.status, 405, "{method} {at}");
-            assert!(reply.header("allow").is_some_and(|allow| !allow.contains(method)), "{method} {at}");
+            let allow = reply.header("allow").unwrap();
+            assert!(allow.split(", ").all(|allowed| allowed != method), "{method} {at}: {allow}");
         }
         for at in ["/olga", "/olga/file"] {
             let reply = world.ask(&world.signer("olga").sign(Ask::new(method, at))).await;

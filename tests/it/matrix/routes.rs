@@ -46,6 +46,8 @@ use Needs::{Anybody, AnybodyWriting, Reading, Writing};
 const DELETE: &str = "<Delete><Object><Key>file</Key></Object></Delete>";
 const COMPLETE: &str = "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber>\
                         <ETag>{etag}</ETag></Part></CompleteMultipartUpload>";
+const PATCH: &str =
+    "<propertyupdate xmlns=\"DAV:\"><set><prop><mark xmlns=\"urn:x\">1</mark></prop></set></propertyupdate>";
 const ENABLED: &str = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
 
 /// The operations of S3. `CreateBucket` stands twice: a name that is free, and one that is taken.
@@ -114,7 +116,7 @@ pub(super) const S3: [Route; 32] = [
 ];
 
 /// WebDAV: every method at every kind of place.
-pub(super) const DAV: [Route; 58] = [
+pub(super) const DAV: [Route; 63] = [
     // The root of the host and the folder of buckets are the server's own.
     route("", ("OPTIONS", "/"), Anybody, 200),
     route("", ("PROPFIND", "/"), Anybody, 207),
@@ -122,6 +124,7 @@ pub(super) const DAV: [Route; 58] = [
     route("", ("GET", "/dav/"), Anybody, 200),
     route("", ("HEAD", "/dav/"), Anybody, 200),
     route("", ("PROPFIND", "/dav/"), Anybody, 207),
+    with(route("", ("PROPPATCH", "/dav/"), Anybody, 403), &[], PATCH),
     with(route("", ("PUT", "/dav/"), Anybody, 405), &[], "x"),
     route("", ("MKCOL", "/dav/"), Anybody, 405),
     route("", ("DELETE", "/dav/"), Anybody, 403),
@@ -132,6 +135,7 @@ pub(super) const DAV: [Route; 58] = [
     route("", ("GET", "/dav/olga/"), Reading, 200),
     route("", ("HEAD", "/dav/olga/"), Reading, 200),
     route("", ("PROPFIND", "/dav/olga/"), Reading, 207),
+    with(route("", ("PROPPATCH", "/dav/olga"), Writing, 207), &[], PATCH),
     with(route("", ("PUT", "/dav/olga"), Anybody, 405), &[], "x"),
     route("", ("MKCOL", "/dav/fresh"), AnybodyWriting, 201),
     route("", ("DELETE", "/dav/olga-empty"), Writing, 204),
@@ -144,6 +148,7 @@ pub(super) const DAV: [Route; 58] = [
     route("", ("GET", "/dav/olga/folder/"), Reading, 200),
     route("", ("HEAD", "/dav/olga/folder/"), Reading, 200),
     route("", ("PROPFIND", "/dav/olga/folder"), Reading, 207),
+    with(route("", ("PROPPATCH", "/dav/olga/folder"), Writing, 207), &[], PATCH),
     with(route("", ("PUT", "/dav/olga/folder"), Writing, 405), &[], "x"),
     route("", ("MKCOL", "/dav/olga/folder"), Writing, 405),
     route("", ("MKCOL", "/dav/olga/made"), Writing, 201),
@@ -160,6 +165,7 @@ pub(super) const DAV: [Route; 58] = [
     with(route("", ("GET", "/dav/olga/file"), Reading, 206), &[("range", "bytes=0-1")], ""),
     route("", ("HEAD", "/dav/olga/file"), Reading, 200),
     route("", ("PROPFIND", "/dav/olga/file"), Reading, 207),
+    with(route("", ("PROPPATCH", "/dav/olga/file"), Writing, 207), &[], PATCH),
     with(route("", ("PUT", "/dav/olga/file"), Writing, 204), &[], "changed"),
     with(route("", ("PUT", "/dav/olga/made"), Writing, 201), &[], "made"),
     with(route("", ("PUT", "/dav/olga/none/made"), Writing, 409), &[], "made"),
@@ -176,6 +182,7 @@ pub(super) const DAV: [Route; 58] = [
     route("", ("GET", "/dav/olga/none"), Reading, 404),
     route("", ("HEAD", "/dav/olga/none"), Reading, 404),
     route("", ("PROPFIND", "/dav/olga/none"), Reading, 404),
+    with(route("", ("PROPPATCH", "/dav/olga/none"), Writing, 404), &[], PATCH),
     route("", ("DELETE", "/dav/olga/none"), Writing, 404),
     with(route("", ("COPY", "/dav/olga/none"), Reading, 404), &[("destination", "/dav/olga/made")], ""),
 ];

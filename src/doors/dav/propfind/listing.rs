@@ -9,6 +9,7 @@ use futures::{Stream, stream};
 use super::{
     super::{
         call::Call,
+        multistatus,
         path::{Place, escape},
     },
     render::{self, Kind, Resource},
@@ -18,11 +19,13 @@ use crate::{
     domain::{
         Error, Holdall,
         caller::Caller,
-        nouns::{Bucket, ListBuckets, Member},
+        nouns::{Bucket, ListBuckets, Member, Prop},
     },
     model::{
-        address::{Address, shown_in_tree},
+        address::{Address, ItemPath, Spot, shown_in_tree},
         limits,
+        name::BucketName,
+        time::Timestamp,
     },
 };
 
@@ -65,8 +68,10 @@ impl Listing {
             Place::Home | Place::NoBucket { .. } => Source::Home,
             Place::Item(address) => Source::Folder(address.clone()),
         };
-        let mut out = render::begin();
-        render::response(&mut out, &own, &wanted);
+        let mut out = multistatus::begin();
+        let at = call.existing().ok().flatten();
+        let dead = dead(call.holdall(), &call.caller, (at, &own), &wanted).await?;
+        render::response(&mut out, &own, &dead, &wanted);
         let mut listing = Self {
             holdall: Arc::clone(call.holdall()),
             caller: call.caller.clone(),
@@ -99,11 +104,13 @@ impl Listing {
     async fn piece(&mut self) -> Result<Option<Bytes>, Error> {
         while !self.ended && self.out.len() < PIECE {
             if let Some(member) = self.members.next() {
-                render::response(&mut self.out, &member, &self.wanted);
+                let at = self.address_of(&member);
+                let dead = dead(&self.holdall, &self.caller, (at.as_ref(), &member), &self.wanted).await?;
+                render::response(&mut self.out, &member, &dead, &self.wanted);
             } else if self.after.is_some() {
                 self.turn_page().await?;
             } else {
-                self.out.push_str(render::END);
+                self.out.push_str(multistatus::END);
                 self.ended = true;
             }
         }
@@ -114,13 +121,13 @@ impl Listing {
     async fn turn_page(&mut self) -> Result<(), Error> {
         let after = self.after.take();
         let members = match &self.source {
-            Source::Host => vec![self.folder_named("dav", None)],
+            Source::Host => vec![self.folder_named("dav", None, false)],
             Source::Home => {
                 let limit = limits::LIST_PAGE;
                 let which = ListBuckets { prefix: String::new(), after, limit };
                 let buckets = self.holdall.list_buckets(&self.caller, which).await?;
                 self.after = buckets.last().filter(|_| buckets.len() >= limit).map(name_of);
-                let shown = |b: &Bucket| self.folder_named(b.name.as_str(), Some(b.created));
+                let shown = |b: &Bucket| self.folder_named(b.name.as_str(), Some(b.created), true);
                 buckets.iter().map(shown).collect()
             }
             Source::Folder(address) => {
@@ -133,24 +140,55 @@ impl Listing {
         Ok(())
     }
 
+    /// `None` for what is not in a bucket.
+    fn address_of(&self, member: &Resource) -> Option<Address> {
+        match &self.source {
+            Source::Host => None,
+            Source::Home => Some(Address::path(BucketName::parse(&member.name).ok()?, ItemPath::root())),
+            Source::Folder(Address { bucket, spot: Spot::Path(path) }) => {
+                let path = ItemPath::parse(&format!("{path}/{}", member.name)).ok()?;
+                Some(Address::path(bucket.clone(), path))
+            }
+            Source::Folder(_) => None,
+        }
+    }
+
     /// `None` for names that no path can have.
     fn member(&self, member: Member) -> Option<Resource> {
         match member {
             Member::Folder(folder) => {
                 let name = leaf(&folder.path);
-                shown_in_tree(name).then(|| self.folder_named(name, Some(folder.created)))
+                shown_in_tree(name).then(|| self.folder_named(name, Some(folder.created), folder.has_props))
             }
             Member::File(file) => {
                 let name = leaf(&file.key).to_owned();
                 let href = format!("{}{}", self.folder, escape(&name));
-                shown_in_tree(&name).then(|| Resource { href, name, kind: Kind::of_listed(file) })
+                let has_props = file.has_props;
+                shown_in_tree(&name).then(|| Resource { href, name, kind: Kind::of_listed(file), has_props })
             }
         }
     }
 
-    fn folder_named(&self, name: &str, created: Option<crate::model::time::Timestamp>) -> Resource {
+    fn folder_named(&self, name: &str, created: Option<Timestamp>, has_props: bool) -> Resource {
         let href = format!("{}{}/", self.folder, escape(name));
-        Resource { href, name: name.to_owned(), kind: Kind::Folder { created, quota: None } }
+        Resource { href, name: name.to_owned(), kind: Kind::Folder { created, quota: None }, has_props }
+    }
+}
+
+/// The dead properties of a resource, if they are asked for; none if it has gone meanwhile. Read
+/// one by one: together they may be larger than anything else of a page.
+pub(super) async fn dead(
+    holdall: &Holdall,
+    caller: &Caller,
+    (at, resource): (Option<&Address>, &Resource),
+    wanted: &Wanted,
+) -> Result<Vec<Prop>, Error> {
+    match at.filter(|_| resource.has_props && wanted.asks_dead()) {
+        None => Ok(Vec::new()),
+        Some(at) => match holdall.props(caller, at).await {
+            Err(Error::NotFound(..)) => Ok(Vec::new()),
+            found => found,
+        },
     }
 }
 

@@ -5,9 +5,7 @@ mod listing;
 mod render;
 mod wanted;
 
-use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
-use http_body_util::BodyExt;
 
 use self::{
     listing::Listing,
@@ -15,16 +13,16 @@ use self::{
     wanted::Wanted,
 };
 use super::{
-    call::{Call, bare, set},
+    call::{Call, bare, collect_xml, set},
     error::{Condition, Refusal},
     headers::{Depth, depth},
+    multistatus,
     path::Place,
     quota,
 };
 use crate::{
     domain::nouns::Item,
     doors::gate::body::{self, Body},
-    model::limits,
 };
 
 /// Answers PROPFIND.
@@ -33,7 +31,7 @@ use crate::{
 /// Any refusal, and any failure before the first page of members is read.
 pub(super) async fn answer(call: &Call<'_>, body: &mut Body) -> Result<Response<Body>, Refusal> {
     let depth = depth(call.headers())?;
-    let wanted = Wanted::read(&collect(body).await?).map_err(|bad| Refusal::bad_request(bad.0))?;
+    let wanted = Wanted::read(&collect_xml(body).await?).map_err(|bad| Refusal::bad_request(bad.0))?;
     let own = resource(call, &wanted).await?;
     let is_file = matches!(own.kind, Kind::File { .. });
     if depth == Depth::Infinity && !is_file {
@@ -51,40 +49,27 @@ pub(super) async fn answer(call: &Call<'_>, body: &mut Body) -> Result<Response<
         let listing = Listing::begin(call, own, wanted).await?;
         *response.body_mut() = body::from_stream(listing.into_stream());
     } else {
-        let mut out = render::begin();
-        render::response(&mut out, &own, &wanted);
-        out.push_str(render::END);
+        let mut out = multistatus::begin();
+        let at = call.existing()?;
+        let dead = listing::dead(call.holdall(), &call.caller, (at, &own), &wanted).await?;
+        render::response(&mut out, &own, &dead, &wanted);
+        out.push_str(multistatus::END);
         *response.body_mut() = body::full(out);
     }
     Ok(response)
 }
 
-/// The whole of a body that holds XML.
-async fn collect(body: &mut Body) -> Result<Bytes, Refusal> {
-    let mut bytes = Vec::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(frame) = frame else {
-            *body = body::empty();
-            return Err(Refusal::bad_request("the body ended before it was complete"));
-        };
-        let Ok(data) = frame.into_data() else { continue };
-        if bytes.len() + data.len() > limits::DAV_XML_BYTES {
-            let text = format!("the body is larger than {} bytes", limits::DAV_XML_BYTES);
-            return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, text));
-        }
-        bytes.extend_from_slice(&data);
-    }
-    Ok(bytes.into())
-}
-
 /// The resource asked for. Its `href` is the request's path, with a slash if it is a folder.
 async fn resource(call: &Call<'_>, wanted: &Wanted) -> Result<Resource, Refusal> {
     let mut href = call.place.href();
+    // What a single version does not tell is looked up.
+    let mut has_props = true;
     let kind = match call.existing()? {
         None => Kind::Folder { created: None, quota: home_quota(call, wanted).await },
         Some(address) => match call.holdall().stat(&call.caller, address, None).await? {
             Item::File(version) => Kind::of_version(version),
             Item::Folder(folder) => {
+                has_props = folder.has_props;
                 let quota = match wanted.asks_quota() {
                     true => quota::of_bucket(call, &address.bucket).await.ok(),
                     false => None,
@@ -96,7 +81,7 @@ async fn resource(call: &Call<'_>, wanted: &Wanted) -> Result<Resource, Refusal>
     if !matches!(kind, Kind::File { .. }) {
         href.push('/');
     }
-    Ok(Resource { href, name: call.place.name().to_owned(), kind })
+    Ok(Resource { href, name: call.place.name().to_owned(), kind, has_props })
 }
 
 async fn home_quota(call: &Call<'_>, wanted: &Wanted) -> Option<quota::Quota> {

@@ -6,21 +6,16 @@ use std::fmt::Write as _;
 use super::{
     super::{
         mime,
+        multistatus::empty,
         quota::Quota,
-        xml::{
-            read::Name,
-            write::{DECLARATION, escape_into},
-        },
+        xml::{element::Name, write::escape_into},
     },
     wanted::{Live, Wanted},
 };
 use crate::{
-    domain::nouns::{FileVersion, ListedFile},
+    domain::nouns::{FileVersion, ListedFile, Prop},
     model::{etag::Etag, time::Timestamp},
 };
-
-/// What ends a multistatus.
-pub(super) const END: &str = "</D:multistatus>\n";
 
 /// A file or folder with what its properties need.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -31,6 +26,8 @@ pub(super) struct Resource {
     pub(super) name: String,
     /// What it is.
     pub(super) kind: Kind,
+    /// Whether it may have dead properties.
+    pub(super) has_props: bool,
 }
 
 /// What a resource is.
@@ -82,18 +79,13 @@ impl Kind {
     }
 }
 
-/// What begins a multistatus.
-pub(super) fn begin() -> String {
-    format!(r#"{DECLARATION}<D:multistatus xmlns:D="DAV:">"#)
-}
-
-/// Appends one `response`.
-pub(super) fn response(out: &mut String, resource: &Resource, wanted: &Wanted) {
+/// Appends one `response`; `dead` has the resource's dead properties, if they were asked for.
+pub(super) fn response(out: &mut String, resource: &Resource, dead: &[Prop], wanted: &Wanted) {
     out.push_str("<D:response><D:href>");
     out.push_str(&resource.href);
     out.push_str("</D:href><D:propstat><D:prop>");
     let found = out.len();
-    let mut missing: Vec<Live> = Vec::new();
+    let mut missing: Vec<Name> = Vec::new();
     match wanted {
         Wanted::Names => {
             for live in Live::ALL.into_iter().chain(Live::QUOTAS) {
@@ -101,29 +93,35 @@ pub(super) fn response(out: &mut String, resource: &Resource, wanted: &Wanted) {
                     let _ = write!(out, "<D:{}/>", live.name());
                 }
             }
+            for prop in dead {
+                empty(out, &Name { space: prop.namespace.clone(), local: prop.name.clone() });
+            }
         }
         Wanted::All { include } => {
             for live in Live::ALL.iter().chain(include) {
                 value(out, resource, *live);
             }
+            out.extend(dead.iter().map(|prop| prop.xml.as_str()));
         }
-        Wanted::These { live, .. } => {
-            missing.extend(live.iter().filter(|live| !value(out, resource, **live)));
+        Wanted::These { live, others } => {
+            let lacks = live.iter().filter(|live| !value(out, resource, **live));
+            missing.extend(lacks.map(|live| live.qualified()));
+            for name in others {
+                match dead.iter().find(|prop| (&prop.namespace, &prop.name) == (&name.space, &name.local)) {
+                    Some(prop) => out.push_str(&prop.xml),
+                    None => missing.push(name.clone()),
+                }
+            }
         }
     }
-    let unknown: &[Name] = if let Wanted::These { unknown, .. } = wanted { unknown } else { &[] };
-    let none_missing = missing.is_empty() && unknown.is_empty();
-    if out.len() > found || none_missing {
+    if out.len() > found || missing.is_empty() {
         out.push_str("</D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat>");
-        if !none_missing {
+        if !missing.is_empty() {
             out.push_str("<D:propstat><D:prop>");
         }
     }
-    if !none_missing {
-        for live in missing {
-            let _ = write!(out, "<D:{}/>", live.name());
-        }
-        for name in unknown {
+    if !missing.is_empty() {
+        for name in &missing {
             empty(out, name);
         }
         out.push_str("</D:prop><D:status>HTTP/1.1 404 Not Found</D:status></D:propstat>");
@@ -177,22 +175,12 @@ fn text(out: &mut String, name: &str, value: &str) {
     let _ = write!(out, "</D:{name}>");
 }
 
-/// An empty element in whatever namespace the client named.
-fn empty(out: &mut String, name: &Name) {
-    if name.space == "DAV:" {
-        let _ = write!(out, "<D:{}/>", name.local);
-    } else if name.space.is_empty() {
-        let _ = write!(out, "<{}/>", name.local);
-    } else {
-        let _ = write!(out, "<N:{} xmlns:N=\"", name.local);
-        escape_into(out, &name.space);
-        out.push_str("\"/>");
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::super::multistatus::{END, begin},
+        *,
+    };
 
     fn file(content_type: Option<&str>) -> Resource {
         Resource {
@@ -205,23 +193,24 @@ mod tests {
                 created: Timestamp(0),
                 content_type: content_type.map(str::to_owned),
             },
+            has_props: false,
         }
     }
 
     fn folder(quota: Option<Quota>) -> Resource {
         let kind = Kind::Folder { created: Some(Timestamp(0)), quota };
-        Resource { href: "/dav/photos/".into(), name: "photos".into(), kind }
+        Resource { href: "/dav/photos/".into(), name: "photos".into(), kind, has_props: false }
     }
 
     fn shown(resource: &Resource, wanted: &Wanted) -> String {
         let mut out = String::new();
-        response(&mut out, resource, wanted);
+        response(&mut out, resource, &[], wanted);
         out
     }
 
-    fn these(live: &[Live], unknown: &[(&str, &str)]) -> Wanted {
+    fn these(live: &[Live], others: &[(&str, &str)]) -> Wanted {
         let name = |(space, local): &(&str, &str)| Name { space: (*space).into(), local: (*local).into() };
-        Wanted::These { live: live.to_vec(), unknown: unknown.iter().map(name).collect() }
+        Wanted::These { live: live.to_vec(), others: others.iter().map(name).collect() }
     }
 
     #[test]
@@ -274,6 +263,24 @@ mod tests {
     }
 
     #[test]
+    fn dead_properties_are_shown_as_they_were_asked_for() {
+        let xml = "<n:a xmlns:n=\"u\">1</n:a>".to_owned();
+        let dead = [Prop { namespace: "u".into(), name: "a".into(), xml: xml.clone() }];
+        let shown = |wanted: &Wanted| {
+            let mut out = String::new();
+            response(&mut out, &folder(None), &dead, wanted);
+            out
+        };
+        assert!(shown(&Wanted::All { include: vec![] }).contains(&xml));
+        let names = shown(&Wanted::Names);
+        assert!(names.contains("<N:a xmlns:N=\"u\"/>") && !names.contains(&xml));
+        let some = shown(&these(&[], &[("u", "a"), ("u", "b")]));
+        assert!(some.contains(&format!("<D:prop>{xml}</D:prop><D:status>HTTP/1.1 200 OK")));
+        assert!(some.contains("<N:b xmlns:N=\"u\"/></D:prop><D:status>HTTP/1.1 404"));
+        assert!(!shown(&these(&[Live::DisplayName], &[])).contains("<n:a"));
+    }
+
+    #[test]
     fn names_alone_have_no_values() {
         let out = shown(&file(None), &Wanted::Names);
         assert!(out.contains("<D:getetag/>") && !out.contains("quota") && !out.contains("image/jpeg"));
@@ -287,8 +294,8 @@ mod tests {
         {
             let mut odd = file(Some("a/\u{1}b"));
             odd.name = "\u{fffe}<]]>&".into();
-            response(&mut out, &odd, &wanted);
-            response(&mut out, &folder(None), &wanted);
+            response(&mut out, &odd, &[], &wanted);
+            response(&mut out, &folder(None), &[], &wanted);
         }
         out.push_str(END);
         let mut reader = quick_xml::NsReader::from_str(&out);

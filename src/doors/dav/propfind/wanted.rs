@@ -1,6 +1,9 @@
 //! What a PROPFIND asks for, read from its body.
 
-use super::super::xml::read::{BadXml, Element, Name, read};
+use super::super::xml::{
+    element::{Element, Name},
+    read::{BadXml, read},
+};
 use crate::model::limits;
 
 /// The live properties of this door.
@@ -63,6 +66,11 @@ impl Live {
         }
     }
 
+    /// The whole name.
+    pub(super) fn qualified(self) -> Name {
+        Name { space: "DAV:".to_owned(), local: self.name().to_owned() }
+    }
+
     fn of(name: &Name) -> Option<Self> {
         Self::ALL.into_iter().chain(Self::QUOTAS).find(|live| name.is_dav(live.name()))
     }
@@ -82,8 +90,8 @@ pub(super) enum Wanted {
     These {
         /// The ones this door has.
         live: Vec<Live>,
-        /// The others.
-        unknown: Vec<Name>,
+        /// The others: dead ones, if they are there at all.
+        others: Vec<Name>,
     },
 }
 
@@ -98,15 +106,23 @@ impl Wanted {
         if !root.name.is_dav("propfind") {
             return Err(BadXml("the body is no propfind element"));
         }
-        if let Some(prop) = root.dav("prop").filter(|prop| !prop.children.is_empty()) {
-            let (live, unknown) = names(prop)?;
-            return Ok(Self::These { live, unknown });
+        if let Some(prop) = root.dav("prop").filter(|prop| prop.children().next().is_some()) {
+            let (live, others) = names(prop)?;
+            return Ok(Self::These { live, others });
         }
         if root.dav("propname").is_some() {
             return Ok(Self::Names);
         }
         let include = root.dav("include").map(names).transpose()?.unwrap_or_default().0;
         Ok(Self::All { include: include.into_iter().filter(|live| !Live::ALL.contains(live)).collect() })
+    }
+
+    /// Whether dead properties are asked for: they are read one resource at a time.
+    pub(super) fn asks_dead(&self) -> bool {
+        match self {
+            Self::Names | Self::All { .. } => true,
+            Self::These { others, .. } => !others.is_empty(),
+        }
     }
 
     /// Whether a quota is asked for: it costs look-ups of its own.
@@ -122,11 +138,11 @@ impl Wanted {
 
 /// The properties an element names, each once.
 fn names(element: &Element) -> Result<(Vec<Live>, Vec<Name>), BadXml> {
-    if element.children.len() > limits::DAV_PROPS_ASKED {
+    if element.children().count() > limits::DAV_PROPS_ASKED {
         return Err(BadXml("too many properties are asked for"));
     }
     let (mut live, mut unknown) = (Vec::new(), Vec::new());
-    for child in &element.children {
+    for child in element.children() {
         match Live::of(&child.name) {
             Some(known) if !live.contains(&known) => live.push(known),
             None if !unknown.contains(&child.name) => unknown.push(child.name.clone()),
@@ -158,13 +174,13 @@ mod tests {
     }
 
     #[test]
-    fn names_are_sorted_into_known_and_unknown() {
+    fn names_are_sorted_into_known_and_others() {
         let body = r#"<D:propfind xmlns:D="DAV:" xmlns:o="http://owncloud.org/ns"><D:prop>
             <D:getetag/><o:getetag/><D:getetag/><D:quota-used-bytes/><o:getetag/><plain/></D:prop></D:propfind>"#;
         let wanted = Wanted::read(body.as_bytes()).unwrap();
         let name = |space: &str, local: &str| Name { space: space.into(), local: local.into() };
-        let unknown = vec![name("http://owncloud.org/ns", "getetag"), name("", "plain")];
-        assert_eq!(wanted, Wanted::These { live: vec![Live::Etag, Live::QuotaUsed], unknown });
+        let others = vec![name("http://owncloud.org/ns", "getetag"), name("", "plain")];
+        assert_eq!(wanted, Wanted::These { live: vec![Live::Etag, Live::QuotaUsed], others });
         assert!(wanted.asks_quota());
         let body = r#"<propfind xmlns="DAV:"><allprop/><include><quota-used-bytes/></include></propfind>"#;
         assert_eq!(Wanted::read(body.as_bytes()).unwrap(), Wanted::All { include: vec![Live::QuotaUsed] });

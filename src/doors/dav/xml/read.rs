@@ -1,50 +1,22 @@
-//! XML bodies as a small tree of names, within limits: no DTD, no entities of their own, bounded
-//! depth, elements, attributes and names. Texts are skipped; nothing read so far needs them.
+//! XML bodies as a small tree, within limits: no DTD, no entities of their own, bounded depth,
+//! elements, attributes and names.
 
 use quick_xml::{
-    NsReader,
-    events::{BytesRef, BytesStart, Event},
-    name::ResolveResult,
+    NsReader, XmlVersion,
+    events::{BytesRef, BytesStart, Event, attributes::Attribute as Raw},
+    name::{LocalName, Prefix, ResolveResult},
 };
 
-use super::{decode::decode, write::holds};
+use super::{
+    decode::decode,
+    element::{Attribute, Content, Element, Name, XML},
+    write::holds,
+};
 use crate::model::limits;
 
 /// Why a body is not taken; a sentence for the client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct BadXml(pub(crate) &'static str);
-
-/// An element's name. The local part is an XML name, so it can be written back as it is.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Name {
-    /// The namespace; empty for none.
-    pub(crate) space: String,
-    /// The name in it.
-    pub(crate) local: String,
-}
-
-impl Name {
-    /// Whether it is this name of the namespace `DAV:`.
-    pub(crate) fn is_dav(&self, local: &str) -> bool {
-        self.space == "DAV:" && self.local == local
-    }
-}
-
-/// An element with the elements in it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Element {
-    /// Its name.
-    pub(crate) name: Name,
-    /// Its children, in order.
-    pub(crate) children: Vec<Element>,
-}
-
-impl Element {
-    /// The first child with this name of the namespace `DAV:`.
-    pub(crate) fn dav(&self, local: &str) -> Option<&Self> {
-        self.children.iter().find(|child| child.name.is_dav(local))
-    }
-}
 
 /// Reads a whole body; `None` if there is nothing in it but white space.
 ///
@@ -57,6 +29,9 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Option<Element>, BadXml> {
     }
     Tree::default().read(&text).map(Some)
 }
+
+/// The namespace of namespace declarations.
+const XMLNS: &str = "http://www.w3.org/2000/xmlns/";
 
 const MALFORMED: BadXml = BadXml("the body is not well-formed XML");
 
@@ -89,15 +64,17 @@ impl Tree {
                     self.close(element)?;
                 }
                 Event::DocType(_) => return Err(BadXml("a document type is not accepted")),
-                Event::GeneralRef(entity) => self.known(entity)?,
+                Event::GeneralRef(entity) => self.text(known(entity)?.encode_utf8(&mut [0; 4]))?,
                 Event::Text(text) => {
-                    let blank = text.iter().all(u8::is_ascii_whitespace);
-                    if self.open.is_empty() && !blank {
+                    let text = text.xml10_content().map_err(|_| MALFORMED)?;
+                    if !self.open.is_empty() {
+                        self.text(&text)?;
+                    } else if !text.bytes().all(|byte| byte.is_ascii_whitespace()) {
                         return Err(MALFORMED);
                     }
                 }
-                Event::CData(_) if self.open.is_empty() => return Err(MALFORMED),
-                Event::CData(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
+                Event::CData(text) => self.text(&text.xml10_content().map_err(|_| MALFORMED)?)?,
+                Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
                 Event::Eof => break,
             }
         }
@@ -105,49 +82,102 @@ impl Tree {
     }
 
     fn element(&mut self, reader: &NsReader<&[u8]>, start: &BytesStart<'_>) -> Result<Element, BadXml> {
-        self.elements += 1;
-        if self.elements > limits::DAV_XML_ELEMENTS {
-            return Err(BadXml("the body has too many elements"));
-        }
         // Counted before they are compared with each other, which is quadratic.
-        if start.attributes().with_checks(false).count() > limits::XML_ATTRIBUTES {
+        let count = start.attributes().with_checks(false).count();
+        if count > limits::XML_ATTRIBUTES {
             return Err(BadXml("an element of the body has too many attributes"));
         }
-        for attribute in start.attributes() {
-            let attribute = attribute.map_err(|_| MALFORMED)?;
-            // Namespaces in XML 1.0 cannot take a prefix back.
-            if attribute.key.as_ref().starts_with(b"xmlns:") && attribute.value.is_empty() {
-                return Err(BadXml("a namespace prefix of the body is bound to nothing"));
+        self.elements += 1 + count;
+        if self.elements > limits::DAV_XML_ELEMENTS {
+            return Err(BadXml("the body has too many elements and attributes"));
+        }
+        let mut attributes = Vec::new();
+        for raw in start.attributes() {
+            let Some(attribute) = attribute(reader, &raw.map_err(|_| MALFORMED)?)? else { continue };
+            if attributes.iter().any(|other: &Attribute| other.name == attribute.name) {
+                return Err(MALFORMED);
             }
+            attributes.push(attribute);
         }
         let (space, local) = reader.resolver().resolve_element(start.name());
-        let space = match space {
-            ResolveResult::Bound(space) => String::from_utf8_lossy(space.as_ref()).into_owned(),
-            ResolveResult::Unbound => String::new(),
-            ResolveResult::Unknown(_) => return Err(BadXml("a namespace prefix of the body is unknown")),
-        };
-        let local = String::from_utf8_lossy(local.as_ref()).into_owned();
-        let too_long = space.len().max(local.len()) > limits::DAV_XML_NAME_BYTES;
-        if too_long || !is_name(&local) || !space.chars().all(holds) || space.contains('&') {
-            return Err(BadXml("an element of the body has a name that is not accepted"));
-        }
-        Ok(Element { name: Name { space, local }, children: Vec::new() })
+        let (name, prefix) = name(space, local, start.name().prefix())?;
+        Ok(Element { name, prefix, attributes, content: Vec::new() })
     }
 
     fn close(&mut self, element: Element) -> Result<(), BadXml> {
         match self.open.last_mut() {
-            Some(parent) => parent.children.push(element),
+            Some(parent) => parent.content.push(Content::Element(element)),
             None if self.root.is_none() => self.root = Some(element),
             None => return Err(MALFORMED),
         }
         Ok(())
     }
 
-    /// Only characters and the five entities XML itself has.
-    fn known(&self, entity: &BytesRef<'_>) -> Result<(), BadXml> {
-        let predefined = matches!(&**entity, b"amp" | b"lt" | b"gt" | b"quot" | b"apos");
-        let character = entity.is_char_ref() && entity.resolve_char_ref().is_ok();
-        if !self.open.is_empty() && (predefined || character) { Ok(()) } else { Err(MALFORMED) }
+    /// Characters in an element; one text for those that follow each other.
+    fn text(&mut self, text: &str) -> Result<(), BadXml> {
+        let parent = self.open.last_mut().ok_or(MALFORMED)?;
+        if !text.chars().all(holds) {
+            return Err(MALFORMED);
+        }
+        match parent.content.last_mut() {
+            Some(Content::Text(before)) => before.push_str(text),
+            Some(Content::Element(_)) | None => parent.content.push(Content::Text(text.to_owned())),
+        }
+        Ok(())
+    }
+}
+
+/// One attribute; `None` if it binds a namespace.
+fn attribute(reader: &NsReader<&[u8]>, raw: &Raw<'_>) -> Result<Option<Attribute>, BadXml> {
+    if raw.key.as_namespace_binding().is_some() {
+        // Namespaces in XML 1.0 cannot take a prefix back.
+        if raw.key.prefix().is_some() && raw.value.is_empty() {
+            return Err(BadXml("a namespace prefix of the body is bound to nothing"));
+        }
+        return Ok(None);
+    }
+    let (space, local) = reader.resolver().resolve_attribute(raw.key);
+    let (name, prefix) = name(space, local, raw.key.prefix())?;
+    let value = raw.normalized_value(XmlVersion::Implicit1_0).map_err(|_| MALFORMED)?;
+    if !value.chars().all(holds) {
+        return Err(MALFORMED);
+    }
+    Ok(Some(Attribute { name, prefix, value: value.into_owned() }))
+}
+
+/// A name and its prefix, both such that they can be written as they are.
+fn name(
+    space: ResolveResult<'_>,
+    local: LocalName<'_>,
+    prefix: Option<Prefix<'_>>,
+) -> Result<(Name, String), BadXml> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let space = match space {
+        ResolveResult::Bound(space) => text(space.as_ref()),
+        ResolveResult::Unbound => String::new(),
+        ResolveResult::Unknown(_) => return Err(BadXml("a namespace prefix of the body is unknown")),
+    };
+    let local = text(local.as_ref());
+    let prefix = prefix.map(|prefix| text(prefix.as_ref())).unwrap_or_default();
+    let too_long = space.len().max(local.len()).max(prefix.len()) > limits::DAV_XML_NAME_BYTES;
+    let names = is_name(&local) && (prefix.is_empty() || is_name(&prefix));
+    // What XML keeps for itself: other readers would refuse a document with it.
+    let reserved = prefix == "xmlns" || space == XMLNS || (space == XML) != (prefix == "xml");
+    if too_long || !names || reserved || !space.chars().all(holds) || space.contains('&') {
+        return Err(BadXml("a name in the body is not accepted"));
+    }
+    Ok((Name { space, local }, prefix))
+}
+
+/// The character of a reference: by number, or one of the five entities XML itself has.
+fn known(entity: &BytesRef<'_>) -> Result<char, BadXml> {
+    match &**entity {
+        b"amp" => Ok('&'),
+        b"lt" => Ok('<'),
+        b"gt" => Ok('>'),
+        b"quot" => Ok('"'),
+        b"apos" => Ok('\''),
+        _ => entity.resolve_char_ref().ok().flatten().ok_or(MALFORMED),
     }
 }
 
@@ -180,7 +210,7 @@ mod tests {
             assert!(root.dav("prop").is_some(), "{text}");
         }
         let none = read(b"<a xmlns=\"DAV:\"><b xmlns=\"\"/></a>").unwrap().unwrap();
-        assert_eq!(none.children.first().unwrap().name.space, "");
+        assert_eq!(none.children().next().unwrap().name.space, "");
         assert_eq!(read(b" \r\n").unwrap(), None);
     }
 
@@ -208,6 +238,14 @@ mod tests {
             "<a>&unknown;</a>",
             "<a>&#0;</a>",
             "<a>&#xD800;</a>",
+            "<a>&#1;</a>",
+            "<a>\u{1}</a>",
+            "<a b=\"&#1;\"/>",
+            "<a b=\"&unknown;\"/>",
+            "<a p:b=\"\"/>",
+            "<a xmlns:p=\"u\" xmlns:q=\"u\" p:b=\"\" q:b=\"\"/>",
+            "<xmlns:a/>",
+            "<a xmlns=\"http://www.w3.org/XML/1998/namespace\"/>",
             "<1a/>",
             "<a\"b/>",
             "<a&b/>",
@@ -251,7 +289,9 @@ mod tests {
     #[test]
     fn elements_and_names_are_bounded() {
         let many = format!("<a>{}</a>", "<b/>".repeat(5000));
-        assert_eq!(bad(&many), "the body has too many elements");
+        assert_eq!(bad(&many), "the body has too many elements and attributes");
+        let many = format!("<a>{}</a>", "<b x=\"\"/>".repeat(2500));
+        assert_eq!(bad(&many), "the body has too many elements and attributes");
         assert!(read(format!("<{}/>", "x".repeat(1025)).as_bytes()).is_err());
     }
 }
