@@ -1,22 +1,17 @@
 //! The same directory again: by the next server, by a second one at the same time, and by the
 //! check beside a server.
 
-use std::{
-    path::Path,
-    process::{Child, Command, Output, Stdio},
-    time::{Duration, Instant},
-};
-
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use holdall::{
     domain::{caller::Caller, nouns::NewAccount},
     model::{name::AccountName, secret::Secret},
 };
 
-use crate::common::{TestServer, wire::Raw};
-
-/// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::common::{
+    TestServer,
+    process::{run, serve},
+    wire::Raw,
+};
 
 async fn send(server: &TestServer, method: &str, body: &str) -> (u16, String) {
     let basic = STANDARD.encode("ann:correct horse");
@@ -47,37 +42,6 @@ async fn what_was_written_is_there_when_the_server_starts_again() {
     assert_eq!(send(&server, "GET", "").await, (200, "dear ann".to_owned()));
     let report = server.holdall.check(&Caller::Operator).await.unwrap();
     assert!(report.is_clean(), "{report:?}");
-}
-
-fn holdall(data: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_holdall"));
-    command.args(arguments).arg("--data").arg(data).current_dir(data.parent().unwrap()).env_clear();
-    command
-}
-
-fn run(data: &Path, arguments: &[&str]) -> Output {
-    holdall(data, arguments).output().unwrap()
-}
-
-/// A server in a process of its own, killed when it is dropped.
-struct Served(Child);
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-fn serve(data: &Path) -> Served {
-    let mut command = holdall(data, &["serve", "--listen", "127.0.0.1:0"]);
-    let served = Served(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-    let since = Instant::now();
-    while !data.join("admin.sock").exists() {
-        assert!(since.elapsed() < PATIENCE, "the server starts");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    served
 }
 
 #[test]

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "not every test needs every part")]
 
 pub(crate) mod ask;
+pub(crate) mod process;
 pub(crate) mod wire;
 pub(crate) mod world;
 

@@ -1,0 +1,43 @@
+//! The `holdall` command as a process of its own.
+
+use std::{
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn holdall(data: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_holdall"));
+    command.args(arguments).arg("--data").arg(data).current_dir(data.parent().unwrap()).env_clear();
+    command
+}
+
+/// Runs a command on a data directory.
+pub(crate) fn run(data: &Path, arguments: &[&str]) -> Output {
+    holdall(data, arguments).output().unwrap()
+}
+
+/// A server in a process of its own, killed when it is dropped.
+pub(crate) struct Served(Child);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+/// Starts a server on a data directory, at a free port.
+pub(crate) fn serve(data: &Path) -> Served {
+    let mut command = holdall(data, &["serve", "--listen", "127.0.0.1:0"]);
+    let served = Served(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    let since = Instant::now();
+    while !data.join("admin.sock").exists() {
+        assert!(since.elapsed() < PATIENCE, "the server starts");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    served
+}
