@@ -198,8 +198,8 @@ pub(super) enum BucketCommand {
         /// Days that replaced and deleted files are kept for people; 0 for not at all.
         #[arg(long, value_name = "DAYS")]
         history: Option<u32>,
-        /// Bytes it may hold, or `none`.
-        #[arg(long, value_name = "BYTES")]
+        /// How much it may hold, such as 500MB, 1.5GiB or a number of bytes, or `none`.
+        #[arg(long, value_name = "SIZE")]
         quota: Option<String>,
     },
 }

@@ -3,7 +3,10 @@
 use http::Method;
 
 use super::{Context, arguments::BucketCommand, escaped, failure::Failure, reach::Reach};
-use crate::doors::api::types::{Bucket, BucketChange, Buckets, NewBucket, VersioningChange};
+use crate::{
+    doors::api::types::{Bucket, BucketChange, Buckets, NewBucket, VersioningChange},
+    model::size::{self, EXAMPLES},
+};
 
 pub(super) async fn run(context: &Context, command: BucketCommand) -> Result<(), Failure> {
     let reach = Reach::find(&context.settings).await?;
@@ -63,6 +66,20 @@ fn limit(text: &str) -> Result<Option<u64>, Failure> {
         return Ok(None);
     }
     let bytes =
-        text.parse().map_err(|_| Failure::Usage(format!("--quota {text}: a number of bytes, or none")))?;
+        size::parse(text).ok_or_else(|| Failure::Usage(format!("--quota {text}: {EXAMPLES}, or none")))?;
     Ok(Some(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quota_is_a_size_or_none() {
+        assert_eq!(limit("1 GiB").unwrap(), Some(1 << 30));
+        assert_eq!(limit("none").unwrap(), None);
+        assert!(
+            matches!(limit("much"), Err(Failure::Usage(text)) if text.starts_with("--quota much: a size"))
+        );
+    }
 }

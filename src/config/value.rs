@@ -3,6 +3,8 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use crate::model::size;
+
 /// What a setting may be.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
@@ -52,7 +54,7 @@ impl Kind {
                 text.parse().ok().filter(|n| (least..=most).contains(n)).map(Value::Number)
             }
             Self::Size { auto: true } if text == "auto" => Some(Value::Unset),
-            Self::Size { .. } => bytes(text).map(Value::Number),
+            Self::Size { .. } => size::parse(text).map(Value::Number),
             Self::Duration => duration(text).map(Value::Duration),
             Self::Address => text.parse().ok().map(Value::Address),
             Self::List => Some(Value::List(list(text))),
@@ -68,7 +70,7 @@ impl Kind {
             Self::Flag => "true or false".into(),
             Self::Number { least, most } => format!("a whole number from {least} to {most}"),
             Self::Size { auto } => {
-                format!("a number of bytes such as 64 MiB{}", if auto { ", or auto" } else { "" })
+                format!("{}{}", size::EXAMPLES, if auto { ", or auto" } else { "" })
             }
             Self::Duration => "a time such as 30s, 15m or 24h".into(),
             Self::Address => {
@@ -89,20 +91,6 @@ fn quantity(text: &str) -> Option<(u64, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     Some((number.parse().ok()?, unit.trim()))
-}
-
-/// Bytes: a whole number, and `B`, `KiB`, `MiB`, `GiB` or `TiB` if it is not bytes.
-fn bytes(text: &str) -> Option<u64> {
-    let (number, unit) = quantity(text)?;
-    let shift = match unit {
-        "" | "B" => 0,
-        "KiB" => 10,
-        "MiB" => 20,
-        "GiB" => 30,
-        "TiB" => 40,
-        _ => return None,
-    };
-    number.checked_mul(1 << shift)
 }
 
 /// A time above zero: a whole number of `ms`, `s`, `m`, `h` or `d`.
@@ -127,7 +115,7 @@ mod tests {
     fn sizes_and_times_have_units() {
         let size = Kind::Size { auto: false };
         assert_eq!(size.read("64 MiB"), Ok(Value::Number(64 << 20)));
-        assert_eq!(size.read("1024"), Ok(Value::Number(1024)));
+        assert_eq!(size.read("64MB"), Ok(Value::Number(64_000_000)));
         assert!(size.read("auto").is_err());
         assert_eq!(Kind::Size { auto: true }.read("auto"), Ok(Value::Unset));
         assert_eq!(Kind::Duration.read("24h"), Ok(Value::Duration(Duration::from_secs(86_400))));

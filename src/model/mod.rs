@@ -15,4 +15,5 @@ pub mod limits;
 pub mod name;
 pub mod range;
 pub mod secret;
+pub mod size;
 pub mod time;
