@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 /// One store, every door: your files once, over WebDAV and S3.
 #[derive(Parser, Debug)]
-#[command(name = "holdall", disable_version_flag = true)]
+#[command(name = "holdall", version)]
 pub(super) struct Arguments {
     /// The data directory [default: ./holdall-data].
     #[arg(long, global = true, value_name = "DIR")]
