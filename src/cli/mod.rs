@@ -36,21 +36,30 @@ struct Context {
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // Nothing is left to tell if even this cannot be written.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
-        }
+        Err(error) => return misread(&error),
     };
+    let json = arguments.json;
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            if let Some(message) = failure.message() {
-                eprintln!("holdall: {message}");
-            }
+            failure.tell(json);
             ExitCode::from(failure.code())
         }
     }
+}
+
+/// A command line that is none, or asks for help or the version.
+fn misread(error: &clap::Error) -> ExitCode {
+    // It was not understood, so the word itself must do.
+    if error.use_stderr() && std::env::args_os().any(|word| word == "--json") {
+        let text = error.to_string();
+        let failure = Failure::Usage(text.strip_prefix("error: ").unwrap_or(&text).trim_end().to_owned());
+        failure.tell(true);
+        return ExitCode::from(failure.code());
+    }
+    // Nothing is left to tell if even this cannot be written.
+    let _ = error.print();
+    ExitCode::from(if error.use_stderr() { 2 } else { 0 })
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
@@ -96,7 +105,7 @@ async fn command(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Bucket(command) => bucket::run(context, command).await,
         Command::Check => check::run(context).await,
         Command::Doctor(doctor) => doctor::run(context, &doctor).await,
-        Command::MountHelp(help) => hints::run(context, &help),
+        Command::MountHelp(help) => hints::run(context, &help).await,
         Command::Config(ConfigCommand::Show) => show_config(context),
         Command::Version => Ok(()),
     }

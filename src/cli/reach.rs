@@ -99,8 +99,10 @@ fn understand<T: DeserializeOwned>(answer: &Response<Bytes>) -> Result<T, Failur
         let read = serde_json::from_slice(bytes);
         return read.map_err(|error| Failure::Refused(format!("the answer is not understood: {error}")));
     }
-    let problem = serde_json::from_slice::<Problem>(bytes).map(|problem| problem.detail);
-    Err(Failure::Refused(problem.unwrap_or_else(|_| format!("the server answered {status}"))))
+    Err(match serde_json::from_slice::<Problem>(bytes) {
+        Ok(problem) => Failure::Problem(Box::new(problem)),
+        Err(_) => Failure::Refused(format!("the server answered {status}")),
+    })
 }
 
 /// Sends one request over the socket.

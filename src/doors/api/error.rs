@@ -26,7 +26,7 @@ impl IntoResponse for Problem {
         let document = types::Problem {
             kind: "about:blank".into(),
             title: self.status.canonical_reason().unwrap_or_default().into(),
-            status: self.status.as_u16(),
+            status: Some(self.status.as_u16()),
             code: self.code.into(),
             detail: self.detail,
         };

@@ -9,7 +9,8 @@ use crate::{
     model::secret::Secret,
 };
 
-/// A problem document (RFC 9457) with a stable code.
+/// A problem document (RFC 9457) with a stable code. The command line prints its own errors in the
+/// same shape.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Problem {
     /// Always `about:blank`: the code tells more.
@@ -17,8 +18,9 @@ pub struct Problem {
     pub kind: String,
     /// The status in words.
     pub title: String,
-    /// The HTTP status.
-    pub status: u16,
+    /// The HTTP status; none if the error is not an answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
     /// For programs; never changes its meaning.
     pub code: String,
     /// For people.
