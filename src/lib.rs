@@ -35,15 +35,15 @@
 //! | | What always holds | Shown by |
 //! |---|---|---|
 //! | 1 | No door type below the doors; each heavy library in one room | `tests/it/layering` |
-//! | 2 | Every verb takes a caller and decides; the verdict is the same through every door | `tests/it/matrix` |
-//! | 3 | One transaction makes a verb visible, its preconditions and journal row in it | `domain::tests` |
+//! | 2 | Every verb takes a caller and decides; the verdict is the same through every door | `tests/it/matrix`: `every_method_of_webdav_lets_through_whom_it_must`, `every_operation_of_s3_lets_through_whom_it_must`, `both_doors_give_the_same_verdict` |
+//! | 3 | One transaction makes a verb visible, its preconditions and journal row in it | `domain::tests`: `end::of_many_writers_that_ask_for_a_free_name_one_wins`, `crash::what_was_acknowledged_is_seen_in_every_crash_image` |
 //! | 4 | The answer to a write, and a refusal, follows the sync of its group | `store::tests`: every sync left out is noticed |
 //! | 5 | Nothing half-written is visible; what was declared is verified before the commit | `tests/it/badinput` |
 //! | 6 | Bytes read are bytes written, or an error | `store::blobs::tests`, `store::segments::tests` |
 //! | 7 | Bytes are freed only by the collector; until it exists, nothing frees any | `store::blobs::verify` |
 //! | 8 | A path is parsed once, into a type; conditions once, and only the commit decides | `model::address`, `model::condition` |
 //! | 9 | Errors keep their kind until a door; each door maps every kind | `tests/it/errors` |
-//! | 10 | Memory holds nothing a restart may lose; no static state | `tests/it/layering`, `conformance/kill` |
+//! | 10 | Memory holds nothing a restart may lose; no static state | `tests/it/restart`: `what_was_written_is_there_when_the_server_starts_again`; `tests/it/layering`: `every_file_imports_only_what_its_room_may` (nor holds a `static` with state); `conformance/kill` |
 //! | 11 | A failed sync ends acknowledgements and is never retried | `store::meta::tests::failure` |
 //! | 12 | Nothing a client asks for is silently dropped | `doors::s3::allow`, `tests/it/badinput` |
 
