@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     domain::Holdall,
     doors::{
-        api::ApiDoor,
+        api::{ApiDoor, Listening, types::Listens},
         dav::{DavDoor, DavOptions},
         gate::{Door, Doors, Front, Hosts, Limits, Origins, Serves, Setup, TlsError, acceptor, socket},
         s3::{S3Door, S3Options},
@@ -102,9 +102,8 @@ pub enum ServeError {
 }
 
 /// The doors of this crate.
-#[must_use]
-pub fn doors(config: &ServerConfig, holdall: &Arc<Holdall>) -> Doors {
-    let api = ApiDoor::new(Arc::clone(holdall));
+fn doors(config: &ServerConfig, holdall: &Arc<Holdall>, listening: Listening) -> Doors {
+    let api = ApiDoor::in_server(Arc::clone(holdall), listening);
     let api = Door::new(move |request, context| {
         let api = api.clone();
         async move { api.handle(request, context).await }
@@ -152,8 +151,14 @@ impl Server {
     /// # Errors
     /// If one of the listeners cannot be had; none is left open then.
     pub async fn start(config: ServerConfig, holdall: Arc<Holdall>) -> Result<Self, ServeError> {
-        let doors = doors(&config, &holdall);
-        Self::start_with(config, holdall, doors).await
+        let listening = Listening::default();
+        let doors = doors(&config, &holdall, Arc::clone(&listening));
+        let encrypted: Vec<bool> = config.listeners.iter().map(|listener| listener.tls.is_some()).collect();
+        let server = Self::start_with(config, holdall, doors).await?;
+        let listens = server.addresses.iter().zip(encrypted);
+        // It is new: nobody has filled it.
+        let _ = listening.set(listens.map(|(address, tls)| Listens { address: *address, tls }).collect());
+        Ok(server)
     }
 
     /// The same with other doors.

@@ -1,20 +1,24 @@
 //! `holdall doctor`: one line for each thing that must be right, and what to do where it is not.
 
-use std::{net::SocketAddr, os::unix::fs::MetadataExt as _, time::Duration};
+use std::{net::SocketAddr, os::unix::fs::MetadataExt as _};
 
 use http::Method;
 use serde::Serialize;
 use tokio::{net::TcpStream, time::timeout};
 
-use super::{Context, arguments::Doctor, bucket, failure::Failure, reach::Reach, reach::must_be_ours};
+use super::{
+    Context,
+    arguments::Doctor,
+    bucket,
+    failure::Failure,
+    reach::{self, PATIENCE, Reach, must_be_ours},
+};
 use crate::{
     config::Settings,
-    doors::{api::types::Version, gate},
+    doors::{api::types::Listens, gate},
     outside::clock::{Clock as _, SystemClock},
 };
 
-/// How long the server may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// 2026-01-01: a clock before it has never been set.
 const PLAUSIBLE_MS: i64 = 1_767_225_600_000;
 
@@ -42,15 +46,15 @@ fn finding(state: State, what: &'static str, found: impl Into<String>) -> Findin
 pub(super) async fn run(context: &Context, doctor: &Doctor) -> Result<(), Failure> {
     let settings = &context.settings;
     if doctor.healthy {
-        let server = server(settings).await;
+        let (server, _) = server(settings).await;
         let fine = server.state == State::Ok;
         context.printer.members(&server)?;
         return if fine { Ok(()) } else { Err(Failure::Said(1)) };
     }
-    let server = server(settings).await;
+    let (server, at) = server(settings).await;
     let running = server.state == State::Ok;
     let mut findings =
-        vec![data(settings), space(settings), server, port(settings, running).await, tls(settings), clock()];
+        vec![data(settings), space(settings), server, port(&at, running).await, tls(settings, &at), clock()];
     findings.extend(twins(settings).await);
     let failed = findings.iter().any(|finding| finding.state == State::Fail);
     context.printer.many(&findings, &["state", "what", "found"])?;
@@ -87,30 +91,32 @@ fn space(settings: &Settings) -> Finding {
     }
 }
 
-/// Whether the server answers on its socket and listens at its address.
-async fn server(settings: &Settings) -> Finding {
-    let asked = timeout(PATIENCE, async {
-        let reach = Reach::socket(settings).await?;
-        reach.ask::<Version>(Method::GET, "/api/v1/version").await
-    });
-    match asked.await {
-        Ok(Ok(answer)) if listens(settings.listen).await => {
-            let own = env!("CARGO_PKG_VERSION");
-            if answer.version == own {
-                finding(State::Ok, "server", format!("version {own} answers at {}", settings.listen))
-            } else {
-                let text = format!("version {} runs, this is {own}; restart the server", answer.version);
-                finding(State::Warn, "server", text)
-            }
+/// Whether the server answers on its socket and listens where it says; and where that is, or
+/// would be.
+async fn server(settings: &Settings) -> (Finding, Listens) {
+    let server = match timeout(PATIENCE, reach::version(settings)).await {
+        Ok(Ok(server)) => server,
+        Ok(Err(_)) => {
+            let text = "does not run; start it with `holdall serve`";
+            return (finding(State::Warn, "server", text), reach::configured(settings));
         }
-        Ok(Ok(_)) => finding(
-            State::Fail,
-            "server",
-            format!("runs, and does not listen at {}; restart it with these settings", settings.listen),
-        ),
-        Ok(Err(_)) => finding(State::Warn, "server", "does not run; start it with `holdall serve`"),
-        Err(_) => finding(State::Fail, "server", "does not answer; look at its log and restart it"),
-    }
+        Err(_) => {
+            let text = "does not answer; look at its log and restart it";
+            return (finding(State::Fail, "server", text), reach::configured(settings));
+        }
+    };
+    let (own, runs) = (env!("CARGO_PKG_VERSION"), server.version.clone());
+    let at = reach::first(server, settings);
+    let shown = format!("{}://{}", if at.tls { "https" } else { "http" }, at.address);
+    let found = if !listens(at.address).await {
+        let text = format!("runs, and does not answer at {shown}; look at its log and restart it");
+        finding(State::Fail, "server", text)
+    } else if runs == own {
+        finding(State::Ok, "server", format!("version {own} answers at {shown}"))
+    } else {
+        finding(State::Warn, "server", format!("version {runs} runs, this is {own}; restart the server"))
+    };
+    (found, at)
 }
 
 async fn listens(address: SocketAddr) -> bool {
@@ -125,8 +131,8 @@ async fn listens(address: SocketAddr) -> bool {
     matches!(timeout(PATIENCE, TcpStream::connect(address)).await, Ok(Ok(_)))
 }
 
-async fn port(settings: &Settings, running: bool) -> Finding {
-    let address = settings.listen;
+async fn port(at: &Listens, running: bool) -> Finding {
+    let address = at.address;
     if running {
         return finding(State::Ok, "port", format!("{address} is the server's"));
     }
@@ -140,14 +146,14 @@ async fn port(settings: &Settings, running: bool) -> Finding {
     }
 }
 
-fn tls(settings: &Settings) -> Finding {
+fn tls(settings: &Settings, at: &Listens) -> Finding {
     match &settings.tls {
         Some((cert, key)) => match gate::acceptor(cert, key) {
             Ok(_) => finding(State::Ok, "tls", format!("{} and its key are good", cert.display())),
             Err(error) => finding(State::Fail, "tls", format!("{error}; correct tls.cert and tls.key")),
         },
         None if settings.behind_proxy => finding(State::Ok, "tls", "a proxy in front ends it"),
-        None if settings.listen.ip().is_loopback() => {
+        None if at.address.ip().is_loopback() => {
             finding(State::Ok, "tls", "is not needed: only this machine is listened to")
         }
         None => finding(

@@ -1,12 +1,18 @@
 //! The exact lines to mount the files and to reach them with S3 clients: after the first start,
 //! and `holdall mount-help`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use serde_json::json;
+use tokio::time::timeout;
 
-use super::{Context, arguments::MountHelp, failure::Failure};
-use crate::{config::Settings, domain::Welcome, model::secret::Secret};
+use super::{
+    Context,
+    arguments::MountHelp,
+    failure::Failure,
+    reach::{self, PATIENCE},
+};
+use crate::{config::Settings, domain::Welcome, doors::api::types::Listens, model::secret::Secret};
 
 /// Where the server is, as a client on this machine sees it.
 #[derive(Debug)]
@@ -22,15 +28,16 @@ pub(super) struct Site {
 }
 
 impl Site {
-    /// The site of a server with these settings.
-    pub(super) fn of(settings: &Settings, address: SocketAddr, user: &str) -> Self {
+    /// The site of a server that listens there.
+    pub(super) fn of(settings: &Settings, at: &Listens, user: &str) -> Self {
+        let address = at.address;
         let ip = match address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => "127.0.0.1".to_owned(),
             IpAddr::V6(ip) if ip.is_unspecified() => "[::1]".to_owned(),
             IpAddr::V4(ip) => ip.to_string(),
             IpAddr::V6(ip) => format!("[{ip}]"),
         };
-        let scheme = if settings.tls.is_some() { "https" } else { "http" };
+        let scheme = if at.tls { "https" } else { "http" };
         Self {
             scheme: scheme.to_owned(),
             host: format!("{ip}:{}", address.port()),
@@ -77,9 +84,9 @@ struct Hint {
 }
 
 /// `holdall mount-help`.
-pub(super) fn run(context: &Context, help: &MountHelp) -> Result<(), Failure> {
+pub(super) async fn run(context: &Context, help: &MountHelp) -> Result<(), Failure> {
     let user = help.user.as_deref().unwrap_or(&context.settings.admin.user);
-    let mut site = Site::of(&context.settings, context.settings.listen, user);
+    let mut site = Site::of(&context.settings, &listens(&context.settings).await, user);
     if let Some(url) = &help.url {
         let (scheme, host) = url.split_once("://").ok_or_else(|| no_url(url))?;
         if !matches!(scheme, "http" | "https") || host.is_empty() {
@@ -95,6 +102,14 @@ pub(super) fn run(context: &Context, help: &MountHelp) -> Result<(), Failure> {
         let text = hints.iter().map(|hint| format!("{}\n  {}\n", hint.system, hint.lines.join("\n  ")));
         text.collect::<Vec<_>>().join("\n").trim_end().to_owned()
     })
+}
+
+/// Where the running server listens, or where one with these settings would.
+async fn listens(settings: &Settings) -> Listens {
+    match timeout(PATIENCE, reach::version(settings)).await {
+        Ok(Ok(server)) => reach::first(server, settings),
+        Ok(Err(_)) | Err(_) => reach::configured(settings),
+    }
 }
 
 fn no_url(url: &str) -> Failure {

@@ -5,6 +5,7 @@ use std::{
     fmt, io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -19,7 +20,10 @@ use crate::{
     config::{Dedup, Settings},
     domain::{Error, Holdall, StartOptions, World},
     doors::{
-        api::{ApiDoor, types::Problem},
+        api::{
+            ApiDoor,
+            types::{Listens, Problem, Version},
+        },
         gate::{Peer, RequestContext, RequestId, body, socket},
     },
     outside::{
@@ -89,6 +93,25 @@ impl Reach {
             answer.map_err(|error| Failure::Refused(format!("the server did not answer: {error}")))?;
         understand(&answer)
     }
+}
+
+/// How long the server may take to answer a simple question.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the running server says of itself.
+pub(super) async fn version(settings: &Settings) -> Result<Version, Failure> {
+    Reach::socket(settings).await?.ask(Method::GET, "/api/v1/version").await
+}
+
+/// Where a running server listens first.
+pub(super) fn first(server: Version, settings: &Settings) -> Listens {
+    // One that has just started may not know yet.
+    server.listens.into_iter().next().unwrap_or_else(|| configured(settings))
+}
+
+/// Where a server with these settings would listen.
+pub(super) fn configured(settings: &Settings) -> Listens {
+    Listens { address: settings.listen, tls: settings.tls.is_some() }
 }
 
 /// What an answer says.

@@ -43,8 +43,9 @@ pub(super) async fn serve(context: &Context) -> Result<(), Failure> {
         tracing::info!(%address, "listening");
     }
     if let (Some(made), false) = (&made, context.printer.json) {
-        let address = server.addresses().first().copied().unwrap_or(settings.listen);
-        let site = hints::Site::of(settings, address, made.name.as_str());
+        let mut at = reach::configured(settings);
+        at.address = server.addresses().first().copied().unwrap_or(at.address);
+        let site = hints::Site::of(settings, &at, made.name.as_str());
         super::print::write(&hints::first_lines(&site, made))?;
     }
     stop.cancelled().await;

@@ -7,6 +7,7 @@
 )]
 
 mod badinput;
+mod cli;
 mod common;
 mod dav;
 mod errors;

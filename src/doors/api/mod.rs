@@ -10,7 +10,7 @@ mod error;
 mod extract;
 pub mod types;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::{Router, response::IntoResponse as _, routing::get};
 use http::{Request, Response, StatusCode};
@@ -23,6 +23,9 @@ use crate::domain::{Error, Holdall, caller::Caller};
 /// What every handler gets to work with.
 type Shared = Arc<Holdall>;
 
+/// Where a server listens, once it does.
+pub type Listening = Arc<OnceLock<Vec<types::Listens>>>;
+
 /// The JSON API over one system.
 #[derive(Clone, Debug)]
 pub struct ApiDoor {
@@ -30,9 +33,20 @@ pub struct ApiDoor {
 }
 
 impl ApiDoor {
-    /// The door to this system.
+    /// The door to this system, in no server.
     #[must_use]
     pub fn new(holdall: Arc<Holdall>) -> Self {
+        Self::in_server(holdall, Arc::default())
+    }
+
+    /// The door to this system in a server, which fills in where it listens once it does.
+    #[must_use]
+    pub fn in_server(holdall: Arc<Holdall>, listening: Listening) -> Self {
+        let version = move || {
+            let version = env!("CARGO_PKG_VERSION").to_owned();
+            let listens = listening.get().cloned().unwrap_or_default();
+            std::future::ready(axum::Json(types::Version { version, listens }))
+        };
         let routes = Router::new()
             .route("/api/v1/version", get(version))
             .merge(accounts::routes())
@@ -66,10 +80,6 @@ impl ApiDoor {
 pub fn refusal(error: Error) -> Response<Body> {
     let answer = error::Problem::from(error).into_response();
     answer.map(|body| body.map_err(std::io::Error::other).boxed_unsync())
-}
-
-async fn version() -> axum::Json<types::Version> {
-    axum::Json(types::Version { version: env!("CARGO_PKG_VERSION").to_owned() })
 }
 
 async fn nothing() -> error::Problem {

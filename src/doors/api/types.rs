@@ -32,6 +32,18 @@ pub struct Problem {
 pub struct Version {
     /// The version of the server.
     pub version: String,
+    /// Where it listens, in the order of the configuration; nothing if no server runs.
+    #[serde(default)]
+    pub listens: Vec<Listens>,
+}
+
+/// An address a server listens at.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Listens {
+    /// IP address and port, as they really are.
+    pub address: std::net::SocketAddr,
+    /// Whether it is encrypted.
+    pub tls: bool,
 }
 
 /// An account.

@@ -1,0 +1,89 @@
+//! The command line, beside a server and without one.
+
+use std::{net::TcpStream, path::PathBuf, process::Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::common::process::{run, serve};
+
+/// A place for data that is not there yet.
+fn place() -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    (directory, data)
+}
+
+fn json(done: &Output) -> Value {
+    serde_json::from_slice(&done.stdout).unwrap_or_else(|_| panic!("{done:?}"))
+}
+
+/// The story: `serve --listen` at another port, and `mount-help` told the one of the configuration.
+#[test]
+fn the_address_that_is_told_is_the_one_listened_at() {
+    let (_directory, data) = place();
+    let served = serve(&data);
+    let findings = json(&run(&data, &["doctor", "--json"]));
+    let server = findings.as_array().unwrap().iter().find(|finding| finding["what"] == "server").unwrap();
+    assert_eq!(server["state"], "ok", "{findings}");
+    let found = server["found"].as_str().unwrap();
+    let address = found.split_once("answers at http://").unwrap().1;
+    TcpStream::connect(address).unwrap();
+    let help = || String::from_utf8(run(&data, &["mount-help"]).stdout).unwrap();
+    let line = |address: &str| format!("gio mount dav://admin@{address}/dav/");
+    assert!(help().contains(&line(address)), "{}", help());
+    drop(served);
+    assert!(help().contains(&line("127.0.0.1:7070")), "{}", help());
+}
+
+#[test]
+fn errors_are_one_json_object_where_json_is_asked_for() {
+    let (_directory, data) = place();
+    let missing = run(&data, &["user", "list", "--json"]);
+    let said: Value = serde_json::from_slice(&missing.stderr).unwrap();
+    assert_eq!((&said["code"], said.get("status")), (&"refused".into(), None), "{said}");
+    let _served = serve(&data);
+    let cases: [(&[&str], i32, &str); 8] = [
+        (&["user", "show", "nobody"], 1, "no_such_account"),
+        (&["user", "remove", "admin"], 1, "conflict"),
+        (&["user", "disable", "admin"], 1, "conflict"),
+        (&["app-password", "add", "admin", "--scope", "nosuch"], 1, "no_such_bucket"),
+        (&["app-password", "add", "admin", "--expires", "2020-01-31T00:00:00Z"], 1, "invalid"),
+        (&["bucket", "set", "admin", "--quota", "much"], 2, "usage"),
+        (&["mount-help", "--url", "nowhere"], 2, "usage"),
+        (&["user", "frobnicate"], 2, "usage"),
+    ];
+    for (words, code, name) in cases {
+        let done = run(&data, &[words, &["--json"]].concat());
+        assert_eq!((done.status.code(), done.stdout.len()), (Some(code), 0), "{done:?}");
+        let said: Value = serde_json::from_slice(&done.stderr).unwrap_or_else(|_| panic!("{done:?}"));
+        assert_eq!(said["code"], name, "{said}");
+        let plain = String::from_utf8(run(&data, words).stderr).unwrap();
+        assert!(plain.contains(said["detail"].as_str().unwrap()), "{plain} {said}");
+        assert!(plain.starts_with("holdall: ") || plain.starts_with("error: "), "{plain}");
+    }
+}
+
+#[test]
+fn a_quota_is_given_as_people_write_sizes() {
+    let (_directory, data) = place();
+    let _served = serve(&data);
+    for (text, bytes) in [("1 GiB", 1 << 30), ("500MB", 500_000_000), ("1g", 1 << 30), ("7", 7)] {
+        let done = run(&data, &["bucket", "set", "admin", "--quota", text, "--json"]);
+        assert_eq!(json(&done)["quota"], bytes, "{text}");
+    }
+    assert_eq!(
+        json(&run(&data, &["bucket", "set", "admin", "--quota", "none", "--json"]))["quota"],
+        Value::Null
+    );
+}
+
+#[test]
+fn the_version_is_told_by_flags_and_by_a_command() {
+    let (_directory, data) = place();
+    let said = format!("holdall {}\n", env!("CARGO_PKG_VERSION"));
+    for word in ["--version", "-V", "version"] {
+        let done = run(&data, &[word]);
+        assert_eq!((done.status.code(), String::from_utf8(done.stdout).unwrap()), (Some(0), said.clone()));
+    }
+}
