@@ -63,17 +63,24 @@ pub enum Unrecognised {
     Disabled,
 }
 
-/// What is wrong with a multipart upload's list of parts.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+/// What is wrong with a part of a multipart upload, or with the list of them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
 pub enum BadPart {
     /// A part that was never sent, or was sent with other content.
+    #[error("was not sent, or with other content")]
     Unknown,
     /// Numbers that do not ascend.
+    #[error("is not in ascending order")]
     Order,
     /// A part other than the last below the least size.
+    #[error("is too small to have others behind it")]
     TooSmall,
     /// A number outside 1 to 10,000.
+    #[error("has a number outside 1 to 10,000")]
     Number,
+    /// A checksum of another kind than the upload was begun with.
+    #[error("has a checksum of another kind than the upload was begun with")]
+    Checksum,
 }
 
 /// What [`Error::ChecksumDiffers`] names when it is the hash a request was signed with.
@@ -175,7 +182,7 @@ pub enum Error {
         size: u64,
     },
     /// The parts of an upload do not fit together.
-    #[error("the parts of the upload do not fit: part {1}")]
+    #[error("part {1} of the upload {0}")]
     BadPart(BadPart, u32),
     /// The body is not as long as declared.
     #[error("the body has {got} bytes where {declared} were declared")]

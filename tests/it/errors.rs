@@ -59,6 +59,7 @@ fn bad_parts() -> Vec<BadPart> {
         BadPart::Order => [BadPart::Order],
         BadPart::TooSmall => [BadPart::TooSmall],
         BadPart::Number => [BadPart::Number],
+        BadPart::Checksum => [BadPart::Checksum],
     )
 }
 

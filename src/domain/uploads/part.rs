@@ -13,11 +13,12 @@ use crate::{
         body::BodyIn,
         buckets::allowed,
         caller::Caller,
+        error::BadPart,
         nouns::{CopyPart, Declared, Expected, Part},
         quota::Room,
         read,
     },
-    model::{address::Address, checksum::ChecksumKind},
+    model::address::Address,
     store::{
         blobs::{IngestOptions, Staged, manifest},
         meta::Tx,
@@ -46,7 +47,8 @@ impl Holdall {
     /// Begins to store a part.
     ///
     /// # Errors
-    /// No such upload, a bad number, or the caller may not.
+    /// No such upload, a bad number, a checksum of another kind than the upload was begun with, or
+    /// the caller may not.
     pub async fn begin_part(
         self: &Arc<Self>,
         caller: &Caller,
@@ -66,7 +68,12 @@ impl Holdall {
                 let before = upload::part(&rows, row.id, number)?.map_or(0, |part| part.size);
                 let room = Room::of(&rows, &bucket, before)?;
                 drop(rows);
-                add_kind(&mut expected.checksums, row.checksum.map(|(kind, _)| kind));
+                if let Some((kind, _)) = row.checksum {
+                    if expected.checksums.iter().any(|other| *other != kind) {
+                        return Err(Error::BadPart(BadPart::Checksum, number));
+                    }
+                    expected.checksums = vec![kind];
+                }
                 BodyIn::begin(&holdall.store, into.caller.account(), &expected, room)
             })
             .await?;
@@ -120,10 +127,6 @@ impl Holdall {
         let sealed = Arc::clone(&staged);
         self.commit(Some(staged), move |tx| keep(tx, &slot, &sealed)).await
     }
-}
-
-fn add_kind(kinds: &mut Vec<ChecksumKind>, kind: Option<ChecksumKind>) {
-    kinds.extend(kind.filter(|kind| !kinds.contains(kind)));
 }
 
 fn keep(tx: &mut Tx<'_>, slot: &Slot, staged: &Staged) -> Result<Part, Error> {

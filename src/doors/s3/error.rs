@@ -88,6 +88,7 @@ fn bad_part(why: BadPart) -> Code {
         BadPart::Order => Code::InvalidPartOrder,
         BadPart::TooSmall => Code::EntityTooSmall,
         BadPart::Number => Code::InvalidArgument,
+        BadPart::Checksum => Code::InvalidRequest,
     }
 }
 
@@ -266,6 +267,7 @@ mod tests {
             (Error::BadPart(BadPart::Unknown, 1), "InvalidPart", 400),
             (Error::BadPart(BadPart::Order, 1), "InvalidPartOrder", 400),
             (Error::BadPart(BadPart::TooSmall, 1), "EntityTooSmall", 400),
+            (Error::BadPart(BadPart::Checksum, 1), "InvalidRequest", 400),
             (Error::Incomplete { declared: 2, got: 1 }, "IncompleteBody", 400),
             (Error::ChecksumDiffers("CRC32"), "BadDigest", 400),
             (Error::ChecksumDiffers(PAYLOAD_HASH), "XAmzContentSHA256Mismatch", 400),

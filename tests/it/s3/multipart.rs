@@ -127,6 +127,9 @@ async fn checksums_of_parts_make_one_of_the_whole() {
         let target = format!("/b-1/k?partNumber=1&uploadId={id}");
         let sent = s3.send("PUT", &target, &[("x-amz-checksum-crc32", "NhCmhg==")], b"hello").await;
         assert_eq!((sent.status, sent.header("x-amz-checksum-crc32")), (200, Some("NhCmhg==")));
+        let other = ("x-amz-checksum-sha1", "qvTGHdzF6KLavt4PO0gs2a6pQ00=");
+        let other = s3.send("PUT", &target, &[other], b"hello").await;
+        assert_eq!(code(&other), (400, "InvalidRequest".into()), "a checksum of another kind");
         let listed = s3.get(&format!("/b-1/k?uploadId={id}")).await;
         assert_eq!(element(listed.text(), "ChecksumType").as_deref(), Some(kind));
         let parts = list(&[(1, sent.header("etag").unwrap())]);
