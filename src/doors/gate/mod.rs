@@ -37,5 +37,5 @@ pub use limits::Limits;
 pub use listen::{Front, Serves};
 pub use own::OWN;
 pub use problem::problem;
-pub use route::{Hosts, NOT_BUILT, Route, route};
+pub use route::{Hosts, Route, not_built, route};
 pub use tls::{TlsError, acceptor};

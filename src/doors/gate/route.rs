@@ -6,24 +6,13 @@ use std::borrow::Cow;
 use http::{HeaderMap, Method, header, request::Parts};
 use percent_encoding::percent_decode_str;
 
-/// First segments that are neither buckets nor accounts and have no door yet, or never will.
-/// `dav` and `api` have theirs.
-pub const NOT_BUILT: [&str; 14] = [
-    "s",
-    ".well-known",
-    "apidocs",
-    "upload",
-    "download",
-    "login",
-    "remote.php",
-    "status.php",
-    "public.php",
-    "index.php",
-    "ocs",
-    "favicon.ico",
-    "robots.txt",
-    "-",
-];
+use crate::model::name::RESERVED;
+
+/// First segments that are neither buckets nor accounts and have no door yet, or never will:
+/// [`RESERVED`] without those of a door, and what the server says of itself.
+pub fn not_built() -> impl Iterator<Item = &'static str> {
+    RESERVED.into_iter().filter(|name| !matches!(*name, "dav" | "api")).chain(["-"])
+}
 
 /// Where a request goes.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -114,7 +103,7 @@ pub fn route(parts: &Parts, hosts: &Hosts) -> Route {
         "dav" | "api" if preflight => return Route::Preflight,
         "dav" => return Route::Dav,
         "api" => return Route::Api,
-        name if NOT_BUILT.contains(&name) => return Route::NotFound,
+        name if not_built().any(|other| other == name) => return Route::NotFound,
         _ => {}
     }
     if is_signed(parts) {
