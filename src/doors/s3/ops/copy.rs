@@ -1,4 +1,5 @@
-//! Copies, of objects and into parts. No bytes move: what is stored is named once more.
+//! Copies, of objects and into parts. No bytes move: what is stored is named once more. So a copy
+//! that asks for a checksum its source does not have, which AWS computes, is answered 501.
 
 use s3s::{S3Request, S3Result, dto::*};
 

@@ -1,4 +1,8 @@
 //! Removal of one object, or of many in one request.
+//!
+//! Keys with control characters come back as character references, as AWS writes them. XML 1.0 has
+//! no such references and `encoding-type` does not exist here, so parsers that follow it (expat,
+//! and with it boto3) refuse the answer to a batch that names such a key; `Quiet` leaves it out.
 
 use futures::{StreamExt, stream};
 use s3s::{S3Request, dto::*};
