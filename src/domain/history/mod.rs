@@ -5,6 +5,9 @@
 //! version only. A removal without a version id takes the file away, or puts a delete marker on
 //! top; one with an id removes that version for good and shows the next.
 
+mod people;
+mod removal;
+
 use super::{
     Error,
     act::Act,
@@ -16,20 +19,20 @@ use crate::{
         checksum::Checksum,
         etag::Etag,
         ids::{HistoryId, ManifestId, NodeId, Seq},
-        limits,
         time::Timestamp,
     },
     store::{
         blobs::manifest,
         meta::Kind as IdKind,
         rows::{
-            props,
             tree::{self as names, FileRow, Side},
             version::{self, AttributeRow, Class, Content, VersionRow},
-            work::{self, TrashKind, TrashRow, WorkRow},
         },
     },
 };
+
+pub(crate) use people::{discard, keeps_for, take_away};
+pub(crate) use removal::{drop_version, mark};
 
 /// The MD5 of nothing.
 const EMPTY_MD5: &str = "d41d8cd98f00b204e9800998ecf8427e";
@@ -196,9 +199,7 @@ fn retire(act: &mut Act<'_, '_>, side: Side, row: &FileRow, quiet: bool) -> Resu
             version::remove_version(act.tx, (act.bucket.id, row.history), Class::S3, old.id.seq);
             act.usage.live = act.usage.live.saturating_sub(old.size);
             if keep {
-                version::put_version(act.tx, (act.bucket.id, row.history), Class::People, &old);
-                act.usage.history += old.size;
-                thin(act, row.history)?;
+                people::keep(act, row.history, &old)?;
             } else {
                 release(act, &old)?;
             }
@@ -218,37 +219,6 @@ fn retire(act: &mut Act<'_, '_>, side: Side, row: &FileRow, quiet: bool) -> Resu
         Versioning::Enabled => {}
     }
     Ok(())
-}
-
-/// Ends people's versions of one file that are over, or more than are kept, oldest first. Looks
-/// at one file only, when it is written, so no write pays for another file's history.
-fn thin(act: &mut Act<'_, '_>, history: HistoryId) -> Result<(), Error> {
-    let at = (act.bucket.id, history);
-    let kept = version::versions(act.tx, at, Class::People, None, limits::PEOPLE_VERSIONS + THINNED)?;
-    let over = act.tx.now().0.saturating_sub(keeps_for(act.bucket.history));
-    let mut replaced = act.tx.now();
-    for (index, old) in kept.iter().enumerate() {
-        if index >= limits::PEOPLE_VERSIONS || replaced.0 < over {
-            version::remove_version(act.tx, at, Class::People, old.id.seq);
-            act.usage.history = act.usage.history.saturating_sub(old.size);
-            release(act, old)?;
-        }
-        replaced = old.committed;
-    }
-    Ok(())
-}
-
-/// Versions beyond the number kept that one write releases at most.
-const THINNED: usize = 8;
-
-/// How long a policy keeps what was replaced or removed, in milliseconds. What was kept before a
-/// policy was turned off stays as long as it was promised by default.
-pub(crate) fn keeps_for(policy: HistoryPolicy) -> i64 {
-    let days = match policy {
-        HistoryPolicy::Off => limits::HISTORY_DAYS,
-        HistoryPolicy::Days(days) => days,
-    };
-    i64::from(days) * 24 * 3600 * 1000
 }
 
 /// The newest version's bytes count as an older version's from now on.
@@ -277,133 +247,6 @@ fn release(act: &mut Act<'_, '_>, row: &VersionRow) -> Result<(), Error> {
 fn need(act: &Act<'_, '_>, history: HistoryId, class: Class, seq: Seq) -> Result<VersionRow, Error> {
     version::version(act.tx, (act.bucket.id, history), class, seq)?
         .ok_or_else(|| tree::broken("a name's newest version is gone"))
-}
-
-/// Takes a live file out of a never-versioned bucket: into the trash where people's history is
-/// kept, else for good. Its name is detached; settling the folders is the caller's.
-pub(crate) fn take_away(act: &mut Act<'_, '_>, place: &Place, row: &FileRow) -> Result<(), Error> {
-    if act.bucket.history == HistoryPolicy::Off {
-        return discard(act, place, row);
-    }
-    tree::detach(act.tx, &act.bucket, place, Side::Live)?;
-    names::remove_node(act.tx, row.node);
-    act.usage.files = act.usage.files.saturating_sub(1);
-    act.usage.live = act.usage.live.saturating_sub(row.size);
-    act.usage.history += row.size;
-    let item = TrashRow {
-        kind: TrashKind::File,
-        node: row.node,
-        history: Some(row.history),
-        path: place.key(),
-        at: act.tx.now(),
-        by: act.caller.account(),
-        size: row.size,
-    };
-    work::trash(act.tx, act.bucket.id, act.seq, &item);
-    Ok(())
-}
-
-/// Takes a live file out of a never-versioned bucket for good: its version at once, what people's
-/// history holds of it by a job.
-pub(crate) fn discard(act: &mut Act<'_, '_>, place: &Place, row: &FileRow) -> Result<(), Error> {
-    tree::detach(act.tx, &act.bucket, place, Side::Live)?;
-    names::remove_node(act.tx, row.node);
-    act.usage.files = act.usage.files.saturating_sub(1);
-    props::clear(act.tx, act.bucket.id, row.node)?;
-    drop_row(act, row.history, row.latest.seq, true)?;
-    release_older(act, row.history)
-}
-
-/// Leaves what people's history holds of a file that is gone for good to a job.
-fn release_older(act: &mut Act<'_, '_>, history: HistoryId) -> Result<(), Error> {
-    let older = version::versions(act.tx, (act.bucket.id, history), Class::People, None, 1)?;
-    if !older.is_empty() {
-        let (bucket, owner) = (act.bucket.id, act.bucket.owner);
-        let work = WorkRow { bucket, owner, id: history.0, history: true };
-        work::queue(act.tx, work::Kind::History, &work);
-    }
-    Ok(())
-}
-
-/// Puts a delete marker on top of a key of a versioned bucket, whether anything is there or not.
-/// The place's folders must be there on the dead side at least.
-pub(crate) fn mark(act: &mut Act<'_, '_>, place: &Place) -> Result<VersionRow, Error> {
-    let before = standing(act, place)?;
-    let null = act.bucket.versioning == Versioning::Suspended;
-    let kept = match before {
-        Some((side, row)) => {
-            retire(act, side, &row, false)?;
-            tree::detach(act.tx, &act.bucket, place, side)?;
-            act.usage.files = act.usage.files.saturating_sub(u64::from(side == Side::Live));
-            row
-        }
-        None => FileRow {
-            node: NodeId(act.tx.fresh(IdKind::Node)?),
-            history: HistoryId(act.tx.fresh(IdKind::History)?),
-            ..shown(&version_row(act, NewVersion::empty(), null))
-        },
-    };
-    let marker = VersionRow { content: Content::Marker, ..version_row(act, NewVersion::empty(), null) };
-    version::put_version(act.tx, (act.bucket.id, kept.history), Class::S3, &marker);
-    let row = FileRow {
-        node: kept.node,
-        history: kept.history,
-        created: kept.created,
-        null: if null { Some(marker.id.seq) } else { kept.null },
-        ..shown(&marker)
-    };
-    props::clear(act.tx, act.bucket.id, row.node)?;
-    tree::attach(act.tx, &act.bucket, place, Side::Dead, row)?;
-    Ok(marker)
-}
-
-/// Removes one version for good; the next one, if any, becomes the newest. Settling the folders
-/// is the caller's.
-pub(crate) fn drop_version(
-    act: &mut Act<'_, '_>,
-    place: &Place,
-    (side, row): (Side, FileRow),
-    seq: Seq,
-) -> Result<VersionRow, Error> {
-    let newest = seq == row.latest.seq;
-    let old = drop_row(act, row.history, seq, newest && side == Side::Live)?;
-    let mut row = FileRow { null: row.null.filter(|null| *null != seq), ..row };
-    if !newest {
-        names::put_file(act.tx, side, place.at(&act.bucket), &place.name, &row);
-        return Ok(old);
-    }
-    tree::detach(act.tx, &act.bucket, place, side)?;
-    act.usage.files = act.usage.files.saturating_sub(u64::from(side == Side::Live));
-    let next = version::versions(act.tx, (act.bucket.id, row.history), Class::S3, None, 1)?;
-    let Some(next) = next.into_iter().next() else {
-        names::remove_node(act.tx, row.node);
-        props::clear(act.tx, act.bucket.id, row.node)?;
-        release_older(act, row.history)?;
-        return Ok(old);
-    };
-    let side = match next.content {
-        Content::File => {
-            act.usage.versions = act.usage.versions.saturating_sub(next.size);
-            act.usage.live += next.size;
-            act.usage.files += 1;
-            Side::Live
-        }
-        Content::Marker => {
-            props::clear(act.tx, act.bucket.id, row.node)?;
-            Side::Dead
-        }
-    };
-    row = FileRow {
-        node: row.node,
-        history: row.history,
-        null: row.null,
-        created: row.created,
-        props: side == Side::Live && row.props,
-        locks: side == Side::Live && row.locks,
-        ..shown(&next)
-    };
-    tree::attach(act.tx, &act.bucket, place, side, row)?;
-    Ok(old)
 }
 
 /// Writes a file into a folder that has no name yet: nobody sees it, so nothing is in its way.
