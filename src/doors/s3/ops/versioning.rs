@@ -1,4 +1,5 @@
-//! A bucket's versioning, and the listing of all versions in it.
+//! A bucket's versioning, and the listing of all versions in it. The library writes the versions
+//! of a page before its delete markers; between pages, and for paging, the order is that of S3.
 
 use s3s::{S3Request, dto::*};
 
