@@ -12,6 +12,7 @@ use super::{
     Error,
     act::Act,
     nouns::{HistoryPolicy, Versioning},
+    read::standing,
     tree::{self, Place},
 };
 use crate::{
@@ -98,17 +99,6 @@ pub(crate) struct Wrote {
     pub(crate) created: bool,
 }
 
-/// The current file of a place, or the deleted one whose history a write goes on with.
-fn standing(act: &Act<'_, '_>, place: &Place) -> Result<Option<(Side, FileRow)>, Error> {
-    let at = place.at(&act.bucket);
-    for side in [Side::Live, Side::Dead] {
-        if let Some(row) = names::file(act.tx, side, at, &place.name)? {
-            return Ok(Some((side, row)));
-        }
-    }
-    Ok(None)
-}
-
 /// Makes `new` the current version of the file at a place whose folders are there. A change of
 /// attributes alone (`quiet`) leaves no trace in people's history.
 pub(crate) fn write(
@@ -117,7 +107,7 @@ pub(crate) fn write(
     new: NewVersion,
     quiet: bool,
 ) -> Result<Wrote, Error> {
-    let before = standing(act, place)?;
+    let before = standing(act.tx, &act.bucket, place)?;
     let null = act.bucket.versioning != Versioning::Enabled;
     if let Some((side, row)) = &before {
         retire(act, *side, row, quiet)?;

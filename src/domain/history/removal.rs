@@ -1,11 +1,12 @@
 //! Removals in buckets that were ever versioned: a delete marker on top, or one version for good.
 
-use super::{NewVersion, drop_row, people::release_older, retire, shown, standing, version_row};
+use super::{NewVersion, drop_row, people::release_older, retire, shown, version_row};
 use crate::{
     domain::{
         Error,
         act::Act,
         nouns::Versioning,
+        read::standing,
         tree::{self, Place},
     },
     model::ids::{HistoryId, NodeId, Seq},
@@ -22,7 +23,7 @@ use crate::{
 /// Puts a delete marker on top of a key of a versioned bucket, whether anything is there or not.
 /// The place's folders must be there on the dead side at least.
 pub(crate) fn mark(act: &mut Act<'_, '_>, place: &Place) -> Result<VersionRow, Error> {
-    let before = standing(act, place)?;
+    let before = standing(act.tx, &act.bucket, place)?;
     let null = act.bucket.versioning == Versioning::Suspended;
     let kept = match before {
         Some((side, row)) => {
