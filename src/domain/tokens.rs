@@ -5,7 +5,13 @@ use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use zeroize::Zeroizing;
 
 use super::{Error, seal::TOKEN_BYTES};
-use crate::{model::secret::Secret, outside::random::Random};
+use crate::{
+    model::{
+        limits::{ACCESS_KEY_CHARS, SECRET_KEY_CHARS},
+        secret::Secret,
+    },
+    outside::random::Random,
+};
 
 const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 const GROUP_CHARS: usize = 4;
@@ -117,14 +123,16 @@ pub(super) fn access_key(random: &dyn Random) -> (String, Secret) {
 /// Checks an access key that somebody brings along. The id stands in URLs and between slashes.
 pub(super) fn check_access_key(id: &str, secret: &Secret) -> Result<(), Error> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    if !(3..=128).contains(&id.len()) || !id.bytes().all(plain) {
-        return Err(Error::Invalid(
-            "an access key has 3 to 128 letters, digits, '-', '_' and '.' only".into(),
-        ));
+    if !ACCESS_KEY_CHARS.contains(&id.len()) || !id.bytes().all(plain) {
+        let (least, most) = (ACCESS_KEY_CHARS.start(), ACCESS_KEY_CHARS.end());
+        return Err(Error::Invalid(format!(
+            "an access key has {least} to {most} letters, digits, '-', '_' and '.' only"
+        )));
     }
     let secret = secret.reveal();
-    if !(8..=128).contains(&secret.len()) || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Error::Invalid("a secret key has 8 to 128 visible ASCII characters".into()));
+    if !SECRET_KEY_CHARS.contains(&secret.len()) || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let (least, most) = (SECRET_KEY_CHARS.start(), SECRET_KEY_CHARS.end());
+        return Err(Error::Invalid(format!("a secret key has {least} to {most} visible ASCII characters")));
     }
     Ok(())
 }

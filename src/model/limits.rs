@@ -1,4 +1,11 @@
 //! Every limit of Holdall that is not tuned in `config.toml`, with the error it leads to.
+//!
+//! Two kinds of numbers are elsewhere, where they act. What one connection may take is in
+//! `doors::gate::limits`: most of it is tuned or shortened by tests, and who passes it gets no error
+//! of a door but HTTP's own. And how much is done at once (rows of a batch, entries of a cache,
+//! bytes of a buffer) is a constant beside the loop it paces: no client can pass it.
+
+use std::ops::RangeInclusive;
 
 /// Bytes of an S3 key, after percent-decoding. Longer: `KeyTooLongError`, WebDAV 414.
 pub const KEY_BYTES: usize = 1024;
@@ -9,6 +16,8 @@ pub const KEY_SEGMENTS: usize = 128;
 pub const DAV_SEGMENT_BYTES: usize = 255;
 /// Bytes of an account's display name. Longer: bad name.
 pub const DISPLAY_NAME_BYTES: usize = 256;
+/// Bytes of an e-mail address (RFC 5321, with its brackets off). Longer: invalid.
+pub const EMAIL_BYTES: usize = 254;
 /// Bytes of a password taken in. Longer: unauthenticated, or bad name when it is set.
 pub const PASSWORD_BYTES: usize = 1024;
 /// Characters a new account password must have at least.
@@ -34,6 +43,10 @@ pub const DELETE_BATCH: usize = 1000;
 pub const BUCKETS_PER_ACCOUNT: usize = 1000;
 /// Access keys of one account, and app passwords of one account. More: too many.
 pub const CREDENTIALS_PER_ACCOUNT: usize = 100;
+/// Characters of an access key that somebody brings along. Else: invalid.
+pub const ACCESS_KEY_CHARS: RangeInclusive<usize> = 3..=128;
+/// Characters of its secret. Else: invalid.
+pub const SECRET_KEY_CHARS: RangeInclusive<usize> = 8..=128;
 /// Dead properties of one node. More: insufficient storage.
 pub const PROPS_PER_NODE: usize = 256;
 /// Bytes of one dead property. More: insufficient storage.
@@ -51,6 +64,12 @@ pub const LOCK_OWNER_BYTES: usize = 4096;
 pub const LOCK_SECONDS: u64 = 86_400;
 /// Lock granted when none is asked for, seconds.
 pub const LOCK_DEFAULT_SECONDS: u64 = 600;
+/// Buckets one ListBuckets may ask for, as in S3. Else: `InvalidArgument`.
+pub const S3_MAX_BUCKETS: i32 = 10_000;
+/// Bytes of a line of a body in chunks: a chunk's head or a trailer. Longer: refused as malformed.
+pub const S3_CHUNK_LINE_BYTES: usize = 1024;
+/// Bytes of a signed chunk but the last, at least. Fewer: `InvalidChunkSizeError`.
+pub const S3_CHUNK_MIN_BYTES: u64 = 8192;
 /// Bytes of an XML body of S3. More: `MalformedXML`.
 pub const S3_XML_BYTES: usize = 8 << 20;
 /// Bytes of an XML body of WebDAV. More: 413.

@@ -11,7 +11,7 @@ use crate::domain::{
 use crate::{
     model::{
         ids::{AccountId, BucketId, NodeId},
-        limits::{self, BUCKETS_PER_ACCOUNT, DISPLAY_NAME_BYTES, LIST_PAGE},
+        limits::{self, BUCKETS_PER_ACCOUNT, DISPLAY_NAME_BYTES, EMAIL_BYTES, LIST_PAGE},
         name::{AccountName, BucketName},
         time::Timestamp,
     },
@@ -27,8 +27,6 @@ use crate::{
     },
 };
 
-/// Bytes of an e-mail address.
-const EMAIL_BYTES: usize = 254;
 /// Buckets removed in one transaction; each is up to five rows.
 const BUCKETS_AT_ONCE: usize = 100;
 

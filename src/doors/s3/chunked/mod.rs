@@ -21,11 +21,7 @@ use bytes::{Buf, Bytes};
 
 use self::{chain::Chain, trailer::Trailer};
 use super::{code::Code, error::Refusal, sigv4::Seed};
-
-/// Bytes of a line: a chunk's head or a trailer. Longer lines are refused.
-const LINE_BYTES: usize = 1024;
-/// Signed chunks but the last have at least this many bytes.
-const CHUNK_MIN_BYTES: u64 = 8192;
+use crate::model::limits::{S3_CHUNK_LINE_BYTES, S3_CHUNK_MIN_BYTES};
 
 /// What a streamed body is declared to be.
 #[derive(Debug)]
@@ -166,7 +162,7 @@ impl Decoder {
             if self.small && size > 0 {
                 return Err(Refusal::new(Code::InvalidChunkSizeError));
             }
-            self.small = size < CHUNK_MIN_BYTES;
+            self.small = size < S3_CHUNK_MIN_BYTES;
             chain.expect(signature);
             if size == 0 {
                 chain.end_chunk()?;
@@ -181,7 +177,7 @@ impl Decoder {
     fn line(&mut self, input: &mut Bytes) -> Result<Option<Vec<u8>>, Refusal> {
         let end = input.iter().position(|byte| *byte == b'\n');
         let part = input.split_to(end.unwrap_or(input.len()));
-        if self.line.len() + part.len() > LINE_BYTES {
+        if self.line.len() + part.len() > S3_CHUNK_LINE_BYTES {
             return Err(malformed("A line of the body's encoding is too long."));
         }
         self.line.extend_from_slice(&part);

@@ -13,19 +13,17 @@ use crate::{
         caller::Caller,
         nouns::{HistoryPolicy, ListBuckets},
     },
-    model::limits::{BUCKETS_PER_ACCOUNT, LIST_PAGE},
+    model::limits::{BUCKETS_PER_ACCOUNT, LIST_PAGE, S3_MAX_BUCKETS},
 };
 
 /// The region where making one's own bucket again succeeds, and whose name is not written.
 const CLASSIC: &str = "us-east-1";
 const BUCKET_REGION: HeaderName = HeaderName::from_static("x-amz-bucket-region");
-/// Most buckets one request may ask for.
-const MOST_BUCKETS: i32 = 10_000;
 
 pub(super) async fn list(ops: &Ops, request: S3Request<ListBucketsInput>) -> Answer<ListBucketsOutput> {
     let parsed = Parsed::of(&request.extensions)?;
     let input = request.input;
-    if input.max_buckets.is_some_and(|most| !(1..=MOST_BUCKETS).contains(&most)) {
+    if input.max_buckets.is_some_and(|most| !(1..=S3_MAX_BUCKETS).contains(&most)) {
         let said = "Argument max-buckets must be an integer between 1 and 10000";
         return Err(Refusal::say(Code::InvalidArgument, said).into());
     }
