@@ -109,6 +109,12 @@ with check("cadaver: put, get, mkcol, copy, move, ls, delete"):
     said = cadaver("rmcol cad\nquit\n")
     assert "failed" not in said.lower(), said
 
+with check("cadaver: propset, propget, propnames, propdel"):
+    said = cadaver("propset copy.txt shape round\npropset copy.txt colour blue\nmove copy.txt kept.txt\n"
+                   "propget kept.txt shape\npropnames kept.txt\npropdel kept.txt colour\npropget kept.txt colour\nquit\n")
+    assert "Value of shape is: round" in said, said
+    assert "custom-properties/ colour" in said and "Value of colour" not in said, said
+
 with check("the server ends without a panic (WebDAV)"):
     server.stop()
 lib.finish()
