@@ -73,13 +73,20 @@ pub struct ItemPath {
 }
 
 impl ItemPath {
-    /// Takes the part behind the bucket's name, percent-decoded; doubled slashes count as one.
+    /// Takes the part behind the bucket's name, percent-decoded, with or without the slash between
+    /// the two. Nothing is cleaned: `a//b` is a key of its own, and read as `a/b` another file.
     ///
     /// # Errors
     /// [`BadAddress::Segment`] or [`BadAddress::TooLong`].
     pub fn parse(text: &str) -> Result<Self, BadAddress> {
-        let segments: Vec<String> = text.split('/').filter(|s| !s.is_empty()).map(str::to_owned).collect();
-        if segments.iter().any(|s| s == "." || s == ".." || s.chars().any(char::is_control)) {
+        let inner = text.strip_prefix('/').unwrap_or(text);
+        let inner = inner.strip_suffix('/').unwrap_or(inner);
+        let segments: Vec<String> = match inner {
+            "" => Vec::new(),
+            inner => inner.split('/').map(str::to_owned).collect(),
+        };
+        let literal = |s: &String| s.is_empty() || s == "." || s == "..";
+        if segments.iter().any(|s| literal(s) || s.chars().any(char::is_control)) {
             return Err(BadAddress::Segment);
         }
         // The folder marker of the path, `a/b/`, is the longest key it can become.
@@ -214,15 +221,18 @@ mod tests {
     }
 
     #[test]
-    fn a_path_never_climbs_and_forgets_doubled_slashes() {
-        let path = ItemPath::parse("/a//b/").unwrap();
+    fn a_path_never_climbs_and_no_slash_is_forgotten() {
+        let path = ItemPath::parse("a/b/").unwrap();
         assert_eq!(path.segments(), ["a", "b"]);
         assert!(path.has_slash());
         assert!(ItemPath::parse("a").unwrap().contains(&path));
         assert!(!ItemPath::parse("aa").unwrap().contains(&path));
-        for bad in ["a/../b", "..", "./a", "a\0b", "a\nb"] {
+        for bad in ["a/../b", "..", "./a", "a\0b", "a\nb", "a//b", "//a", "a//", "///"] {
             assert_eq!(ItemPath::parse(bad), Err(BadAddress::Segment), "{bad:?}");
         }
-        assert!(ItemPath::parse("/").unwrap().is_root());
+        assert_eq!(ItemPath::parse("/a/b/"), Ok(path));
+        for root in ["", "/"] {
+            assert!(ItemPath::parse(root).unwrap().is_root(), "{root:?}");
+        }
     }
 }

@@ -45,6 +45,7 @@ impl Call<'_> {
             Place::Host | Place::Home => Ok(None),
             Place::Item(address) => Ok(Some(address)),
             Place::NoBucket { name, .. } => Err(Error::NotFound(What::Bucket, name.clone()).into()),
+            Place::Hidden(name) => Err(Error::NotFound(What::Item, name.clone()).into()),
         }
     }
 }

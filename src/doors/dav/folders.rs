@@ -9,7 +9,7 @@ use super::{
     error::Refusal,
     headers::{Depth, depth, modified, write_conditions},
     options::allowed_at,
-    path::{Place, creatable, is_bucket},
+    path::{Place, creatable, is_bucket, uncreatable},
 };
 use crate::{
     domain::{
@@ -32,6 +32,7 @@ pub(super) async fn make(call: &Call<'_>, body: &mut Body) -> Result<Response<Bo
     let modified = modified(call.headers())?;
     match &call.place {
         Place::Host | Place::Home => return Err(Refusal::not_allowed(allowed_at(&call.place))),
+        Place::Hidden(_) => return Err(uncreatable()),
         Place::NoBucket { deeper: true, name, .. } => {
             return Err(Error::NotFound(What::Parent, name.clone()).into());
         }

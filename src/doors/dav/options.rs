@@ -9,7 +9,7 @@ use super::{
     path::{Place, is_bucket},
 };
 use crate::{
-    domain::{Error, nouns::Item},
+    domain::{Error, error::What, nouns::Item},
     doors::gate::Body,
 };
 
@@ -34,6 +34,7 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
             Err(other) => return Err(other.into()),
         },
         Place::Host | Place::Home | Place::NoBucket { .. } => HOME,
+        Place::Hidden(name) => return Err(Error::NotFound(What::Item, name.clone()).into()),
     };
     let mut response = bare(StatusCode::OK);
     let headers = response.headers_mut();
@@ -48,7 +49,7 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
 /// The methods that may apply at a place, whatever is there.
 pub(super) fn allowed_at(place: &Place) -> &'static str {
     match place {
-        Place::Host | Place::Home | Place::NoBucket { .. } => HOME,
+        Place::Host | Place::Home | Place::NoBucket { .. } | Place::Hidden(_) => HOME,
         Place::Item(address) if is_bucket(address) => BUCKET,
         Place::Item(_) => FOLDER,
     }

@@ -31,6 +31,9 @@ pub(super) enum Place {
         /// Whether more segments follow.
         deeper: bool,
     },
+    /// Below `/dav/`, with a segment of no characters. Such keys are S3's alone: nothing here has
+    /// that path, and read with one slash less it would be something else.
+    Hidden(String),
 }
 
 impl Place {
@@ -42,17 +45,21 @@ impl Place {
         if path == "*" {
             return Ok(Some(Self::Host));
         }
-        let segments =
-            path.split('/').filter(|s| !s.is_empty()).map(decode).collect::<Result<Vec<_>, _>>()?;
+        let path = path.strip_prefix('/').unwrap_or(path);
+        let (inner, slash) = path.strip_suffix('/').map_or((path, ""), |inner| (inner, "/"));
+        if path.is_empty() {
+            return Ok(Some(Self::Host));
+        }
+        let segments = inner.split('/').map(decode).collect::<Result<Vec<_>, _>>()?;
         let Some((door, below)) = segments.split_first() else { return Ok(Some(Self::Host)) };
         if door != "dav" {
             return Ok(None);
         }
-        let Some((bucket, below)) = below.split_first() else { return Ok(Some(Self::Home)) };
-        let mut text = below.join("/");
-        if path.ends_with('/') {
-            text.push('/');
+        if below.iter().any(String::is_empty) {
+            return Ok(Some(Self::Hidden(below.join("/"))));
         }
+        let Some((bucket, below)) = below.split_first() else { return Ok(Some(Self::Home)) };
+        let text = below.join("/") + slash;
         let item = ItemPath::parse(&text).map_err(crate::domain::Error::from)?;
         Ok(Some(match BucketName::parse(bucket) {
             Ok(bucket) => Self::Item(Address::path(bucket, item)),
@@ -88,7 +95,7 @@ impl Place {
         match self {
             Self::Host => String::new(),
             Self::Home => "/dav".to_owned(),
-            Self::NoBucket { name, .. } => format!("/dav/{}", escape(name)),
+            Self::NoBucket { name, .. } | Self::Hidden(name) => format!("/dav/{}", escape(name)),
             Self::Item(address) => address_href(address),
         }
     }
@@ -98,7 +105,7 @@ impl Place {
         match self {
             Self::Host => "",
             Self::Home => "dav",
-            Self::NoBucket { name, .. } => name,
+            Self::NoBucket { name, .. } | Self::Hidden(name) => name,
             Self::Item(address) => match &address.spot {
                 Spot::Path(path) => path.split_last().map_or(address.bucket.as_str(), |(leaf, _)| leaf),
                 Spot::Key(key) => key.as_str(),
@@ -122,6 +129,11 @@ fn address_href(address: &Address) -> String {
 /// A name as one segment of an `href`.
 pub(super) fn escape(name: &str) -> String {
     utf8_percent_encode(name, ESCAPED).to_string()
+}
+
+/// The refusal of a name for something new where no member of a folder can have one.
+pub(super) fn uncreatable() -> Refusal {
+    Refusal::bad_request("the path has two slashes in a row: no name is empty here")
 }
 
 /// Whether the address is a bucket itself.
@@ -188,14 +200,13 @@ mod tests {
         for (path, place) in [
             ("*", Place::Host),
             ("/", Place::Host),
-            ("//", Place::Host),
+            ("", Place::Host),
             ("/dav", Place::Home),
             ("/dav/", Place::Home),
-            ("//dav//", Place::Home),
         ] {
             assert_eq!(Place::parse(path).unwrap(), Some(place), "{path}");
         }
-        for outside in ["/davx", "/davx/b", "/photos/dav", "/DAV/"] {
+        for outside in ["//", "//dav/", "/davx", "/davx/b", "/photos/dav", "/DAV/"] {
             assert_eq!(Place::parse(outside).unwrap(), None, "{outside}");
         }
         assert!(is_bucket(&item("/dav/photos")));
@@ -211,7 +222,6 @@ mod tests {
     #[test]
     fn a_path_is_decoded_once_and_never_climbs() {
         assert_eq!(item("/dav/photos/a%20b/%E2%82%AC+%2541").to_string(), "photos/a b/€+%41");
-        assert_eq!(item("/dav//photos//a///b/"), item("/dav/photos/a/b/"));
         assert!(has_slash(&item("/dav/photos/a/")));
         for bad in [
             "/dav/photos/..",
@@ -236,12 +246,31 @@ mod tests {
     }
 
     #[test]
+    fn a_doubled_slash_is_never_one_slash() {
+        for hidden in [
+            "/dav//",
+            "/dav//photos/a",
+            "/dav/photos//",
+            "/dav/photos//a",
+            "/dav/photos/a//b",
+            "/dav/photos/a//",
+            "/dav/Big//a",
+        ] {
+            assert!(matches!(Place::parse(hidden).unwrap(), Some(Place::Hidden(_))), "{hidden}");
+            let url = format!("https://host{hidden}");
+            let place = Place::parse_destination(url.as_bytes()).unwrap();
+            assert!(matches!(place, Some(Place::Hidden(_))), "{url}");
+        }
+        assert_eq!(Place::parse_destination(b"//dav/photos/a").unwrap(), None, "that is a host's name");
+    }
+
+    #[test]
     fn a_destination_counts_by_its_path_alone() {
         let expected = Some(Place::Item(item("/dav/photos/a b")));
         for good in [
             "/dav/photos/a%20b",
             "http://other.example:99/dav/photos/a%20b",
-            "https://user@[::1]/dav//photos/a%20b",
+            "https://user@[::1]/dav/photos/a%20b",
         ] {
             assert_eq!(Place::parse_destination(good.as_bytes()).unwrap(), expected, "{good}");
         }

@@ -9,7 +9,7 @@ use super::{
     error::{ALLOW_EXISTING, Refusal},
     headers::{self, declared_size, sums, write_conditions},
     options::allowed_at,
-    path::{Place, creatable, has_slash, is_bucket},
+    path::{Place, creatable, has_slash, is_bucket, uncreatable},
 };
 use crate::{
     domain::{
@@ -57,6 +57,7 @@ fn target<'a>(call: &'a Call<'_>) -> Result<&'a Address, Refusal> {
         Place::Item(address) if is_bucket(address) => Err(Refusal::not_allowed(allowed_at(&call.place))),
         Place::Item(address) if has_slash(address) => Err(Refusal::not_allowed(ALLOW_EXISTING)),
         Place::Item(address) => creatable(address).map(|()| address),
+        Place::Hidden(_) => Err(uncreatable()),
         Place::NoBucket { deeper: true, name, .. } => Err(Error::NotFound(What::Parent, name.clone()).into()),
         Place::Host | Place::Home | Place::NoBucket { .. } => {
             Err(Refusal::not_allowed(allowed_at(&call.place)))

@@ -7,7 +7,7 @@ use super::{
     call::{Call, created, set_etag},
     error::Refusal,
     headers::{Depth, depth, modified, overwrite, write_conditions},
-    path::{Place, creatable, is_bucket},
+    path::{Place, creatable, is_bucket, uncreatable},
 };
 use crate::{
     domain::{
@@ -70,6 +70,7 @@ fn destination(call: &Call<'_>) -> Result<Address, Refusal> {
     };
     match Place::parse_destination(value.as_bytes())? {
         None => Err(Refusal::new(StatusCode::BAD_GATEWAY, "the destination is outside /dav/")),
+        Some(Place::Hidden(_)) => Err(uncreatable()),
         Some(Place::NoBucket { deeper: true, name, .. }) => Err(Error::NotFound(What::Parent, name).into()),
         Some(Place::Item(address)) if !is_bucket(&address) => creatable(&address).map(|()| address),
         Some(Place::Host | Place::Home | Place::NoBucket { .. } | Place::Item(_)) => {

@@ -14,7 +14,6 @@ async fn nothing_moves_onto_itself_or_what_it_is_in_or_what_is_in_it() {
         for (from, onto) in [
             ("/dav/olga/file", "/dav/olga/file"),
             ("/dav/olga/file", "http://test/dav/olga/file"),
-            ("/dav/olga/file", "/dav/olga//file"),
             ("/dav/olga/file", "/dav/olga/%66ile"),
             ("/dav/olga/folder", "/dav/olga/folder"),
             ("/dav/olga/folder", "/dav/olga/folder/"),
@@ -42,6 +41,7 @@ async fn nothing_moves_onto_itself_or_what_it_is_in_or_what_is_in_it() {
             ("/olga/copy", 502),
             ("/dav/olga/copy#fragment", 400),
             ("/dav/olga/copy?query", 400),
+            ("/dav/olga//file", 400),
             ("olga/copy", 400),
             ("", 400),
             ("file:///etc/passwd#", 400),

@@ -43,7 +43,7 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
             let next = buckets.last().filter(|_| buckets.len() >= limit).map(|b| b.name.to_string());
             (buckets.into_iter().map(|b| folder_line(b.name.as_str())).collect(), next)
         }
-        Place::Host | Place::NoBucket { .. } => (vec![folder_line("dav")], None),
+        Place::Host | Place::NoBucket { .. } | Place::Hidden(_) => (vec![folder_line("dav")], None),
     };
     Ok(Response::new(body::full(html(&call.place, lines, next.as_deref()))))
 }

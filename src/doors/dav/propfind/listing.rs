@@ -65,7 +65,7 @@ impl Listing {
     pub(super) async fn begin(call: &Call<'_>, own: Resource, wanted: Wanted) -> Result<Self, Error> {
         let source = match &call.place {
             Place::Host => Source::Host,
-            Place::Home | Place::NoBucket { .. } => Source::Home,
+            Place::Home | Place::NoBucket { .. } | Place::Hidden(_) => Source::Home,
             Place::Item(address) => Source::Folder(address.clone()),
         };
         let mut out = multistatus::begin();
