@@ -39,6 +39,16 @@ pub(crate) async fn collect(op: Op, plan: Plan, body: Body) -> Result<(Bytes, De
 }
 
 fn verify(op: Op, declared: &Declared, bytes: &[u8]) -> Result<(), Refusal> {
+/// Refuses a body where none belongs: its sender believes that the bytes are kept.
+pub(crate) async fn refuse_any(plan: &Plan, mut body: Body) -> Result<(), Refusal> {
+    let mut found = plan.expected.size.is_some_and(|size| size > 0);
+    while !found && let Some(frame) = body.frame().await {
+        let data = frame.map_err(|error| of_io(&error))?.into_data().unwrap_or_default();
+        found = !data.is_empty();
+    }
+    if found { Err(Refusal::say(Code::InvalidRequest, "This request has no body.")) } else { Ok(()) }
+}
+
     if declared.sha256.is_some_and(|hash| hash[..] != Sha256::digest(bytes)[..]) {
         return Err(Refusal::new(Code::XAmzContentSHA256Mismatch));
     }

@@ -119,7 +119,8 @@ impl S3Door {
         match route {
             Route::Run(op) => self.run(op, admitted, body, asked).await,
             Route::OfBucket(stub) | Route::OfObject(stub) => {
-                let Admitted { query, target, who, .. } = admitted;
+                let Admitted { parts, query, target, who } = admitted;
+                owner::check(&self.holdall, &who.caller, &parts.headers, (None, &target, None)).await?;
                 let text = owner::stub(&self.holdall, &who.caller, &target, &query, stub).await?;
                 Ok(answer::document_of(asked, &text))
             }
@@ -178,10 +179,16 @@ impl S3Door {
         }
         let plan = payload::plan(&parts.headers, payload.as_deref(), seed, op.body())?;
         let taken = request::take(&mut parts.headers, op)?;
-        owner::check(&self.holdall, &caller, &parts.headers, (op, &target, taken.source.as_ref())).await?;
+        let about = (Some(op), &target, taken.source.as_ref());
+        owner::check(&self.holdall, &caller, &parts.headers, about).await?;
         let expected = plan.expected.clone();
         let (content, declared, length) = match op.body() {
-            Kind::None => (s3s::Body::empty(), payload::DeclaredSlot::default(), None),
+            Kind::None => {
+                if op.refuses_body() {
+                    document::refuse_any(&plan, body).await?;
+                }
+                (s3s::Body::empty(), payload::DeclaredSlot::default(), None)
+            }
             Kind::Stream => {
                 let (body, slot) = payload::open(plan, body);
                 (s3s::Body::http_body_unsync(body), slot, expected.size)

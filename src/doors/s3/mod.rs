@@ -42,6 +42,19 @@ use crate::domain::Error;
 /// this list.
 pub const OPERATIONS: &[&str] = allow::OPERATIONS;
 
+/// Every header that some operation carries out; one that ends in `-` begins a family.
+#[must_use]
+pub fn headers() -> Vec<&'static str> {
+    allow::headers::known()
+}
+
+/// Whether an operation, by its name, refuses a header because it does not do what it asks for.
+#[must_use]
+pub fn refuses_header(operation: &str, header: &str) -> bool {
+    let op = OPERATIONS.iter().zip(allow::Op::ALL).find(|(name, _)| **name == operation);
+    allow::headers::refused(op.map(|(_, op)| *op), header)
+}
+
 /// Names of the sub-resources of buckets, then of objects, that are answered "not configured".
 #[must_use]
 pub fn unconfigured() -> (Vec<&'static str>, Vec<&'static str>) {

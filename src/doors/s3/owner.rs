@@ -27,9 +27,9 @@ pub(crate) async fn check(
     holdall: &Holdall,
     caller: &Caller,
     headers: &HeaderMap,
-    (op, target, source): (Op, &Target, Option<&CopySource>),
+    (op, target, source): (Option<Op>, &Target, Option<&CopySource>),
 ) -> Result<(), Refusal> {
-    let target = target.bucket.as_ref().filter(|_| op != Op::CreateBucket);
+    let target = target.bucket.as_ref().filter(|_| op != Some(Op::CreateBucket));
     let expectations = [
         ("x-amz-expected-bucket-owner", target),
         ("x-amz-source-expected-bucket-owner", source.map(|source| &source.bucket)),

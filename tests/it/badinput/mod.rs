@@ -6,6 +6,7 @@ mod bodies;
 mod credentials;
 mod documents;
 mod features;
+mod headers;
 mod paths;
 mod places;
 

@@ -28,6 +28,11 @@ macro_rules! operations {
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         pub(crate) enum Op { $($name,)* }
 
+        impl Op {
+            /// All of them.
+            pub(crate) const ALL: &[Self] = &[$(Self::$name,)*];
+        }
+
         /// The names of all operations that are built.
         pub(crate) const OPERATIONS: &[&str] = &[$(stringify!($name),)*];
     };
@@ -73,13 +78,15 @@ impl Op {
         }
     }
 
-    /// Whether `If-Match` and `If-None-Match` mean something to it.
-    pub(crate) fn takes_conditions(self) -> bool {
-        use Op::*;
-        matches!(
-            self,
-            GetObject | HeadObject | PutObject | CopyObject | DeleteObject | CompleteMultipartUpload
-        )
+    /// Whether bytes become an object or a part of one by it.
+    pub(crate) fn stores_content(self) -> bool {
+        matches!(self, Self::PutObject | Self::CopyObject | Self::UploadPart | Self::UploadPartCopy)
+    }
+
+    /// Whether a body, which it does not take, is a mistake of the sender's. On a GET or DELETE a
+    /// body means nothing to anybody.
+    pub(crate) fn refuses_body(self) -> bool {
+        matches!(self, Self::CopyObject | Self::UploadPartCopy | Self::CreateMultipartUpload)
     }
 }
 

@@ -118,7 +118,6 @@ fn headers_of_features_to_come_are_refused_by_name() {
         "x-amz-grant-read",
         "x-amz-website-redirect-location",
         "x-amz-write-offset-bytes",
-        "x-amz-request-payer",
         "x-amz-rename-source",
         "x-amz-checksum-sha512",
     ] {
@@ -132,6 +131,8 @@ fn headers_of_features_to_come_are_refused_by_name() {
         ("x-amz-storage-class", "STANDARD", None),
         ("x-amz-storage-class", "GLACIER", Some(Code::NotImplemented)),
         ("x-amz-tagging", "a=b", Some(Code::NotImplemented)),
+        ("x-amz-request-payer", "requester", None),
+        ("x-amz-request-payer", "nobody", Some(Code::NotImplemented)),
         ("x-amz-security-token", "t", Some(Code::InvalidToken)),
         ("x-amz-meta-anything", "x", None),
         ("content-range", "bytes 0-1/2", Some(Code::NotImplemented)),

@@ -1,4 +1,5 @@
-//! Listings of keys, in both versions of the operation.
+//! Listings of keys, in both versions of the operation. Each ignores the other's markers, as AWS
+//! does: `start-after` and `continuation-token` mean nothing to the first, `marker` to the second.
 
 use s3s::{S3Request, S3Result, dto::*};
 

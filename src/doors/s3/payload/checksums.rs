@@ -21,10 +21,17 @@ pub(super) struct Announced {
     pub(super) value: Option<Checksum>,
     /// To come in the trailer.
     pub(super) trailer: Option<ChecksumKind>,
+    /// To be computed, whether a value comes or not.
+    wanted: Option<ChecksumKind>,
 }
 
 impl Announced {
+    /// The kind to compute.
     pub(super) fn kind(&self) -> Option<ChecksumKind> {
+        self.sent().or(self.wanted)
+    }
+
+    fn sent(&self) -> Option<ChecksumKind> {
         self.trailer.or(self.value.as_ref().map(|value| value.kind))
     }
 }
@@ -61,11 +68,21 @@ pub(super) fn announced(headers: &HeaderMap) -> Result<Announced, Refusal> {
             return Err(many());
         }
     }
+    let unsupported = || {
+        invalid(
+            "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]",
+        )
+    };
+    if let Some(name) = header_text(headers, "x-amz-checksum-algorithm")? {
+        let kind = ChecksumKind::parse(name).ok_or_else(unsupported)?;
+        if found.sent().is_some_and(|other| other != kind) {
+            return Err(invalid("Value for x-amz-checksum-algorithm header is invalid."));
+        }
+        found.wanted = Some(kind);
+    }
     if let Some(name) = header_text(headers, "x-amz-sdk-checksum-algorithm")? {
-        let kind = ChecksumKind::parse(name).ok_or_else(|| {
-            invalid("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
-        })?;
-        match found.kind() {
+        let kind = ChecksumKind::parse(name).ok_or_else(unsupported)?;
+        match found.sent() {
             None => {
                 return Err(invalid(
                     "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.",

@@ -75,6 +75,11 @@ pub(crate) fn plan(
         return Err(Refusal::say(Code::InvalidRequest, said));
     }
     declared.size = content_length(headers)?;
+    let decoded = header_text(headers, "x-amz-decoded-content-length")?.map(number);
+    if decoded.is_some_and(|decoded| decoded.is_none() || decoded != declared.size) {
+        let said = "x-amz-decoded-content-length differs from Content-Length, and the body is not coded";
+        return Err(Refusal::say(Code::InvalidRequest, said));
+    }
     declared.sha256 = (payload != UNSIGNED).then(|| sha256(payload)).transpose()?;
     if kind == Kind::None && declared.size.is_none_or(|size| size == 0) && signed_else(payload) {
         return Err(Refusal::new(Code::XAmzContentSHA256Mismatch));
