@@ -34,11 +34,11 @@ pub(crate) async fn collect(op: Op, plan: Plan, body: Body) -> Result<(Bytes, De
     verify(op, &slot.take()?, &bytes)?;
     if !bytes.is_empty() {
         xml::check(&bytes)?;
+        xml::check_elements(&bytes, elements(op))?;
     }
     Ok((bytes, DeclaredSlot::default()))
 }
 
-fn verify(op: Op, declared: &Declared, bytes: &[u8]) -> Result<(), Refusal> {
 /// Refuses a body where none belongs: its sender believes that the bytes are kept.
 pub(crate) async fn refuse_any(plan: &Plan, mut body: Body) -> Result<(), Refusal> {
     let mut found = plan.expected.size.is_some_and(|size| size > 0);
@@ -49,6 +49,7 @@ pub(crate) async fn refuse_any(plan: &Plan, mut body: Body) -> Result<(), Refusa
     if found { Err(Refusal::say(Code::InvalidRequest, "This request has no body.")) } else { Ok(()) }
 }
 
+fn verify(op: Op, declared: &Declared, bytes: &[u8]) -> Result<(), Refusal> {
     if declared.sha256.is_some_and(|hash| hash[..] != Sha256::digest(bytes)[..]) {
         return Err(Refusal::new(Code::XAmzContentSHA256Mismatch));
     }
@@ -67,6 +68,63 @@ pub(crate) async fn refuse_any(plan: &Plan, mut body: Body) -> Result<(), Refusa
         return Err(Refusal::say(Code::InvalidRequest, said));
     }
     Ok(())
+}
+
+/// What a document may hold: what is read of it, and what is not built.
+fn elements(op: Op) -> xml::Elements {
+    let (read, unbuilt): (&[&str], &[&str]) = match op {
+        Op::CreateBucket => (
+            &["CreateBucketConfiguration", "CreateBucketConfiguration/LocationConstraint"],
+            &[
+                "CreateBucketConfiguration/Bucket",
+                "CreateBucketConfiguration/Location",
+                "CreateBucketConfiguration/Tags",
+            ],
+        ),
+        Op::PutBucketVersioning => (
+            &[
+                "VersioningConfiguration",
+                "VersioningConfiguration/MfaDelete",
+                "VersioningConfiguration/Status",
+            ],
+            &[],
+        ),
+        Op::DeleteObjects => (
+            &[
+                "Delete",
+                "Delete/Quiet",
+                "Delete/Object",
+                "Delete/Object/Key",
+                "Delete/Object/VersionId",
+                "Delete/Object/ETag",
+                "Delete/Object/LastModifiedTime",
+                "Delete/Object/Size",
+            ],
+            &[],
+        ),
+        Op::CompleteMultipartUpload => (
+            &[
+                "CompleteMultipartUpload",
+                "CompleteMultipartUpload/Part",
+                "CompleteMultipartUpload/Part/PartNumber",
+                "CompleteMultipartUpload/Part/ETag",
+                "CompleteMultipartUpload/Part/ChecksumCRC32",
+                "CompleteMultipartUpload/Part/ChecksumCRC32C",
+                "CompleteMultipartUpload/Part/ChecksumCRC64NVME",
+                "CompleteMultipartUpload/Part/ChecksumSHA1",
+                "CompleteMultipartUpload/Part/ChecksumSHA256",
+            ],
+            &[
+                "CompleteMultipartUpload/Part/ChecksumMD5",
+                "CompleteMultipartUpload/Part/ChecksumSHA512",
+                "CompleteMultipartUpload/Part/ChecksumXXHASH128",
+                "CompleteMultipartUpload/Part/ChecksumXXHASH3",
+                "CompleteMultipartUpload/Part/ChecksumXXHASH64",
+            ],
+        ),
+        _ => (&[], &[]),
+    };
+    xml::Elements { read, unbuilt }
 }
 
 #[cfg(test)]
@@ -104,7 +162,8 @@ mod tests {
         };
         assert!(collected(Op::DeleteObjects, text, &[crc(text)]).await.is_ok());
         assert_eq!(collected(Op::DeleteObjects, text, &[crc("x")]).await, Err(Code::BadDigest));
-        assert!(collected(Op::CompleteMultipartUpload, text, &[crc("the object")]).await.is_ok());
+        let parts = "<CompleteMultipartUpload><Part/></CompleteMultipartUpload>";
+        assert!(collected(Op::CompleteMultipartUpload, parts, &[crc("the object")]).await.is_ok());
     }
 
     #[tokio::test]

@@ -47,6 +47,49 @@ pub(crate) fn check(document: &[u8]) -> Result<(), Refusal> {
     if depth == 0 && roots == 1 { Ok(()) } else { Err(malformed()) }
 }
 
+/// The elements of a document, each by the names on the way to it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Elements {
+    /// Those that are read.
+    pub(crate) read: &'static [&'static str],
+    /// Those whose feature is not built.
+    pub(crate) unbuilt: &'static [&'static str],
+}
+
+/// Refuses elements that nobody reads: the library skips them. The document was [`check`]ed.
+pub(crate) fn check_elements(document: &[u8], elements: Elements) -> Result<(), Refusal> {
+    let text = std::str::from_utf8(document).map_err(|_| malformed())?;
+    let mut reader = Reader::from_str(text);
+    let mut path = String::new();
+    loop {
+        let (element, opens) = match reader.read_event().map_err(|_| malformed())? {
+            Event::Start(element) => (element, true),
+            Event::Empty(element) => (element, false),
+            Event::End(_) => {
+                path.truncate(path.rfind('/').unwrap_or(0));
+                continue;
+            }
+            Event::Eof => return Ok(()),
+            _ => continue,
+        };
+        let above = path.len();
+        if above > 0 {
+            path.push('/');
+        }
+        path.push_str(std::str::from_utf8(element.local_name().as_ref()).map_err(|_| malformed())?);
+        if elements.unbuilt.contains(&path.as_str()) {
+            let said = format!("The element {path} implies functionality that is not implemented.");
+            return Err(Refusal::say(Code::NotImplemented, said));
+        }
+        if !elements.read.contains(&path.as_str()) {
+            return Err(malformed());
+        }
+        if !opens {
+            path.truncate(above);
+        }
+    }
+}
+
 fn attributes(element: &quick_xml::events::BytesStart<'_>) -> Result<(), Refusal> {
     // The library's own check for doubles takes time in the square of their number.
     let mut all = element.attributes();

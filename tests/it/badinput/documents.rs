@@ -111,6 +111,41 @@ async fn documents_that_say_something_else_or_too_much_are_refused() {
         let ask = Ask::new(method, target).with("content-md5", &digest).body(text);
         bad.s3_is(case, ask, 400, code).await;
     }
+    for (method, target, text, status) in [
+        (
+            "PUT",
+            "/fresh",
+            "<CreateBucketConfiguration><Tags><Tag><Key>a</Key></Tag></Tags></CreateBucketConfiguration>",
+            501,
+        ),
+        (
+            "PUT",
+            "/fresh",
+            "<CreateBucketConfiguration><Location><Name>a</Name></Location></CreateBucketConfiguration>",
+            501,
+        ),
+        ("PUT", "/fresh", "<CreateBucketConfiguration><Colour>red</Colour></CreateBucketConfiguration>", 400),
+        (
+            "PUT",
+            "/fresh",
+            "<CreateBucketConfiguration><LocationConstraint><b/></LocationConstraint></CreateBucketConfiguration>",
+            400,
+        ),
+        (
+            "PUT",
+            "/olga?versioning",
+            "<VersioningConfiguration><Status>Enabled</Status><ExcludedPrefixes/></VersioningConfiguration>",
+            400,
+        ),
+        ("POST", "/olga?delete", "<Delete><Object><Key>file</Key><If>unchanged</If></Object></Delete>", 400),
+        ("POST", "/olga?delete", "<Delete><DryRun/><Object><Key>file</Key></Object></Delete>", 400),
+        ("POST", "/olga?delete", "<Delete><Object><Key>file</Key><Size>9</Size></Object></Delete>", 501),
+    ] {
+        let digest = STANDARD.encode(Md5::digest(text));
+        let code = if status == 501 { "NotImplemented" } else { "MalformedXML" };
+        let ask = Ask::new(method, target).with("content-md5", &digest).body(text);
+        bad.s3_is(text, ask, status, code).await;
+    }
     let large = "<propfind xmlns=\"DAV:\">".to_owned() + &" ".repeat(2 << 20);
     bad.dav_is("too large", Ask::new("PROPFIND", "/dav/olga/").with("depth", "0").body(large), 413).await;
     bad.over().await;
