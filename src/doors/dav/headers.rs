@@ -1,12 +1,15 @@
-//! WebDAV's request headers as values: Depth, Overwrite, conditions, times, checksums. Each is
-//! read once; what cannot be understood is refused rather than guessed.
+//! WebDAV's request headers as values: Depth, Overwrite, conditions, times, sizes. Each is read
+//! once; what cannot be understood is refused rather than guessed.
+//!
+//! Clients send many headers of their own. One that would change which bytes are stored, or promises
+//! that they are verified, is carried out or refused (`refuse_unbuilt`). Others are ignored where
+//! that loses nothing the client is not told of: without `X-OC-CTime: accepted` in the answer it
+//! knows that its time of creation was not kept.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use http::{HeaderMap, HeaderName, StatusCode, header};
+use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 
 use super::error::Refusal;
 use crate::model::{
-    checksum::{Checksum, ChecksumKind},
     condition::{Conditions, EtagList},
     time::Timestamp,
 };
@@ -101,50 +104,12 @@ pub(super) fn modified(headers: &HeaderMap) -> Result<Option<Timestamp>, Refusal
     Ok(Some(Timestamp(seconds * 1000 + millis)))
 }
 
-/// What a PUT declares of its body.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(super) struct Sums {
-    /// From `Content-MD5` or `OC-Checksum: MD5:…`.
-    pub(super) md5: Option<[u8; 16]>,
-    /// From `OC-Checksum`, of the kinds that can be verified.
-    pub(super) others: Vec<Checksum>,
-}
-
-/// `Content-MD5` and `OC-Checksum`. Kinds of the latter that are not known here are left out.
+/// The size a body is declared to have: Finder's `X-Expected-Entity-Length`, ownCloud's
+/// `OC-Total-Length`, or `Content-Length`.
 ///
 /// # Errors
-/// 400 if a value is not of its kind, or both headers give an MD5 and differ.
-pub(super) fn sums(headers: &HeaderMap) -> Result<Sums, Refusal> {
-    let bad = || Refusal::bad_request("Content-MD5 or OC-Checksum is malformed");
-    let mut sums = Sums::default();
-    if let Some(value) = text(headers, &HeaderName::from_static("content-md5"))? {
-        let bytes = STANDARD.decode(value).map_err(|_| bad())?;
-        sums.md5 = Some(bytes.try_into().map_err(|_| bad())?);
-    }
-    let Some(value) = text(headers, &HeaderName::from_static("oc-checksum"))? else { return Ok(sums) };
-    for one in value.split_whitespace() {
-        let (kind, value) = one.split_once(':').ok_or_else(bad)?;
-        if kind.eq_ignore_ascii_case("md5") {
-            let md5: [u8; 16] = hex::decode(value).map_err(|_| bad())?.try_into().map_err(|_| bad())?;
-            if sums.md5.is_some_and(|other| other != md5) {
-                return Err(bad());
-            }
-            sums.md5 = Some(md5);
-        } else if let Some(kind) = ChecksumKind::parse(kind) {
-            let value = hex::decode(value).map_err(|_| bad())?;
-            if value.len() != kind.width() {
-                return Err(bad());
-            }
-            sums.others.push(Checksum { kind, value, parts: None });
-        }
-    }
-    Ok(sums)
-}
-
-/// The size a body is declared to have: Finder's `X-Expected-Entity-Length`, or `Content-Length`.
-///
-/// # Errors
-/// 400 if they differ: a proxy that cannot pass chunked bodies on has cut this one short.
+/// 400 if they differ: a proxy that cannot pass chunked bodies on has cut this one short, or it is
+/// a piece of something larger.
 pub(super) fn declared_size(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
     let number = |name| -> Result<Option<u64>, Refusal> {
         match text(headers, name)? {
@@ -155,22 +120,38 @@ pub(super) fn declared_size(headers: &HeaderMap) -> Result<Option<u64>, Refusal>
             Some(_) => Err(unreadable(name)),
         }
     };
-    let length = number(&header::CONTENT_LENGTH)?;
-    let expected = number(&HeaderName::from_static("x-expected-entity-length"))?;
-    if expected.is_some() && length.is_some() && expected != length {
-        return Err(Refusal::bad_request("the body was cut short on its way: its lengths differ"));
+    let names = ["content-length", "x-expected-entity-length", "oc-total-length"];
+    let names = names.map(HeaderName::from_static);
+    let mut declared = None;
+    for name in &names {
+        let Some(size) = number(name)? else { continue };
+        if declared.replace(size).is_some_and(|other| other != size) {
+            return Err(Refusal::bad_request("the body was cut short on its way: its lengths differ"));
+        }
     }
-    Ok(expected.or(length))
+    Ok(declared)
 }
+
+/// Headers whose feature does not exist here, and the methods on which they ask for it; none is all.
+const UNBUILT: [(&str, &[&str]); 5] = [
+    ("if", &[]),
+    // Pieces of a file: stored as they come, they would take the place of the whole.
+    ("oc-chunked", &[]),
+    ("x-update-range", &[]),
+    ("range", &["PUT"]),
+    // Of the file that comes into being. Nothing is read here that could be held against it.
+    ("oc-checksum", &["COPY", "MOVE"]),
+];
 
 /// Refuses headers whose feature does not exist here, instead of doing something else than asked.
 ///
 /// # Errors
-/// 501 for WebDAV's `If` and the chunk headers of old ownCloud clients.
-pub(super) fn refuse_unbuilt(headers: &HeaderMap) -> Result<(), Refusal> {
-    for (name, what) in [("if", "the If header"), ("oc-chunked", "OC-Chunked")] {
-        if headers.contains_key(name) {
-            return Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, format!("{what} is not supported")));
+/// 501 for those of the table.
+pub(super) fn refuse_unbuilt(method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
+    for (name, methods) in UNBUILT {
+        if headers.contains_key(name) && (methods.is_empty() || methods.contains(&method.as_str())) {
+            let text = format!("the header {name} asks for something that is not supported");
+            return Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, text));
         }
     }
     Ok(())
@@ -252,28 +233,6 @@ mod tests {
     }
 
     #[test]
-    fn checksums_that_can_be_verified_are_taken() {
-        let md5 = "d41d8cd98f00b204e9800998ecf8427e";
-        let value = format!("SHA1:{} md5:{md5} ADLER32:00000001", "da".repeat(20));
-        let sums =
-            sums(&with(&[("oc-checksum", &value), ("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg==")])).unwrap();
-        assert_eq!(sums.md5.map(hex::encode).as_deref(), Some(md5));
-        assert_eq!(sums.others.iter().map(|sum| sum.kind).collect::<Vec<_>>(), [ChecksumKind::Sha1]);
-        for bad in [
-            &[("oc-checksum", "SHA1:00")][..],
-            &[("oc-checksum", "SHA1")],
-            &[("oc-checksum", "MD5:zz")],
-            &[("content-md5", "AAAA")],
-            &[
-                ("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg=="),
-                ("oc-checksum", "MD5:00000000000000000000000000000000"),
-            ],
-        ] {
-            assert!(super::sums(&with(bad)).is_err(), "{bad:?}");
-        }
-    }
-
-    #[test]
     fn two_lengths_that_differ_are_a_body_cut_short() {
         let size = |pairs: &[(&'static str, &str)]| declared_size(&with(pairs)).ok();
         assert_eq!(size(&[]), Some(None));
@@ -282,13 +241,19 @@ mod tests {
         assert_eq!(size(&[("x-expected-entity-length", "5"), ("content-length", "5")]), Some(Some(5)));
         assert_eq!(size(&[("x-expected-entity-length", "5"), ("content-length", "0")]), None);
         assert_eq!(size(&[("x-expected-entity-length", "-5")]), None);
+        assert_eq!(size(&[("oc-total-length", "5"), ("content-length", "5")]), Some(Some(5)));
+        assert_eq!(size(&[("oc-total-length", "6"), ("content-length", "5")]), None);
+        assert_eq!(size(&[("oc-total-length", "6"), ("x-expected-entity-length", "5")]), None);
     }
 
     #[test]
     fn several_lines_of_a_list_are_one_list() {
         let conditions = conditions(&with(&[("if-none-match", "\"a\""), ("if-none-match", "b")])).unwrap();
         assert_eq!(conditions.if_none_match, Some(EtagList::parse("\"a\",b")));
-        assert!(refuse_unbuilt(&with(&[("if", "(<urn:x>)")])).is_err());
-        assert!(refuse_unbuilt(&with(&[("if-match", "*")])).is_ok());
+        let refused = |method, pair| refuse_unbuilt(&method, &with(&[pair])).is_err();
+        assert!(refused(Method::PUT, ("if", "(<urn:x>)")));
+        assert!(!refused(Method::PUT, ("if-match", "*")));
+        assert!(refused(Method::PUT, ("range", "bytes=0-1")));
+        assert!(!refused(Method::GET, ("range", "bytes=0-1")));
     }
 }

@@ -18,6 +18,7 @@ mod propfind;
 mod proppatch;
 mod put;
 mod quota;
+mod sums;
 mod transfer;
 mod xml;
 
@@ -107,7 +108,7 @@ impl DavDoor {
         if caller.account().is_none() {
             return Err(Error::Unauthenticated(Unrecognised::Missing).into());
         }
-        headers::refuse_unbuilt(&head.headers)?;
+        headers::refuse_unbuilt(&head.method, &head.headers)?;
         let Some(place) = Place::parse(head.uri.path())? else {
             return Err(Refusal::new(http::StatusCode::NOT_FOUND, "nothing is here; files are below /dav/"));
         };

@@ -7,9 +7,10 @@ use http_body_util::BodyExt;
 use super::{
     call::{Call, created, set, set_etag},
     error::{ALLOW_EXISTING, Refusal},
-    headers::{self, declared_size, sums, write_conditions},
+    headers::{self, declared_size, write_conditions},
     options::allowed_at,
     path::{Place, creatable, has_slash, is_bucket, uncreatable},
+    sums::{Passing, sums},
 };
 use crate::{
     domain::{
@@ -34,18 +35,16 @@ pub(super) async fn answer(call: &Call<'_>, body: &mut Body) -> Result<Response<
     let size = declared_size(call.headers())?;
     let options = WriteOptions {
         conditions: write_conditions(call.headers())?,
-        declared: Declared { size, md5: sums.md5, sha256: None, checksums: sums.others },
+        declared: Declared { size, md5: sums.md5, sha256: None, checksums: sums.others.clone() },
         attributes: attributes(call.headers())?,
         modified: headers::modified(call.headers())?,
         tokens: Vec::new(),
     };
-    let expected = Expected {
-        size,
-        checksums: options.declared.checksums.iter().map(|sum| sum.kind).collect(),
-        sha256: false,
-    };
+    let expected = Expected { size, checksums: sums.kinds(), sha256: false };
     let mut put = call.holdall().begin_put(&call.caller, address, expected).await.map_err(refuse)?;
-    fill(&mut put, body, size).await?;
+    let mut passing = sums.passing();
+    fill(&mut put, body, size, &mut passing).await?;
+    sums.verify(passing)?;
     let timed = options.modified.is_some();
     let written = put.commit(options).await.map_err(refuse)?;
     Ok(answer_to(&written, timed))
@@ -66,7 +65,12 @@ fn target<'a>(call: &'a Call<'_>) -> Result<&'a Address, Refusal> {
 }
 
 /// Streams the body. Stops at the first byte too many; one too few the commit finds out.
-async fn fill(put: &mut Put, body: &mut Body, declared: Option<u64>) -> Result<(), Refusal> {
+async fn fill(
+    put: &mut Put,
+    body: &mut Body,
+    declared: Option<u64>,
+    passing: &mut Passing,
+) -> Result<(), Refusal> {
     let mut got: u64 = 0;
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else {
@@ -79,6 +83,7 @@ async fn fill(put: &mut Put, body: &mut Body, declared: Option<u64>) -> Result<(
         if let Some(declared) = declared.filter(|declared| got > *declared) {
             return Err(Error::Incomplete { declared, got }.into());
         }
+        passing.update(&data);
         put.write(data).await.map_err(refuse)?;
     }
     Ok(())
