@@ -4,6 +4,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use holdall::{
     domain::{caller::Caller, nouns::NewAccount},
+    doors::dav::METHODS,
     model::{name::AccountName, secret::Secret},
 };
 
@@ -67,6 +68,15 @@ impl Dav {
 
     async fn put(&self, path: &str, body: &str) -> u16 {
         self.send("PUT", path, &[], body.as_bytes()).await.status
+    }
+
+    /// Makes `f`, a file, and `d`, a folder, and removes what a method may have made.
+    async fn settle(&self) {
+        for path in ["/dav/ann/none", "/dav/ann/to", "/dav/nobucket/x", "/dav/nobucket"] {
+            self.status("DELETE", path, &[]).await;
+        }
+        self.put("/dav/ann/f", "").await;
+        self.status("MKCOL", "/dav/ann/d", &[]).await;
     }
 
     /// The content, or the status in its place.
@@ -437,20 +447,44 @@ async fn a_property_that_cannot_be_set_keeps_all_from_being_set() {
 #[tokio::test]
 async fn options_say_what_is_true() {
     let dav = Dav::start().await;
-    dav.put("/dav/ann/f", "").await;
-    for (path, has, lacks) in [
-        ("/dav/", "PROPFIND", "PUT"),
-        ("/dav/ann/", "MKCOL", "MOVE"),
-        ("/dav/ann/f", "PUT", "MKCOL"),
-        ("/dav/ann/f", "PROPPATCH", "LOCK"),
-        ("/dav/ann/", "PROPPATCH", "LOCK"),
-        ("/dav/ann/none", "MKCOL", "GET"),
+    for path in [
+        "/dav/",
+        "/dav/ann/",
+        "/dav/ann/f",
+        "/dav/ann/f/",
+        "/dav/ann/d",
+        "/dav/ann/d/",
+        "/dav/ann/none",
+        "/dav/ann/none/",
+        "/dav/ann/none/x",
+        "/dav/nobucket",
+        "/dav/nobucket/x",
+        "/dav/No%20bucket",
+        "/dav/No%20bucket/x",
     ] {
+        dav.settle().await;
         let reply = dav.send("OPTIONS", path, &[], b"").await;
         assert_eq!((reply.status, reply.header("dav")), (200, Some("1, 3")), "{path}");
-        let allow = reply.header("allow").unwrap();
-        assert!(allow.contains(has) && !allow.contains(lacks), "{path}: {allow}");
+        let allowed = allow(&reply);
+        for method in METHODS.into_iter().chain(["PATCH", "POST", "REPORT"]) {
+            dav.settle().await;
+            let headers = [("destination", "/dav/ann/to"), ("depth", "0")];
+            let headers = if method == "PROPFIND" || method == "COPY" { &headers[..] } else { &headers[..1] };
+            let reply = dav.send(method, path, headers, b"").await;
+            let (status, listed) = (reply.status, allowed.iter().any(|name| name == method));
+            assert!(!listed || status != 405, "{path} allows {allowed:?}, but {method} is refused");
+            assert!(listed || status >= 400, "{path} allows {allowed:?}, but {method} gave {status}");
+            if status == 405 {
+                let instead = allow(&reply);
+                assert!(!instead.is_empty() && instead.iter().all(|name| allowed.contains(name)));
+            }
+        }
     }
+}
+
+/// The methods an answer allows.
+fn allow(reply: &Reply) -> Vec<String> {
+    reply.header("allow").unwrap().split(", ").map(str::to_owned).collect()
 }
 
 #[tokio::test]

@@ -89,7 +89,8 @@ impl Refusal {
         self
     }
 
-    fn with_allow(mut self, allow: &'static str) -> Self {
+    /// The same refusal with what would be allowed.
+    pub(super) fn with_allow(mut self, allow: &'static str) -> Self {
         self.0.headers.insert(header::ALLOW, HeaderValue::from_static(allow));
         self
     }

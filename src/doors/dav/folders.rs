@@ -8,7 +8,7 @@ use super::{
     call::{Call, bare, created},
     error::Refusal,
     headers::{Depth, depth, modified, write_conditions},
-    options::allowed_at,
+    options::{allow, refused},
     path::{Place, creatable, is_bucket, uncreatable},
 };
 use crate::{
@@ -31,7 +31,7 @@ pub(super) async fn make(call: &Call<'_>, body: &mut Body) -> Result<Response<Bo
     }
     let modified = modified(call.headers())?;
     match &call.place {
-        Place::Host | Place::Home => return Err(Refusal::not_allowed(allowed_at(&call.place))),
+        Place::Host | Place::Home => return Err(refused(call).await),
         Place::Hidden(_) => return Err(uncreatable()),
         Place::NoBucket { deeper: true, name, .. } => {
             return Err(Error::NotFound(What::Parent, name.clone()).into());
@@ -41,17 +41,19 @@ pub(super) async fn make(call: &Call<'_>, body: &mut Body) -> Result<Response<Bo
         }
         Place::Item(address) if is_bucket(address) => {
             let history = call.door.options.history;
-            call.holdall().create_bucket(&call.caller, &address.bucket, history, None).await?;
+            let made = call.holdall().create_bucket(&call.caller, &address.bucket, history, None).await;
+            if let Err(error) = made {
+                return Err(not_made(call, error).await);
+            }
         }
         Place::Item(address) => {
             creatable(address)?;
             let conditions = write_conditions(call.headers())?;
             let options = WriteOptions { conditions, modified, ..WriteOptions::default() };
             let made = call.holdall().make_folder(&call.caller, address, &options).await;
-            made.map_err(|error| match error {
-                missing @ Error::NotFound(..) => Refusal::from(missing).with_status(StatusCode::CONFLICT),
-                other => other.into(),
-            })?;
+            if let Err(error) = made {
+                return Err(not_made(call, error).await);
+            }
         }
     }
     let mut response = created(true);
@@ -59,6 +61,17 @@ pub(super) async fn make(call: &Call<'_>, body: &mut Body) -> Result<Response<Bo
         response.headers_mut().insert("x-oc-mtime", HeaderValue::from_static("accepted"));
     }
     Ok(response)
+}
+
+/// What is missing is the way to the folder; what exists says itself what may be done with it.
+async fn not_made(call: &Call<'_>, error: Error) -> Refusal {
+    match error {
+        missing @ Error::NotFound(..) => Refusal::from(missing).with_status(StatusCode::CONFLICT),
+        exists @ (Error::Exists(..) | Error::ExistsYours(_)) => {
+            Refusal::from(exists).with_allow(allow(call).await)
+        }
+        other => other.into(),
+    }
 }
 
 /// Answers DELETE.

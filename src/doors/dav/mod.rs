@@ -36,7 +36,7 @@ use crate::{
     model::limits,
 };
 
-/// The methods of this door; any other is refused before anything is looked at. Who may use each,
+/// The methods of this door; any other is refused. Who may use each,
 /// `tests/it/matrix` holds against this list.
 pub const METHODS: [&str; 10] =
     ["OPTIONS", "GET", "HEAD", "PROPFIND", "PROPPATCH", "PUT", "MKCOL", "DELETE", "COPY", "MOVE"];
@@ -112,10 +112,10 @@ impl DavDoor {
         let Some(place) = Place::parse(head.uri.path())? else {
             return Err(Refusal::new(http::StatusCode::NOT_FOUND, "nothing is here; files are below /dav/"));
         };
-        if !METHODS.contains(&head.method.as_str()) {
-            return Err(Refusal::not_allowed(options::allowed_at(&place)));
-        }
         let call = Call { door: self, caller, head, place };
+        if !METHODS.contains(&head.method.as_str()) {
+            return Err(options::refused(&call).await);
+        }
         match head.method.as_str() {
             "OPTIONS" => options::answer(&call).await,
             "GET" | "HEAD" => get::answer(&call).await,
@@ -125,7 +125,7 @@ impl DavDoor {
             "MKCOL" => folders::make(&call, body).await,
             "DELETE" => folders::remove(&call).await,
             "COPY" | "MOVE" => transfer::answer(&call).await,
-            _ => Err(Refusal::not_allowed(options::allowed_at(&call.place))),
+            _ => Err(options::refused(&call).await),
         }
     }
 }

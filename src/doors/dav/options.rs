@@ -5,8 +5,8 @@ use http::{HeaderValue, Response, StatusCode, header};
 
 use super::{
     call::{Call, bare},
-    error::Refusal,
-    path::{Place, is_bucket},
+    error::{ALLOW_EXISTING, Refusal},
+    path::{Place, has_slash, is_bucket},
 };
 use crate::{
     domain::{Error, error::What, nouns::Item},
@@ -14,28 +14,20 @@ use crate::{
 };
 
 const HOME: &str = "OPTIONS, GET, HEAD, PROPFIND";
-const BUCKET: &str = "OPTIONS, GET, HEAD, PUT, DELETE, MKCOL, PROPFIND, PROPPATCH";
-// PUT and MKCOL apply to new members: clients ask the folder whether they may write into it.
-const FOLDER: &str = "OPTIONS, GET, HEAD, PUT, DELETE, MKCOL, PROPFIND, PROPPATCH, COPY, MOVE";
+const BUCKET: &str = "OPTIONS, GET, HEAD, DELETE, PROPFIND, PROPPATCH";
 const FILE: &str = "OPTIONS, GET, HEAD, PUT, DELETE, PROPFIND, PROPPATCH, COPY, MOVE";
-const NOTHING: &str = "OPTIONS, PUT, MKCOL";
+/// Where something may be made; with a slash behind it, or for a bucket, a folder only.
+const NEW: &str = "OPTIONS, PUT, MKCOL";
+const NEW_FOLDER: &str = "OPTIONS, MKCOL";
+/// Where nothing is and nothing can be.
+const NOTHING: &str = "OPTIONS";
 
 /// Answers OPTIONS.
 ///
 /// # Errors
 /// If the domain cannot say what is there.
 pub(super) async fn answer(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
-    let allow = match &call.place {
-        Place::Item(address) => match call.holdall().stat(&call.caller, address, None).await {
-            Ok(Item::Folder(_)) if is_bucket(address) => BUCKET,
-            Ok(Item::Folder(_)) => FOLDER,
-            Ok(Item::File(_)) => FILE,
-            Err(Error::NotFound(..) | Error::DeleteMarker { .. }) => NOTHING,
-            Err(other) => return Err(other.into()),
-        },
-        Place::Host | Place::Home | Place::NoBucket { .. } => HOME,
-        Place::Hidden(name) => return Err(Error::NotFound(What::Item, name.clone()).into()),
-    };
+    let allow = allowed(call).await?;
     let mut response = bare(StatusCode::OK);
     let headers = response.headers_mut();
     headers.insert("dav", HeaderValue::from_static("1, 3"));
@@ -46,11 +38,31 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
     Ok(response)
 }
 
-/// The methods that may apply at a place, whatever is there.
-pub(super) fn allowed_at(place: &Place) -> &'static str {
-    match place {
-        Place::Host | Place::Home | Place::NoBucket { .. } | Place::Hidden(_) => HOME,
-        Place::Item(address) if is_bucket(address) => BUCKET,
-        Place::Item(_) => FOLDER,
+/// The methods that apply to what is there.
+async fn allowed(call: &Call<'_>) -> Result<&'static str, Error> {
+    let address = match &call.place {
+        Place::Item(address) => address,
+        Place::Host | Place::Home => return Ok(HOME),
+        Place::NoBucket { .. } => return Ok(NOTHING),
+        Place::Hidden(name) => return Err(Error::NotFound(What::Item, name.clone())),
+    };
+    let folder_only = is_bucket(address) || has_slash(address);
+    match call.holdall().stat(&call.caller, address, None).await {
+        Ok(Item::Folder(_)) if is_bucket(address) => Ok(BUCKET),
+        Ok(Item::File(_)) if !folder_only => Ok(FILE),
+        Ok(_) => Ok(ALLOW_EXISTING),
+        Err(Error::NotFound(..) | Error::DeleteMarker { .. }) if folder_only => Ok(NEW_FOLDER),
+        Err(Error::NotFound(..) | Error::DeleteMarker { .. }) => Ok(NEW),
+        Err(other) => Err(other),
     }
+}
+
+/// What a 405 allows: to somebody who may not know what is there, nothing but to ask.
+pub(super) async fn allow(call: &Call<'_>) -> &'static str {
+    allowed(call).await.unwrap_or(NOTHING)
+}
+
+/// 405 with what is allowed instead.
+pub(super) async fn refused(call: &Call<'_>) -> Refusal {
+    Refusal::not_allowed(allow(call).await)
 }

@@ -6,9 +6,9 @@ use http_body_util::BodyExt;
 
 use super::{
     call::{Call, created, set, set_etag},
-    error::{ALLOW_EXISTING, Refusal},
+    error::Refusal,
     headers::{self, declared_size, write_conditions},
-    options::allowed_at,
+    options::refused,
     path::{Place, creatable, has_slash, is_bucket, uncreatable},
     sums::{Passing, sums},
 };
@@ -27,7 +27,7 @@ use crate::{
 /// # Errors
 /// Any refusal; the file is as it was.
 pub(super) async fn answer(call: &Call<'_>, body: &mut Body) -> Result<Response<Body>, Refusal> {
-    let address = target(call)?;
+    let address = target(call).await?;
     if call.headers().contains_key(header::CONTENT_RANGE) {
         return Err(Refusal::bad_request("a PUT replaces the whole file; Content-Range is not accepted"));
     }
@@ -51,16 +51,13 @@ pub(super) async fn answer(call: &Call<'_>, body: &mut Body) -> Result<Response<
 }
 
 /// Where a file may be put.
-fn target<'a>(call: &'a Call<'_>) -> Result<&'a Address, Refusal> {
+async fn target<'a>(call: &'a Call<'_>) -> Result<&'a Address, Refusal> {
     match &call.place {
-        Place::Item(address) if is_bucket(address) => Err(Refusal::not_allowed(allowed_at(&call.place))),
-        Place::Item(address) if has_slash(address) => Err(Refusal::not_allowed(ALLOW_EXISTING)),
+        Place::Item(address) if is_bucket(address) || has_slash(address) => Err(refused(call).await),
         Place::Item(address) => creatable(address).map(|()| address),
         Place::Hidden(_) => Err(uncreatable()),
         Place::NoBucket { deeper: true, name, .. } => Err(Error::NotFound(What::Parent, name.clone()).into()),
-        Place::Host | Place::Home | Place::NoBucket { .. } => {
-            Err(Refusal::not_allowed(allowed_at(&call.place)))
-        }
+        Place::Host | Place::Home | Place::NoBucket { .. } => Err(refused(call).await),
     }
 }
 
