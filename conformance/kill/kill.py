@@ -10,6 +10,7 @@ import sample
 from lib import check, same
 
 ROUNDS = 10
+LONGEST = 2.5  # seconds until a kill
 seed = int(lib.run("git", "rev-parse", "HEAD", cwd=lib.ROOT).stdout.strip()[:8], 16)
 print(f"seed {seed}")
 rng = random.Random(seed)
@@ -20,18 +21,21 @@ files, size = sample.make(tree, 2, sample.count() // 2)
 s3.create_bucket(Bucket="by-s3")
 content = {str(path.relative_to(tree)): path for path in tree.rglob("*") if path.is_file()}
 md5 = {name: hashlib.file_digest(open(path, "rb"), "md5").hexdigest() for name, path in content.items()}
+# Requests of each sync in a second. rclone asks after each file that it has sent, so that even ten of
+# the longest rounds cannot send all files, and each kill meets both syncs at work.
+pace = max(2, int(2 * files / (ROUNDS * LONGEST)))
 acknowledged = {"s3": set(), "dav": set()}
 target = {"s3": "s3:by-s3", "dav": "dav:admin"}
 bucket = {"s3": "by-s3", "dav": "admin"}
 
 
-def sync(door):
+def sync(door, *more):
     """An rclone that goes on where the last one stopped; its log tells what was acknowledged."""
     log = open(here / f"{door}.log", "wb")
     return subprocess.Popen(
         ["rclone", "copy", "--use-json-log", "-v", "--retries", "1", "--low-level-retries", "1", "--transfers", "4",
          "--s3-upload-cutoff", "8M", "--s3-chunk-size", "5M", "--bwlimit", "12M" if door == "s3" else "off",
-         str(tree), target[door]], env=server.rclone_environment(), stdout=log, stderr=log)
+         *more, str(tree), target[door]], env=server.rclone_environment(), stdout=log, stderr=log)
 
 
 def note(door):
@@ -64,8 +68,9 @@ def verify(door):
 
 for turn in range(1, ROUNDS + 1):
     with check(f"kill -9 number {turn}: what was acknowledged is whole"):
-        running = {door: sync(door) for door in target}
-        lib.time.sleep(rng.uniform(0.4, 2.5))
+        running = {door: sync(door, "--tpslimit", str(pace)) for door in target}
+        lib.time.sleep(rng.uniform(0.4, LONGEST))
+        ended = {door: process.returncode for door, process in running.items() if process.poll() is not None}
         server.kill()
         for door, process in running.items():
             # It would go on trying for minutes; what it was told is in its log.
@@ -73,9 +78,14 @@ for turn in range(1, ROUNDS + 1):
             process.wait()
             note(door)
         server.start()
+        assert not ended, f"not in the middle of a sync; exit codes {ended}"
         for door in target:
             verify(door)
         print(f"acknowledged: {', '.join(f'{len(names)} {door}' for door, names in acknowledged.items())} of {files}")
+
+with check("every kill met both syncs half done"):
+    for door, names in acknowledged.items():
+        assert 0 < len(names) < files, f"{len(names)} of {files} files were acknowledged by {door}"
 
 with check("the syncs go on and end"):
     for door, process in {door: sync(door) for door in target}.items():
