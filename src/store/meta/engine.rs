@@ -22,6 +22,8 @@ use super::{
     health::{Latch, from_redb, lock},
     migrate,
     overlay::Changes,
+    recent::{Noting, Recent},
+    rows::Rows,
     snapshot::Snapshot,
     table::Table,
 };
@@ -39,6 +41,9 @@ const NEW_PATH: &str = "meta/holdall.redb.new";
 /// a matter of milliseconds and costs about 128 KiB per GiB and commit.
 const QUICK_REPAIR_UP_TO: u64 = 1 << 30;
 
+/// One part in so many of the memory for metadata keeps rows, the rest pages.
+const RECENT_SHARE: usize = 4;
+
 type Bytes = &'static [u8];
 
 /// How redb knows a table. All are byte strings to byte strings, so that no change of redb's own
@@ -55,8 +60,8 @@ struct Open {
 /// What must be found again after the database was closed and opened because of a failure.
 #[derive(Default)]
 struct Last {
-    acknowledged: Changes,
-    uncertain: Changes,
+    acknowledged: Arc<Changes>,
+    uncertain: Arc<Changes>,
 }
 
 /// The open database.
@@ -67,6 +72,7 @@ pub(super) struct Engine {
     writing: Mutex<()>,
     last: Mutex<Last>,
     latch: Arc<Latch>,
+    recent: Recent,
     blocks: Blocks,
     commits: AtomicU64,
     rows_read: Arc<AtomicU64>,
@@ -94,6 +100,7 @@ impl Engine {
         let open = open_file(io.as_ref(), &options)?;
         let engine = Self {
             io,
+            recent: Recent::new(options.cache_bytes / RECENT_SHARE),
             options,
             open: RwLock::new(Some(open)),
             writing: Mutex::new(()),
@@ -144,6 +151,21 @@ impl Engine {
         Ok(Snapshot::new(transaction, Arc::clone(&self.latch), Arc::clone(&self.rows_read)))
     }
 
+    /// Runs `look` on the last committed state, and keeps the rows it read by key in memory.
+    pub(super) fn look<T>(&self, look: impl FnOnce(&dyn Rows) -> T) -> Result<T, StoreError> {
+        let since = self.recent.turn();
+        let snapshot = self.snapshot()?;
+        let rows = Noting::new(&snapshot);
+        let answer = look(&rows);
+        self.recent.keep(since, rows.into_found());
+        Ok(answer)
+    }
+
+    /// Runs `look` on rows kept in memory.
+    pub(super) fn recall<T>(&self, look: impl FnOnce(&dyn Rows) -> T) -> Option<T> {
+        self.recent.recall(look)
+    }
+
     /// The next id of a kind.
     pub(super) fn fresh(&self, kind: Kind) -> Result<u64, StoreError> {
         self.blocks.take(kind, || self.commit(Changes::default(), &[kind]))
@@ -163,9 +185,12 @@ impl Engine {
             Err(StoreError::Full) if (self.options.make_room)() => self.ensure_room()?,
             ready => ready?,
         }
+        let changes = Arc::new(changes);
+        self.recent.begin(&changes);
         // A panic inside redb must not take the committer with it; the state it leaves is unknown.
         let written = catch_unwind(AssertUnwindSafe(|| self.with(|open| self.write(open, &changes, due))))
             .unwrap_or_else(|_| Err(StoreError::Unavailable("internal fault in a commit".into())));
+        self.recent.end();
         match written {
             Ok(extensions) => {
                 self.blocks.extend(&extensions);
@@ -220,6 +245,8 @@ impl Engine {
             self.latch.set("the metadata is being opened again");
             *slot = None;
             *slot = Some(open_file(self.io.as_ref(), &self.options)?);
+            // What was uncertain is now decided.
+            self.recent.clear();
         }
         self.verify()?;
         self.latch.release();
@@ -234,7 +261,7 @@ impl Engine {
         let mut last = lock(&self.last);
         for (table, rows) in last.acknowledged.tables() {
             for (key, value) in rows {
-                let found = super::rows::Rows::get(&snapshot, table, key)?;
+                let found = snapshot.get(table, key)?;
                 let expected = found == *value;
                 let replaced = last.uncertain.get(table, key) == Some(found.as_deref());
                 if !expected && !replaced {
@@ -242,7 +269,7 @@ impl Engine {
                 }
             }
         }
-        last.uncertain = Changes::default();
+        last.uncertain = Arc::default();
         Ok(())
     }
 }
@@ -321,7 +348,7 @@ fn build(file: Arc<MetaFile>, options: &MetaOptions) -> Result<Database, StoreEr
     // redb asserts where a file contradicts itself.
     catch_unwind(AssertUnwindSafe(|| {
         Database::builder()
-            .set_cache_size(options.cache_bytes)
+            .set_cache_size(options.cache_bytes - options.cache_bytes / RECENT_SHARE)
             .set_repair_callback(move |session| progress(session.progress()))
             .create_with_backend(Backend(file))
     }))

@@ -13,6 +13,7 @@ pub mod key;
 mod migrate;
 mod overlay;
 mod queue;
+mod recent;
 pub mod rows;
 mod snapshot;
 pub mod table;
@@ -35,7 +36,7 @@ pub use self::{
     snapshot::Snapshot,
     tx::{Tx, ctag_key},
 };
-use self::{engine::Engine, health::lock, queue::Queue};
+use self::{engine::Engine, health::lock, queue::Queue, rows::Rows};
 use crate::{
     model::time::Timestamp,
     store::{error::StoreError, io::Io},
@@ -55,7 +56,7 @@ pub type MakeRoom = Arc<dyn Fn() -> bool + Send + Sync>;
 pub struct MetaOptions {
     /// The clock.
     pub now: Now,
-    /// Memory for pages of the file, in bytes.
+    /// Memory for pages of the file and rows read lately, in bytes.
     pub cache_bytes: usize,
     /// Called while a large file is repaired.
     pub progress: Progress,
@@ -141,6 +142,21 @@ impl Meta {
     /// If the database cannot be read.
     pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
         self.engine.snapshot()
+    }
+
+    /// Runs `look` on the last committed state. The rows it reads by key stay in memory for
+    /// [`Meta::recall`].
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn look<T>(&self, look: impl FnOnce(&dyn Rows) -> T) -> Result<T, StoreError> {
+        self.engine.look(look)
+    }
+
+    /// Runs `look` on the last committed state if all the rows it asks for are in memory; else
+    /// `None`, whatever it said. Never waits for the disk.
+    pub fn recall<T>(&self, look: impl FnOnce(&dyn Rows) -> T) -> Option<T> {
+        self.engine.recall(look)
     }
 
     /// The incarnation of the store.

@@ -72,6 +72,33 @@ fn a_store_whose_disk_works_again_is_opened_again_and_has_every_acknowledged_row
     assert!(old.get(Table::Dent, b"a").is_err() || old.get(Table::Dent, b"a").unwrap().is_some());
 }
 
+/// A commit that failed may be there after all when the store is opened again.
+#[test]
+fn rows_in_memory_are_those_of_the_database_that_was_opened_again() {
+    let a = |rows: &dyn Rows| rows.get(Table::Dent, b"a").ok().flatten();
+    let mut told_apart = 0;
+    for cut in 0.. {
+        let disk = SimDisk::new();
+        let meta = open(disk.clone()).unwrap();
+        put_now(&meta, "a").unwrap();
+        assert_eq!(meta.look(a).unwrap(), Some(b"1".to_vec()));
+        disk.crash_after(cut);
+        let written = meta.apply(|tx| put(tx, "a", "2"));
+        disk.crash_after(u64::MAX / 2);
+        if written.is_ok() {
+            break;
+        }
+        let before = meta.look(a).unwrap_or_default();
+        meta.reopen().unwrap();
+        let there = a(&meta.snapshot().unwrap());
+        assert!(meta.recall(a).is_none_or(|kept| kept == there), "cut {cut}");
+        assert_eq!(meta.look(a).unwrap(), there);
+        assert_eq!(meta.recall(a), Some(there.clone()));
+        told_apart += usize::from(before.is_some() && before != there);
+    }
+    assert!(told_apart > 0, "no cut left the commit in doubt");
+}
+
 #[test]
 fn a_full_disk_refuses_a_group_and_nothing_else() {
     let disk = SimDisk::new();
