@@ -188,6 +188,18 @@ pub(crate) fn pieces_at(
     Ok(placed)
 }
 
+/// The pieces of the first page, found by its key. Empty if there is none.
+pub(crate) fn first_pieces(rows: &dyn Rows, id: ManifestId) -> Result<Vec<Placed>, StoreError> {
+    let page: Option<PageRow> = find(rows, Table::Page, &page_key(id, 0))?;
+    let mut start = 0;
+    let placed = page.into_iter().flat_map(|page| page.pieces).map(|piece| {
+        let placed = Placed { start, piece };
+        start = placed.end();
+        placed
+    });
+    Ok(placed.collect())
+}
+
 /// The row.
 pub(crate) fn load(rows: &dyn Rows, id: ManifestId) -> Result<ManifestRow, StoreError> {
     find(rows, Table::Manifest, &number_key(id.0))?

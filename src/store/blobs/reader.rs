@@ -17,12 +17,20 @@ use crate::{
     model::ids::{ChunkNo, ManifestId},
     store::{
         error::StoreError,
-        meta::{codec::Row, rows::RowsMut, table::Table},
+        meta::{
+            codec::Row,
+            rows::{Rows, RowsMut},
+            table::Table,
+        },
+        segments::RecordRead,
     },
 };
 
 /// Page rows read at a time, of 80 pieces each.
 const PAGES: usize = 4;
+
+/// Rows of bodies up to this size stay in memory: they are most of what a small read costs.
+const ROWS_KEPT: u64 = 64 << 10;
 
 /// What holes are read from, a piece at a time.
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
@@ -46,10 +54,21 @@ impl BlobReader {
         let gone = || StoreError::Busy(format!("manifest {id} was given up meanwhile"));
         // The pin comes first; see `Pins`.
         let pin = blobs.pins.pin(Thing::Manifest(id)).ok_or_else(gone)?;
-        let row: Option<ManifestRow> = find(&blobs.meta.snapshot()?, Table::Manifest, &number_key(id.0))?;
-        let row = row.filter(|row| row.life == Life::Live).ok_or_else(gone)?;
+        let row = blobs.meta.look(|rows| live(rows, id))??.ok_or_else(gone)?;
+        Ok(Self::new(blobs, id, &row, pin))
+    }
+
+    /// The same without waiting for the disk; `None` where that cannot be done, or where
+    /// [`BlobReader::open`] would fail.
+    pub(super) fn open_in_memory(blobs: Arc<Blobs>, id: ManifestId) -> Option<Self> {
+        let pin = blobs.pins.pin(Thing::Manifest(id))?;
+        let row = blobs.meta.recall(|rows| live(rows, id))?.ok()??;
+        Some(Self::new(blobs, id, &row, pin))
+    }
+
+    fn new(blobs: Arc<Blobs>, id: ManifestId, row: &ManifestRow, pin: Pin) -> Self {
         let (shape, size) = (row.shape, row.size);
-        Ok(Self { blobs, id, shape, size, window: Vec::new(), chunk: None, _pin: Arc::new(pin) })
+        Self { blobs, id, shape, size, window: Vec::new(), chunk: None, _pin: Arc::new(pin) }
     }
 
     /// Bytes of the body.
@@ -94,6 +113,29 @@ impl BlobReader {
         Ok(bytes.slice(within..within + left))
     }
 
+    /// All of a body that is one chunk, verified as by [`BlobReader::read`], without waiting for
+    /// the disk. `None` where that cannot be done; what is wrong then, if anything is, a read tells.
+    #[must_use]
+    pub fn whole_in_memory(&self) -> Option<Bytes> {
+        if self.shape != Shape::Leaf {
+            return None;
+        }
+        let (chunk, row) = self.blobs.meta.recall(|rows| {
+            let pieces = manifest::first_pieces(rows, self.id).ok()?;
+            let [only] = pieces.as_slice() else { return None };
+            let chunk = only.piece.target.filter(|_| only.piece.len == self.size).map(ChunkNo)?;
+            Some((chunk, load_chunk(rows, chunk).ok()?))
+        })??;
+        let read = self.blobs.segments.read_in_memory(row.segment, row.offset, row.stored_len)?;
+        let bytes = content(chunk, &row, read).ok()?;
+        (bytes.len() as u64 == self.size).then_some(bytes)
+    }
+
+    /// Runs `look` on the last committed rows.
+    fn rows<T>(&self, look: impl FnOnce(&dyn Rows) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        if self.size <= ROWS_KEPT { self.blobs.meta.look(look)? } else { look(&self.blobs.meta.snapshot()?) }
+    }
+
     /// The chunk or hole at an offset below the size.
     pub(super) fn piece_at(&mut self, offset: u64) -> Result<Placed, StoreError> {
         let holds = |placed: &&Placed| (placed.start..placed.end()).contains(&offset);
@@ -106,10 +148,13 @@ impl BlobReader {
     }
 
     fn look(&self, offset: u64) -> Result<Vec<Placed>, StoreError> {
-        let rows = self.blobs.meta.snapshot()?;
         if self.shape == Shape::Leaf {
-            return manifest::pieces_at(&rows, self.id, offset, PAGES);
+            return self.rows(|rows| match offset {
+                0 => manifest::first_pieces(rows, self.id),
+                _ => manifest::pieces_at(rows, self.id, offset, PAGES),
+            });
         }
+        let rows = self.blobs.meta.snapshot()?;
         let parts = manifest::pieces_at(&rows, self.id, offset, 1)?;
         let Some(part) = parts.first() else { return Ok(Vec::new()) };
         let Some(leaf) = part.piece.target else { return Ok(Vec::new()) };
@@ -122,7 +167,7 @@ impl BlobReader {
     }
 
     fn load(&self, chunk: ChunkNo) -> Result<Bytes, StoreError> {
-        let row = load_chunk(&self.blobs.meta.snapshot()?, chunk)?;
+        let row = self.rows(|rows| load_chunk(rows, chunk))?;
         match self.load_from(chunk, &row) {
             Ok(bytes) => Ok(bytes),
             Err(error) => {
@@ -141,10 +186,7 @@ impl BlobReader {
 
     fn load_from(&self, chunk: ChunkNo, row: &ChunkRow) -> Result<Bytes, StoreError> {
         let read = self.blobs.segments.read(row.segment, row.offset, row.stored_len)?;
-        if (read.header.chunk, read.header.digest) != (chunk, row.digest) {
-            return Err(StoreError::Damaged(format!("the record of chunk {chunk} holds something else")));
-        }
-        Ok(read.plaintext)
+        content(chunk, row, read)
     }
 
     /// Makes sure that nobody shares a damaged chunk, and that the same content, sent again,
@@ -171,4 +213,18 @@ impl BlobReader {
     pub(super) fn blobs(&self) -> &Arc<Blobs> {
         &self.blobs
     }
+}
+
+/// The row of a manifest that may be read.
+fn live(rows: &dyn Rows, id: ManifestId) -> Result<Option<ManifestRow>, StoreError> {
+    let row: Option<ManifestRow> = find(rows, Table::Manifest, &number_key(id.0))?;
+    Ok(row.filter(|row| row.life == Life::Live))
+}
+
+/// The bytes of a record, if they are those of the chunk.
+fn content(chunk: ChunkNo, row: &ChunkRow, read: RecordRead) -> Result<Bytes, StoreError> {
+    if (read.header.chunk, read.header.digest) != (chunk, row.digest) {
+        return Err(StoreError::Damaged(format!("the record of chunk {chunk} holds something else")));
+    }
+    Ok(read.plaintext)
 }

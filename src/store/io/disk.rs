@@ -11,7 +11,10 @@ use std::{
     sync::Arc,
 };
 
-use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate, statvfs};
+use rustix::{
+    fs::{Advice, FallocateFlags, fadvise, fallocate, statvfs},
+    io::{Errno, ReadWriteFlags, preadv2},
+};
 
 use super::{File, Io, Mode, Site, Space};
 
@@ -118,6 +121,17 @@ impl File for DiskFile {
         self.0.read_exact_at(buffer, offset)
     }
 
+    fn read_in_memory(&self, buffer: &mut [u8], offset: u64) -> io::Result<bool> {
+        let wanted = buffer.len();
+        match preadv2(&self.0, &mut [io::IoSliceMut::new(buffer)], offset, ReadWriteFlags::NOWAIT) {
+            // Fewer bytes: the rest is on the disk, or the file ends. The usual way finds out.
+            Ok(read) => Ok(read == wanted),
+            // Not in memory, or a file system that cannot tell.
+            Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.0.write_all_at(bytes, offset)
     }
@@ -136,7 +150,7 @@ impl File for DiskFile {
         }
         match fallocate(&self.0, FallocateFlags::empty(), 0, len) {
             // A file system without it takes room only when bytes are written; those writes may fail.
-            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
                 if len > self.len()? {
                     self.0.set_len(len)
                 } else {

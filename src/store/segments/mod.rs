@@ -36,7 +36,7 @@ use super::{error::StoreError, io::Io};
 use crate::model::{ids::SegmentId, time::Timestamp};
 use codec::Codecs;
 use lane::Lane;
-use read::Files;
+use read::{Files, Place};
 use record::Prepared;
 
 pub use codec::Codec;
@@ -246,7 +246,14 @@ impl Segments {
     /// # Errors
     /// Damaged when it is not exactly what was stored for this place.
     pub fn read(&self, segment: SegmentId, offset: u64, stored_len: u32) -> Result<RecordRead, StoreError> {
-        self.files.read(&self.shared, segment, offset, stored_len)
+        self.files.read(&self.shared, Place { segment, offset, stored_len })
+    }
+
+    /// The same without waiting for the disk. `None` if it would have to, and for a record that
+    /// [`Segments::read`] finds damaged.
+    #[must_use]
+    pub fn read_in_memory(&self, segment: SegmentId, offset: u64, stored_len: u32) -> Option<RecordRead> {
+        self.files.read_in_memory(&self.shared, Place { segment, offset, stored_len })
     }
 
     /// The rows that changed since the last call, oldest first: they must be written by the next

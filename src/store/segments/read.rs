@@ -43,14 +43,8 @@ struct Open {
 
 impl Files {
     fn get(&self, shared: &Shared, id: SegmentId) -> io::Result<Arc<dyn File>> {
-        {
-            let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            open.uses += 1;
-            let uses = open.uses;
-            if let Some((file, used)) = open.files.get_mut(&id) {
-                *used = uses;
-                return Ok(file.clone());
-            }
+        if let Some(file) = self.opened(id) {
+            return Ok(file);
         }
         // Outside the lock: a slow disk holds up nobody who reads other segments.
         let file = shared.io.open(&path::file(id), Mode::Read)?;
@@ -64,49 +58,36 @@ impl Files {
         Ok(file)
     }
 
+    /// The file, if it is open.
+    fn opened(&self, id: SegmentId) -> Option<Arc<dyn File>> {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        open.uses += 1;
+        let uses = open.uses;
+        let (file, used) = open.files.get_mut(&id)?;
+        *used = uses;
+        Some(file.clone())
+    }
+
     /// Reads one record; anything but exactly what was stored is damage.
-    pub(super) fn read(
-        &self,
-        shared: &Shared,
-        id: SegmentId,
-        offset: u64,
-        stored_len: u32,
-    ) -> Result<RecordRead, StoreError> {
-        let damaged = |what: &str| StoreError::Damaged(format!("record in segment {id} at {offset}: {what}"));
+    pub(super) fn read(&self, shared: &Shared, place: Place) -> Result<RecordRead, StoreError> {
         let wrong = |error: io::Error| match error.kind() {
-            io::ErrorKind::NotFound => damaged("the segment is missing"),
-            io::ErrorKind::UnexpectedEof => damaged("the segment ends before it"),
+            io::ErrorKind::NotFound => place.damaged("the segment is missing"),
+            io::ErrorKind::UnexpectedEof => place.damaged("the segment ends before it"),
             _ => error.into(),
         };
-        // A length from a damaged row must not take memory.
-        if stored_len as usize > MAX_BYTES {
-            return Err(damaged("no record is that long"));
-        }
-        let file = self.get(shared, id).map_err(wrong)?;
-        let mut bytes = vec![0; record_bytes(stored_len) as usize];
-        file.read_at(&mut bytes, offset).map_err(wrong)?;
-        let header = RecordHeader::parse(shared.options.uuid, &bytes)
-            .ok_or_else(|| damaged("its header is not what was written"))?;
-        if (header.segment, header.offset, header.stored_len) != (id, offset, stored_len) {
-            return Err(damaged("it was written for another place"));
-        }
-        let (stored, padding) = bytes
-            .get(HEADER..)
-            .and_then(|rest| rest.split_at_checked(stored_len as usize))
-            .unwrap_or_default();
-        if !header.matches(stored, padding) {
-            return Err(damaged("its bytes are not what was written"));
-        }
-        let plaintext = match header.codec {
-            Codec::Raw => Bytes::from(bytes).slice(HEADER..HEADER + stored_len as usize),
-            Codec::Zstd => decompress(stored, header.raw_len as usize)
-                .ok_or_else(|| damaged("it cannot be decompressed"))?
-                .into(),
-        };
-        if plaintext.len() != header.raw_len as usize || blake3::hash(&plaintext) != header.digest {
-            return Err(damaged("its digest differs"));
-        }
-        Ok(RecordRead { header, plaintext })
+        let mut bytes = place.buffer()?;
+        let file = self.get(shared, place.segment).map_err(wrong)?;
+        file.read_at(&mut bytes, place.offset).map_err(wrong)?;
+        place.verified(shared.options.uuid, bytes)
+    }
+
+    /// The same without waiting for the disk; `None` where that cannot be done, and for whatever
+    /// [`Files::read`] would say of a record that is not what was stored.
+    pub(super) fn read_in_memory(&self, shared: &Shared, place: Place) -> Option<RecordRead> {
+        let file = self.opened(place.segment)?;
+        let mut bytes = place.buffer().ok()?;
+        let there = file.read_in_memory(&mut bytes, place.offset).ok()?;
+        there.then(|| place.verified(shared.options.uuid, bytes).ok()).flatten()
     }
 
     #[cfg(test)]
@@ -117,5 +98,53 @@ impl Files {
     /// Forgets a file, before its segment is removed.
     pub(super) fn forget(&self, id: SegmentId) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).files.remove(&id);
+    }
+}
+
+/// Where a record lies, as its row says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) segment: SegmentId,
+    pub(super) offset: u64,
+    pub(super) stored_len: u32,
+}
+
+impl Place {
+    fn damaged(&self, what: &str) -> StoreError {
+        StoreError::Damaged(format!("record in segment {} at {}: {what}", self.segment, self.offset))
+    }
+
+    /// Room for the record. A length from a damaged row must not take memory.
+    fn buffer(&self) -> Result<Vec<u8>, StoreError> {
+        if self.stored_len as usize > MAX_BYTES {
+            return Err(self.damaged("no record is that long"));
+        }
+        Ok(vec![0; record_bytes(self.stored_len) as usize])
+    }
+
+    /// The record in these bytes, if it is the one that was stored here.
+    fn verified(&self, uuid: [u8; 16], bytes: Vec<u8>) -> Result<RecordRead, StoreError> {
+        let header = RecordHeader::parse(uuid, &bytes)
+            .ok_or_else(|| self.damaged("its header is not what was written"))?;
+        if (header.segment, header.offset, header.stored_len) != (self.segment, self.offset, self.stored_len)
+        {
+            return Err(self.damaged("it was written for another place"));
+        }
+        let stored_len = self.stored_len as usize;
+        let (stored, padding) =
+            bytes.get(HEADER..).and_then(|rest| rest.split_at_checked(stored_len)).unwrap_or_default();
+        if !header.matches(stored, padding) {
+            return Err(self.damaged("its bytes are not what was written"));
+        }
+        let plaintext = match header.codec {
+            Codec::Raw => Bytes::from(bytes).slice(HEADER..HEADER + stored_len),
+            Codec::Zstd => decompress(stored, header.raw_len as usize)
+                .ok_or_else(|| self.damaged("it cannot be decompressed"))?
+                .into(),
+        };
+        if plaintext.len() != header.raw_len as usize || blake3::hash(&plaintext) != header.digest {
+            return Err(self.damaged("its digest differs"));
+        }
+        Ok(RecordRead { header, plaintext })
     }
 }
