@@ -30,6 +30,12 @@
 //! A MOVE of a folder takes the same way without bytes: `domain::transfer` unlinks one row and
 //! links it elsewhere, however much is below.
 //!
+//! A GET asks twice for rows: who signed, and what stands there. `domain::lanes` runs such a look
+//! on the rows that `store::meta` keeps in memory, on the async worker itself; the committer takes
+//! a row out before it changes it, so an answered change counts from the next request on. Only if
+//! a row is not there the look goes to a blocking thread and a snapshot. The bytes of a small file
+//! are read the same way: from the system's page cache if they are in it, and verified each time.
+//!
 //! # Invariants
 //!
 //! | | What always holds | Shown by |

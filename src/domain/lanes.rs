@@ -1,5 +1,5 @@
 //! Where async verbs meet the synchronous store: reads run in a lane of blocking threads on a
-//! short snapshot, writes go to the committer. Nothing else in the domain blocks.
+//! short snapshot, unless the rows they need are in memory; writes go to the committer. Nothing else in the domain blocks.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use tokio::{sync::oneshot, task};
 use super::{Error, Holdall};
 use crate::store::{
     blobs::Staged,
-    meta::{Snapshot, Tx},
+    meta::{Snapshot, Tx, rows::Rows},
 };
 
 impl Holdall {
@@ -19,6 +19,21 @@ impl Holdall {
     ) -> Result<T, Error> {
         let store = Arc::clone(&self.store);
         self.blocking(move || look(&store.snapshot()?)).await
+    }
+
+    /// Runs `look` on the last committed rows: on those in memory, here and now, if all it asks for
+    /// are there, else in the lane as [`Holdall::read`], and keeps what it read by key. So it may
+    /// be called twice.
+    pub(crate) async fn look<Q: Clone + Send + 'static, T: Send + 'static>(
+        &self,
+        asked: &Q,
+        look: impl Fn(&dyn Rows, &Q) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        if let Some(answer) = self.store.meta().recall(|rows| look(rows, asked)) {
+            return answer;
+        }
+        let (store, asked) = (Arc::clone(&self.store), asked.clone());
+        self.blocking(move || store.meta().look(|rows| look(rows, &asked))?).await
     }
 
     /// Runs `verb` in the next group commit. The answer, a refusal too, follows the group's sync.

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     model::{
-        address::Address,
+        address::{Address, Spot},
         condition::{Conditions, Found, Verdict},
     },
     store::{
@@ -34,8 +34,9 @@ use crate::{
     },
 };
 
-/// Content up to this size is read while it is opened: one trip to a blocking thread instead of
-/// two is half the cost of a small GET.
+/// Content up to this size that is in memory is read, and verified, by who asks for it. If the
+/// file was opened on a blocking thread, it was read there, too: one trip instead of two is half
+/// the cost of a small GET.
 const READ_AT_ONCE: u64 = 64 << 10;
 /// How often a version is looked up again when its bytes were released between the look and the
 /// opening.
@@ -122,12 +123,12 @@ fn folder_at(
     bucket: &BucketRow,
     at: &Address,
 ) -> Result<Option<super::nouns::Folder>, Error> {
+    if matches!(at.spot, Spot::Key(_)) {
+        return Ok(None);
+    }
     let Some(mut place) = tree::place(rows, bucket, &at.spot)? else {
         return Ok(Some(view::root(bucket, names::ctag(rows, bucket.id, bucket.root)?)));
     };
-    if !place.tree {
-        return Ok(None);
-    }
     match tree::find(rows, bucket, &mut place)? {
         Hit::Folder(row) => {
             let changed = names::ctag(rows, bucket.id, row.node)?;
@@ -148,8 +149,8 @@ impl Holdall {
         at: &Address,
         version: Option<VersionRef>,
     ) -> Result<Item, Error> {
-        let (caller, at) = (caller.clone(), at.clone());
-        self.read(move |rows| Ok(look(rows, &caller, &at, version)?.0)).await
+        let asked = (caller.clone(), at.clone());
+        self.look(&asked, move |rows, (caller, at)| Ok(look(rows, caller, at, version)?.0)).await
     }
 
     /// Opens a version of a file: from here on its bytes stay readable whatever happens to its
@@ -164,18 +165,16 @@ impl Holdall {
         version: Option<VersionRef>,
         conditions: &Conditions,
     ) -> Result<Opened, Error> {
+        if let Some(opened) = self.open_in_memory(caller, at, version, conditions) {
+            return opened;
+        }
         let (caller, at, conditions) = (caller.clone(), at.clone(), conditions.clone());
         let store = Arc::clone(&self.store);
         self.blocking(move || {
             let mut tries = 0;
             loop {
-                let rows = store.snapshot()?;
-                let (item, row) = look(&rows, &caller, &at, version)?;
-                drop(rows);
-                let (Item::File(version), Some(row)) = (item, row) else {
-                    return Err(Error::Conflict(format!("{at} is a folder")));
-                };
-                conditional(&conditions, &version, &at)?;
+                let found = store.meta().look(|rows| look(rows, &caller, &at, version))?;
+                let (version, row) = file(found?, &conditions, &at)?;
                 let opened = row.manifest.map(|manifest| store.reader(manifest)).transpose();
                 match opened {
                     Ok(reader) => return Ok(Opened::new(version, reader, store)),
@@ -187,6 +186,39 @@ impl Holdall {
         })
         .await
     }
+
+    /// The same without waiting for the disk; `None` where that cannot be done.
+    fn open_in_memory(
+        &self,
+        caller: &Caller,
+        at: &Address,
+        version: Option<VersionRef>,
+        conditions: &Conditions,
+    ) -> Option<Result<Opened, Error>> {
+        let found = self.store.meta().recall(|rows| look(rows, caller, at, version))?;
+        let (version, row) = match found.and_then(|found| file(found, conditions, at)) {
+            Ok(file) => file,
+            Err(error) => return Some(Err(error)),
+        };
+        let reader = match row.manifest {
+            Some(manifest) => Some(self.store.reader_in_memory(manifest)?),
+            None => None,
+        };
+        Some(Ok(Opened { version, reader, whole: None, store: Arc::clone(&self.store) }))
+    }
+}
+
+/// What was found, if it is a file whose conditions hold.
+fn file(
+    found: (Item, Option<VersionRow>),
+    conditions: &Conditions,
+    at: &Address,
+) -> Result<(FileVersion, VersionRow), Error> {
+    let (Item::File(version), Some(row)) = found else {
+        return Err(Error::Conflict(format!("{at} is a folder")));
+    };
+    conditional(conditions, &version, at)?;
+    Ok((version, row))
 }
 
 fn conditional(conditions: &Conditions, version: &FileVersion, at: &Address) -> Result<(), Error> {
@@ -216,7 +248,7 @@ pub struct Opened {
     /// The version.
     pub version: FileVersion,
     reader: Option<BlobReader>,
-    /// All of a small file, read when it was opened.
+    /// All of a small file, if it was read when it was opened.
     whole: Option<Bytes>,
     store: Arc<Store>,
 }
@@ -250,7 +282,9 @@ impl Opened {
     /// with an error, never early, if they cannot be read. One chunk is read ahead.
     #[must_use]
     pub fn read(self, range: Range<u64>) -> BoxStream<'static, Result<Bytes, Error>> {
-        if let Some(bytes) = self.whole.as_ref().and_then(|whole| part_of(whole, &range)) {
+        let small = self.reader.as_ref().filter(|_| self.version.size <= READ_AT_ONCE);
+        let whole = self.whole.clone().or_else(|| small.and_then(BlobReader::whole_in_memory));
+        if let Some(bytes) = whole.and_then(|whole| part_of(&whole, &range)) {
             return stream::iter((!bytes.is_empty()).then_some(Ok(bytes))).boxed();
         }
         let Some(reader) = self.reader else { return stream::empty().boxed() };

@@ -12,6 +12,7 @@ mod expire;
 mod health;
 mod listing;
 mod locks;
+mod memory;
 mod namespace;
 mod props;
 mod quota;
