@@ -94,6 +94,10 @@ impl Drop for Logging {
 
 /// Lines that wait to be written.
 const WAITING_LINES: usize = 8192;
+/// Lines that came together are written together, up to about this much at once.
+const WRITE_BYTES: usize = 64 << 10;
+/// How long lines gather after some were written.
+const REST: Duration = Duration::from_millis(5);
 
 enum Line {
     Text(Vec<u8>),
@@ -131,20 +135,34 @@ impl Write for Queue {
 }
 
 fn write_lines(waiting: &Receiver<Line>, lost: &AtomicU64, mut to: impl Write) {
-    while let Ok(line) = waiting.recv() {
+    let mut text = Vec::new();
+    while let Ok(first) = waiting.recv() {
         let lost = lost.swap(0, Relaxed);
         if lost > 0 {
-            // If nobody can read it, nobody can be told.
-            let _ = writeln!(to, r#"{{"level":"WARN","message":"log lines were lost","lines":{lost}}}"#);
+            // Writing to a Vec does not fail.
+            let _ = writeln!(text, r#"{{"level":"WARN","message":"log lines were lost","lines":{lost}}}"#);
         }
-        match line {
-            Line::Text(text) => {
-                let _ = to.write_all(&text);
+        let mut next = Some(first);
+        let mut done = None;
+        while let Some(line) = next {
+            match line {
+                Line::Text(line) => text.extend_from_slice(&line),
+                Line::Mark(mark) => done = Some(mark),
             }
-            Line::Mark(done) => {
+            let more = done.is_none() && text.len() < WRITE_BYTES;
+            next = if more { waiting.try_recv().ok() } else { None };
+        }
+        // If nobody can read it, nobody can be told.
+        let _ = to.write_all(&text);
+        text.clear();
+        match done {
+            Some(done) => {
                 let _ = to.flush();
                 let _ = done.send(());
             }
+            // Lines gather meanwhile: waking this thread for each costs its request more than
+            // the line does.
+            None => thread::sleep(REST),
         }
     }
 }
@@ -199,10 +217,40 @@ mod tests {
     fn a_reader_that_stops_holds_nobody_up() {
         let (_kept, stopped) = sync_channel(0);
         let mut queue = Queue::start(Stopped(stopped)).unwrap();
-        for _ in 0..WAITING_LINES * 2 {
-            queue.write_all(b"line\n").unwrap();
+        // More than the thread takes at once before it is stopped.
+        let line = [b'x'; 1024];
+        for _ in 0..WAITING_LINES * 2 + WRITE_BYTES / line.len() {
+            queue.write_all(&line).unwrap();
         }
         assert!(queue.lost.load(Relaxed) >= WAITING_LINES as u64 - 1);
+    }
+
+    /// Hands on each write as it came.
+    struct Writes(SyncSender<Vec<u8>>);
+
+    impl Write for Writes {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.send(bytes.to_vec()).map_err(io::Error::other)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_that_come_together_are_written_together_in_order_and_before_the_end() {
+        let (writes, written) = sync_channel(WAITING_LINES);
+        let logging = Logging(Queue::start(Writes(writes)).unwrap());
+        let lines: Vec<String> = (0..1000).map(|number| format!("line {number}\n")).collect();
+        for line in &lines {
+            logging.0.clone().write_all(line.as_bytes()).unwrap();
+        }
+        drop(logging);
+        let writes: Vec<Vec<u8>> = written.try_iter().collect();
+        assert_eq!(String::from_utf8(writes.concat()).unwrap(), lines.concat());
+        assert!(writes.len() < 500, "{} writes of 1000 lines", writes.len());
     }
 
     #[test]
