@@ -35,8 +35,10 @@ pub(crate) fn shown(target: &Uri) -> String {
 }
 
 fn is_secret(name: &str) -> bool {
-    let name = percent_decode_str(name).decode_utf8_lossy().to_ascii_lowercase();
-    SECRET_NAMES.iter().any(|secret| name.contains(secret))
+    let name = percent_decode_str(name).decode_utf8_lossy();
+    SECRET_NAMES.iter().any(|secret| {
+        name.as_bytes().windows(secret.len()).any(|part| part.eq_ignore_ascii_case(secret.as_bytes()))
+    })
 }
 
 /// A share link's token is a key: `/s/<token>` ends before it.
@@ -51,7 +53,11 @@ fn without_share_token(path: &str) -> &str {
 
 /// Writes printable ASCII as it is and everything else as its escape.
 pub(crate) fn escape(to: &mut String, text: &str) {
-    for character in text.chars() {
+    // Mostly there is nothing to escape.
+    let plain = text.bytes().take_while(|byte| *byte == b' ' || byte.is_ascii_graphic()).count();
+    let (plain, rest) = text.split_at_checked(plain).unwrap_or(("", text));
+    to.push_str(plain);
+    for character in rest.chars() {
         if character == ' ' || character.is_ascii_graphic() {
             to.push(character);
         } else {

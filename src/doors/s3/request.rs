@@ -125,6 +125,14 @@ pub(crate) struct Taken {
 
 const SOURCE: HeaderName = HeaderName::from_static("x-amz-copy-source");
 const SOURCE_RANGE: HeaderName = HeaderName::from_static("x-amz-copy-source-range");
+const CONDITIONS: [HeaderName; 4] =
+    [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::IF_UNMODIFIED_SINCE];
+const SOURCE_CONDITIONS: [HeaderName; 4] = [
+    HeaderName::from_static("x-amz-copy-source-if-match"),
+    HeaderName::from_static("x-amz-copy-source-if-none-match"),
+    HeaderName::from_static("x-amz-copy-source-if-modified-since"),
+    HeaderName::from_static("x-amz-copy-source-if-unmodified-since"),
+];
 const OBJECT_ATTRIBUTES: HeaderName = HeaderName::from_static("x-amz-object-attributes");
 
 /// Takes off the headers what the library would misread.
@@ -147,27 +155,26 @@ pub(crate) fn take(headers: &mut HeaderMap, op: Op) -> Result<Taken, Refusal> {
     };
     Ok(Taken {
         range,
-        conditions: conditions(headers, ""),
+        conditions: conditions(headers, CONDITIONS),
         source: source.as_deref().map(CopySource::parse).transpose()?,
-        source_conditions: conditions(headers, "x-amz-copy-source-"),
+        source_conditions: conditions(headers, SOURCE_CONDITIONS),
         source_range,
         attributes: attributes::take(headers),
         object_attributes,
     })
 }
 
-fn conditions(headers: &mut HeaderMap, prefix: &str) -> Conditions {
-    let mut of = |name: &str| {
-        let name = HeaderName::try_from(format!("{prefix}{name}")).ok()?;
+fn conditions(headers: &mut HeaderMap, names: [HeaderName; 4]) -> Conditions {
+    let [if_match, if_none_match, if_modified_since, if_unmodified_since] = names.map(|name| {
         let value = joined(headers, &name, ",");
         headers.remove(name);
         value.filter(|value| !value.is_empty())
-    };
+    });
     Conditions {
-        if_match: of("if-match").as_deref().map(EtagList::parse),
-        if_none_match: of("if-none-match").as_deref().map(EtagList::parse),
-        if_modified_since: of("if-modified-since").as_deref().and_then(Timestamp::parse_http_date),
-        if_unmodified_since: of("if-unmodified-since").as_deref().and_then(Timestamp::parse_http_date),
+        if_match: if_match.as_deref().map(EtagList::parse),
+        if_none_match: if_none_match.as_deref().map(EtagList::parse),
+        if_modified_since: if_modified_since.as_deref().and_then(Timestamp::parse_http_date),
+        if_unmodified_since: if_unmodified_since.as_deref().and_then(Timestamp::parse_http_date),
     }
 }
 
