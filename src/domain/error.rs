@@ -14,6 +14,8 @@ use crate::{
 pub enum What {
     /// An account.
     Account,
+    /// An account, by its e-mail address.
+    Email,
     /// An access key or app password.
     Credential,
     /// A bucket.
@@ -36,6 +38,7 @@ impl std::fmt::Display for What {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Account => "account",
+            Self::Email => "an account with the e-mail address",
             Self::Credential => "credential",
             Self::Bucket => "bucket",
             Self::File => "file",

@@ -32,6 +32,7 @@ fn name() -> String {
 fn kinds_of_things() -> Vec<What> {
     every!(What:
         What::Account => [What::Account],
+        What::Email => [What::Email],
         What::Credential => [What::Credential],
         What::Bucket => [What::Bucket],
         What::File => [What::File],

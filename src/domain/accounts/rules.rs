@@ -105,11 +105,10 @@ pub(crate) fn add(
     ids: Ids,
     now: Timestamp,
 ) -> Result<AccountRow, Error> {
-    for login in std::iter::once(new.name.as_str()).chain(new.email.as_deref()) {
-        if account::by_login(rows, login)?.is_some() {
-            return Err(Error::Exists(What::Account, login.to_owned()));
-        }
+    if account::by_login(rows, new.name.as_str())?.is_some() {
+        return Err(Error::Exists(What::Account, new.name.to_string()));
     }
+    email_is_free(rows, new.email.as_deref())?;
     let row = AccountRow {
         id: ids.account,
         canonical: new.canonical,
@@ -149,13 +148,18 @@ pub(super) fn change(rows: &mut dyn RowsMut, row: &AccountRow, after: &AccountRo
     if is_admin(row) && !is_admin(after) {
         keep_an_admin(rows, row)?;
     }
-    if let Some(email) = after.email.as_deref().filter(|_| after.email != row.email)
-        && account::by_login(rows, email)?.is_some()
-    {
-        return Err(Error::Exists(What::Account, email.to_owned()));
-    }
+    email_is_free(rows, after.email.as_deref().filter(|_| after.email != row.email))?;
     account::write(rows, Some(row), after);
     Ok(())
+}
+
+fn email_is_free(rows: &dyn Rows, email: Option<&str>) -> Result<(), Error> {
+    match email {
+        Some(email) if account::by_login(rows, email)?.is_some() => {
+            Err(Error::Exists(What::Email, email.to_owned()))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn is_admin(row: &AccountRow) -> bool {

@@ -167,7 +167,17 @@ async fn addresses_are_unique_whatever_their_case() {
         let holdall = trial.holdall.clone();
         async move { holdall.change_account(&Caller::Operator, &account("bob"), wanted).await }
     };
-    assert!(matches!(change("ADA@example.ORG").await, Err(Error::Exists(What::Account, _))));
+    let taken = change("ADA@example.ORG").await.unwrap_err();
+    assert!(matches!(taken, Error::Exists(What::Email, _)), "{taken:?}");
+    let new = NewAccount {
+        name: account("eve"),
+        display_name: String::new(),
+        email: Some("bob@example.org".into()),
+        admin: false,
+        password: None,
+    };
+    let taken = trial.holdall.add_account(&Caller::Operator, new).await.unwrap_err();
+    assert_eq!(taken.to_string(), "an account with the e-mail address bob@example.org exists already");
     for bad in ["", "bob", "@", "bob@", "@host", "a@b@c", "a b@c", "a\n@c", "home\\bob@c"] {
         assert!(matches!(change(bad).await, Err(Error::Invalid(_))), "{bad:?}");
     }

@@ -82,7 +82,7 @@ fn status_and_code(error: &Error) -> (StatusCode, &'static str) {
 /// The code tells what is missing.
 fn missing(what: What) -> &'static str {
     match what {
-        What::Account => "no_such_account",
+        What::Account | What::Email => "no_such_account",
         What::Credential => "no_such_credential",
         What::Bucket => "no_such_bucket",
         What::File => "no_such_file",

@@ -197,6 +197,7 @@ fn status_of(error: &Error) -> StatusCode {
         Error::NotFound(What::Parent, _) => StatusCode::CONFLICT,
         Error::NotFound(
             What::Account
+            | What::Email
             | What::Credential
             | What::Bucket
             | What::File

@@ -78,7 +78,7 @@ fn missing(what: What) -> Code {
         What::Version => Code::NoSuchVersion,
         What::Upload => Code::NoSuchUpload,
         What::File | What::Item | What::Parent | What::Lock => Code::NoSuchKey,
-        What::Account | What::Credential => Code::InvalidAccessKeyId,
+        What::Account | What::Email | What::Credential => Code::InvalidAccessKeyId,
     }
 }
 
