@@ -45,6 +45,11 @@ with check("commands work while the server runs, and when it does not"):
     same(server.holdall("user", "add", "carol", good=False).returncode, 1)
     same(server.holdall("user", "frobnicate", good=False).returncode, 2)
 
+with check("a preset that cannot be is refused by name, and nothing is made"):
+    code, said = start(HOLDALL_DATA=server.home / "other", HOLDALL_ADMIN_PASSWORD="x")
+    same((code, (server.home / "other").exists()), (2, False))
+    assert "admin.password" in said, said
+
 with check("presets that changed are warned about, and not taken"):
     server.settings["HOLDALL_ADMIN_PASSWORD"] = "another-password"
     server.start()
@@ -52,20 +57,54 @@ with check("presets that changed are warned about, and not taken"):
     same(server.dav("PROPFIND", "/admin/", auth=(lib.USER, "another-password")).status_code, 401)
     server.stop()
 
-with check("a newer format is refused, and left as it is"):
-    path = server.data / "FORMAT"
-    kept = path.read_bytes()
-    newer = bytearray(kept)
-    newer[-8:] = b"\xff" * 8
-    path.write_bytes(newer)
+FORMAT = server.data / "FORMAT"
+kept = FORMAT.read_bytes()
+
+
+def refused_format(text, words):
+    """A server that meets this FORMAT says these words, and leaves it as it is; so does doctor."""
+    FORMAT.write_bytes(text)
     code, said = start()
-    same((code, path.read_bytes()), (1, bytes(newer)))
-    path.write_bytes(kept)
+    same((code, FORMAT.read_bytes()), (1, text))
+    assert words in said and "at the moment" not in said, said
+    done = server.holdall("doctor", good=False)
+    same((done.returncode, FORMAT.read_bytes()), (1, text))
+    assert words in done.stdout, done.stdout
+    FORMAT.write_bytes(kept)
+
+
+def crc32c(data):
+    """The sum at the end of FORMAT, which no standard library has."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+with check("a newer format is refused, and left as it is"):
+    lines = kept.split(b"\n", 1)
+    same(lines[0], b"holdall format 1")
+    refused_format(b"holdall format 2\n" + lines[1], "use a newer one")
+
+with check("an incompatible feature that is not known is refused by name"):
+    body = kept[: kept.rindex(b"crc32c ")]
+    same(kept, body + b"crc32c %08x\n" % crc32c(body))
+    body = body.replace(b"incompat\n", b"incompat from-the-future\n")
+    refused_format(body + b"crc32c %08x\n" % crc32c(body), '"from-the-future"')
+
+with check("a damaged format is called damage"):
+    refused_format(kept[:-8] + b"\xff" * 8, "FORMAT of the data directory is not what was written")
     server.start()
 
 with check("no data is made by a command that only reads"):
     done = server.holdall("--data", server.home / "nowhere", "user", "list", good=False)
     same((done.returncode, (server.home / "nowhere").exists()), (1, False))
+    empty = server.home / "empty"
+    empty.mkdir()
+    done = server.holdall("--data", empty, "user", "list", good=False)
+    same((done.returncode, list(empty.iterdir())), (1, []))
 
 if os.geteuid() == 0:
     with check("another user than the owner is refused"):

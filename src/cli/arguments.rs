@@ -37,7 +37,7 @@ pub(super) enum Command {
     /// Manage buckets.
     #[command(subcommand)]
     Bucket(BucketCommand),
-    /// Recount all references; the server must not be running.
+    /// Recount all references, whether the server runs or not.
     Check,
     /// Look whether everything is as it should be.
     Doctor(Doctor),

@@ -11,7 +11,7 @@ use super::{
     arguments::Doctor,
     bucket,
     failure::Failure,
-    reach::{self, PATIENCE, Reach, must_be_ours},
+    reach::{self, PATIENCE, Reach},
 };
 use crate::{
     config::Settings,
@@ -52,27 +52,38 @@ pub(super) async fn run(context: &Context, doctor: &Doctor) -> Result<(), Failur
         return if fine { Ok(()) } else { Err(Failure::Said(1)) };
     }
     let (server, at) = server(settings).await;
-    let running = server.state == State::Ok;
+    let (running, hangs) = (server.state == State::Ok, server.state == State::Fail);
+    let (data, reach) = data(settings).await;
     let mut findings =
-        vec![data(settings), space(settings), server, port(&at, running).await, tls(settings, &at), clock()];
-    findings.extend(twins(settings).await);
+        vec![data, space(settings), server, port(&at, running).await, tls(settings, &at), clock()];
+    if let Some(reach) = reach.filter(|_| !hangs) {
+        findings.push(twins(&reach).await.unwrap_or_else(|failure| failed("twins", &failure)));
+    }
     let failed = findings.iter().any(|finding| finding.state == State::Fail);
     context.printer.many(&findings, &["state", "what", "found"])?;
     if failed { Err(Failure::Said(1)) } else { Ok(()) }
 }
 
-fn data(settings: &Settings) -> Finding {
+/// What could not be looked at.
+fn failed(what: &'static str, failure: &Failure) -> Finding {
+    finding(State::Fail, what, failure.message().unwrap_or_default())
+}
+
+/// Whether the data can be opened, or is open in the server; and the way to it.
+async fn data(settings: &Settings) -> (Finding, Option<Reach>) {
     let shown = settings.data.display();
-    if let Err(failure) = must_be_ours(&settings.data) {
-        return finding(State::Fail, "data", failure.message().unwrap_or_default());
-    }
-    match std::fs::metadata(&settings.data) {
+    let reach = match Reach::find(settings).await {
+        Ok(reach) => reach,
+        Err(failure) => return (failed("data", &failure), None),
+    };
+    let found = match std::fs::metadata(&settings.data) {
         Ok(found) if found.mode() & 0o077 != 0 => {
             finding(State::Warn, "data", format!("other users can look into {shown}; run chmod 700 {shown}"))
         }
-        Ok(_) => finding(State::Ok, "data", format!("{shown} is there, and yours alone")),
+        Ok(_) => finding(State::Ok, "data", format!("{shown} can be opened, and is yours alone")),
         Err(error) => finding(State::Fail, "data", format!("{shown}: {error}")),
-    }
+    };
+    (found, Some(reach))
 }
 
 fn space(settings: &Settings) -> Finding {
@@ -97,7 +108,7 @@ async fn server(settings: &Settings) -> (Finding, Listens) {
     let server = match timeout(PATIENCE, reach::version(settings)).await {
         Ok(Ok(server)) => server,
         Ok(Err(_)) => {
-            let text = "does not run; start it with `holdall serve`";
+            let text = "does not run; once everything else is right, start it with `holdall serve`";
             return (finding(State::Warn, "server", text), reach::configured(settings));
         }
         Err(_) => {
@@ -164,16 +175,15 @@ fn tls(settings: &Settings, at: &Listens) -> Finding {
     }
 }
 
-/// Files that WebDAV hides behind a folder of the same name; nothing if the data cannot be asked.
-async fn twins(settings: &Settings) -> Option<Finding> {
-    let reach = Reach::find(settings).await.ok()?;
+/// Files that WebDAV hides behind a folder of the same name.
+async fn twins(reach: &Reach) -> Result<Finding, Failure> {
     let mut found = Vec::new();
-    for bucket in bucket::all(&reach).await.ok()? {
+    for bucket in bucket::all(reach).await? {
         let path = format!("{}/twins", bucket::address(&bucket.name));
-        let keys: Vec<String> = reach.ask(Method::GET, &path).await.ok()?;
+        let keys: Vec<String> = reach.ask(Method::GET, &path).await?;
         found.extend(keys.into_iter().map(|key| format!("{}/{key}", bucket.name)));
     }
-    Some(match found.as_slice() {
+    Ok(match found.as_slice() {
         [] => finding(State::Ok, "twins", "no file has the name of a folder beside it"),
         [first, rest @ ..] => {
             let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };

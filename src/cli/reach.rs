@@ -175,7 +175,11 @@ pub(super) fn open(settings: &Settings, create: bool) -> Result<Arc<Holdall>, Fa
 
 /// An error with what the log would get: whoever runs commands on the data may know it.
 pub(super) fn with_reason(error: &Error) -> String {
-    error.reason().map_or_else(|| error.to_string(), |reason| format!("{error}: {reason}"))
+    match error {
+        // That it passes is a promise to clients of a running server; here it need not.
+        Error::Unavailable { reason } => reason.clone(),
+        other => other.reason().map_or_else(|| other.to_string(), |reason| format!("{other}: {reason}")),
+    }
 }
 
 /// Refuses data that is not there, or that belongs to somebody else: files made now would be

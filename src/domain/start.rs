@@ -114,7 +114,8 @@ impl Holdall {
             progress: options.progress,
             ..StoreOptions::new(options.io, Arc::new(move || clock.now()), fresh_uuid)
         })?;
-        let credentials = Credentials::new(open_keys(&store, &*io, &*world.random)?, &*world.random);
+        let keys = open_keys(&store, &*io, &*world.random, options.create)?;
+        let credentials = Credentials::new(keys, &*world.random);
         let aside = jobs::take_up(store.meta())?;
         Ok(Self {
             store,
@@ -149,8 +150,13 @@ impl Holdall {
 
 /// Opens the keys. They are durable before anything is sealed under them, and the metadata
 /// vouches for them from then on.
-fn open_keys(store: &Store, io: &dyn Io, random: &dyn Random) -> Result<Keys, StoreError> {
+fn open_keys(store: &Store, io: &dyn Io, random: &dyn Random, create: bool) -> Result<Keys, StoreError> {
     let vouched = credential::voucher(&store.snapshot()?, Vouched::Keys)?;
+    if vouched.is_none() && !create {
+        return Err(StoreError::Refused(
+            "the first start did not come to its end; start `holdall serve` again".into(),
+        ));
+    }
     let keys = Keys::open(io, random, vouched)?;
     if vouched.is_none() {
         let voucher = keys.voucher();

@@ -56,7 +56,7 @@ pub struct StoreOptions {
     pub batch_bytes: u64,
     /// Called while large metadata is repaired after a crash.
     pub progress: Progress,
-    /// Whether metadata that is missing is made; otherwise it is refused.
+    /// Whether an empty directory becomes a new store; otherwise it is refused.
     pub create: bool,
 }
 
@@ -111,8 +111,12 @@ impl Store {
     /// the disk says.
     pub fn open(options: StoreOptions) -> Result<Arc<Self>, StoreError> {
         let io = Arc::clone(&options.io);
-        let dir =
-            DirOptions { fresh_uuid: options.fresh_uuid, now: Arc::clone(&options.now), room: options.room };
+        let dir = DirOptions {
+            fresh_uuid: options.fresh_uuid,
+            now: Arc::clone(&options.now),
+            room: options.room,
+            create: options.create,
+        };
         let dir = Arc::new(DataDir::open(Arc::clone(&io), dir)?);
         let reserve = Arc::clone(&dir);
         let meta = Arc::new(Meta::open(

@@ -14,6 +14,7 @@ mod errors;
 mod gate;
 mod layering;
 mod matrix;
+mod opening;
 mod restart;
 mod s3;
 mod supply;

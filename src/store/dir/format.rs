@@ -30,6 +30,11 @@ const MAX_BYTES: u64 = 4096;
 /// Features of both refusing sets that this build knows: none so far.
 const KNOWN: [&str; 0] = [];
 
+/// Whether nothing in the directory is a store's.
+pub(super) fn is_new(io: &dyn Io) -> Result<bool, StoreError> {
+    Ok(!io.list("")?.iter().any(|name| matches!(name.as_str(), NAME | "meta" | "segments")))
+}
+
 /// The store's uuid from FORMAT, which is made if the directory is new.
 pub(super) fn read_or_make(io: &dyn Io, fresh: [u8; 16]) -> Result<[u8; 16], StoreError> {
     match io.open(NAME, Mode::Read) {
@@ -45,9 +50,10 @@ pub(super) fn read_or_make(io: &dyn Io, fresh: [u8; 16]) -> Result<[u8; 16], Sto
             parse(&bytes)
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            let names = io.list("")?;
-            if names.iter().any(|name| name == "meta" || name == "segments") {
-                return Err(StoreError::Damaged("FORMAT is missing from a data directory in use".into()));
+            if !is_new(io)? {
+                return Err(StoreError::Damaged(
+                    "FORMAT is missing from a data directory in use; put the store's own back".into(),
+                ));
             }
             make(io, fresh)?;
             Ok(fresh)
@@ -103,7 +109,9 @@ fn parse(bytes: &[u8]) -> Result<[u8; 16], StoreError> {
 }
 
 fn damaged() -> StoreError {
-    StoreError::Damaged("FORMAT of the data directory cannot be read".into())
+    StoreError::Damaged(
+        "FORMAT of the data directory is not what was written; put the store's own back".into(),
+    )
 }
 
 #[cfg(test)]

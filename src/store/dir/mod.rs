@@ -40,6 +40,8 @@ pub struct DirOptions {
     pub now: Clock,
     /// Room put by, and when new bodies are refused.
     pub room: RoomOptions,
+    /// Whether an empty directory becomes a new store; otherwise it is refused.
+    pub create: bool,
 }
 
 impl std::fmt::Debug for DirOptions {
@@ -61,9 +63,16 @@ impl DataDir {
     /// Takes the directory, and lays it out if it is new.
     ///
     /// # Errors
-    /// Refused when another process has it, or when its format is not one of this build; damaged
-    /// when FORMAT is not what was written. Nothing is changed then.
+    /// Refused when another process has it, when its format is not one of this build, or when it
+    /// is empty and nothing may be made; damaged when FORMAT is not what was written. Nothing is
+    /// changed then.
     pub fn open(io: Arc<dyn Io>, options: DirOptions) -> Result<Self, StoreError> {
+        // Before LOCK is made: whoever only looks leaves nothing behind.
+        if !options.create && format::is_new(&*io)? {
+            return Err(StoreError::Refused(
+                "there is no data here; start `holdall serve` once, or name the directory with --data".into(),
+            ));
+        }
         let lock = io.lock(LOCK).map_err(|error| match error.kind() {
             ErrorKind::WouldBlock => {
                 StoreError::Refused("another holdall is using this data directory".into())
@@ -109,6 +118,7 @@ mod tests {
             fresh_uuid: [uuid; 16],
             now: Arc::new(|| Timestamp(0)),
             room: RoomOptions { reserve_bytes: Some(4096), full_below_bytes: Some(8192) },
+            create: true,
         }
     }
 
@@ -119,6 +129,19 @@ mod tests {
         assert_eq!(first.uuid(), [1; 16]);
         drop(first);
         assert_eq!(DataDir::open(Arc::new(disk), options(2)).unwrap().uuid(), [1; 16]);
+    }
+
+    #[test]
+    fn whoever_may_not_make_a_store_leaves_an_empty_directory_empty() {
+        let disk = SimDisk::new();
+        let looking = || DirOptions { create: false, ..options(1) };
+        let Err(StoreError::Refused(why)) = DataDir::open(Arc::new(disk.clone()), looking()) else {
+            panic!()
+        };
+        assert!(why.contains("holdall serve"), "{why}");
+        assert!(disk.list("").unwrap().is_empty(), "{:?}", disk.list(""));
+        drop(DataDir::open(Arc::new(disk.clone()), options(1)).unwrap());
+        assert_eq!(DataDir::open(Arc::new(disk), looking()).unwrap().uuid(), [1; 16]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! never named. Knows tables and changes, not verbs.
 
 use std::{
+    io::ErrorKind,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, PoisonError, RwLock,
@@ -92,8 +93,16 @@ impl Engine {
     /// Opens the database, makes it first if there is none, and brings its schema up to date.
     pub(super) fn open(io: Arc<dyn Io>, options: MetaOptions) -> Result<Self, StoreError> {
         if !io.list(DIR)?.iter().any(|name| name == NAME) {
+            // A new store has none yet: rows made anew would call everything in them dead.
+            if !io.list("segments")?.is_empty() {
+                return Err(StoreError::Damaged(format!(
+                    "{PATH} is missing from a data directory in use; put the store's own back"
+                )));
+            }
             if !options.create {
-                return Err(StoreError::Refused("the metadata file is missing".into()));
+                return Err(StoreError::Refused(format!(
+                    "{PATH} is missing: the first start did not come to its end; start `holdall serve` again"
+                )));
             }
             create(io.as_ref(), &options)?;
         }
@@ -339,8 +348,26 @@ fn first_rows(database: &Database) -> Result<(), redb::Error> {
 
 fn open_file(io: &dyn Io, options: &MetaOptions) -> Result<Open, StoreError> {
     let file = MetaFile::new(io.open(PATH, Mode::ReadWrite)?)?;
-    let database = build(Arc::clone(&file), options)?;
+    if file.len() == 0 {
+        // redb would take it for a new one.
+        return Err(unreadable("it is empty"));
+    }
+    let database = build(Arc::clone(&file), options).map_err(|error| match error {
+        // redb's words for a file that is none of its own, or ends too early.
+        StoreError::Io(why) if matches!(why.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) => {
+            unreadable(&why)
+        }
+        StoreError::Damaged(why) => unreadable(why),
+        other => other,
+    })?;
     Ok(Open { database, file })
+}
+
+fn unreadable(why: impl std::fmt::Display) -> StoreError {
+    StoreError::Damaged(format!(
+        "{PATH}, the metadata file, cannot be read ({why}): keep a copy of the data directory as it is, then \
+         put a whole one back"
+    ))
 }
 
 fn build(file: Arc<MetaFile>, options: &MetaOptions) -> Result<Database, StoreError> {

@@ -1,6 +1,7 @@
 //! The `holdall` command as a process of its own.
 
 use std::{
+    os::unix::net::UnixStream,
     path::Path,
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
@@ -20,6 +21,11 @@ pub(crate) fn run(data: &Path, arguments: &[&str]) -> Output {
     holdall(data, arguments).output().unwrap()
 }
 
+/// The same with variables in the environment.
+pub(crate) fn run_with(data: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    holdall(data, arguments).envs(variables.iter().copied()).output().unwrap()
+}
+
 /// A server in a process of its own, killed when it is dropped.
 pub(crate) struct Served(Child);
 
@@ -32,10 +38,17 @@ impl Drop for Served {
 
 /// Starts a server on a data directory, at a free port.
 pub(crate) fn serve(data: &Path) -> Served {
+    serve_with(data, &[], Stdio::null())
+}
+
+/// The same with variables in the environment, and somewhere for its log.
+pub(crate) fn serve_with(data: &Path, variables: &[(&str, &str)], log: Stdio) -> Served {
     let mut command = holdall(data, &["serve", "--listen", "127.0.0.1:0"]);
-    let served = Served(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    command.envs(variables.iter().copied()).stdout(Stdio::null()).stderr(log);
+    let served = Served(command.spawn().unwrap());
     let since = Instant::now();
-    while !data.join("admin.sock").exists() {
+    // One that was killed leaves its socket behind; nobody answers there.
+    while UnixStream::connect(data.join("admin.sock")).is_err() {
         assert!(since.elapsed() < PATIENCE, "the server starts");
         std::thread::sleep(Duration::from_millis(20));
     }

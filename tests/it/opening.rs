@@ -1,0 +1,123 @@
+//! What the command says of data that is not there, or that cannot be opened.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Output,
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::common::process::{run, serve};
+
+/// A place for data that is not there yet.
+fn place() -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    (directory, data)
+}
+
+/// A data directory that was served once and is not now.
+fn served() -> (TempDir, PathBuf) {
+    let (directory, data) = place();
+    drop(serve(&data));
+    (directory, data)
+}
+
+fn said(done: &Output) -> String {
+    String::from_utf8(done.stderr.clone()).unwrap()
+}
+
+/// What `doctor` found of one thing: its state, and in words.
+fn found(done: &Output, what: &str) -> (String, String) {
+    let findings: Value = serde_json::from_slice(&done.stdout).unwrap_or_else(|_| panic!("{done:?}"));
+    let finding = findings.as_array().unwrap().iter().find(|finding| finding["what"] == what);
+    let finding = finding.unwrap_or_else(|| panic!("{what}: {findings}"));
+    (finding["state"].as_str().unwrap().into(), finding["found"].as_str().unwrap().into())
+}
+
+/// FORMAT with other lines and the sum that belongs to them.
+fn format_of(lines: &str) -> Vec<u8> {
+    format!("{lines}crc32c {:08x}\n", crc_fast::crc32_iscsi(lines.as_bytes())).into_bytes()
+}
+
+/// The ways to break a data directory, and a word of what must be said.
+fn break_it(data: &Path, way: usize) -> Option<&'static str> {
+    let format = data.join("FORMAT");
+    let uuid = "uuid 000102030405060708090a0b0c0d0e0f\ncompat\nro-compat\n";
+    match way {
+        0 => fs::write(format, "junk").unwrap(),
+        1 => fs::write(format, "holdall format 2\nwhatever comes then\n").unwrap(),
+        2 => fs::write(format, format_of(&format!("holdall format 1\n{uuid}incompat redo-log\n"))).unwrap(),
+        3 => fs::remove_dir_all(data.join("keys")).unwrap(),
+        4 => fs::write(data.join("meta/holdall.redb"), vec![b'x'; 1 << 20]).unwrap(),
+        5 => fs::write(data.join("meta/holdall.redb"), "").unwrap(),
+        6 => fs::remove_file(data.join("meta/holdall.redb")).unwrap(),
+        _ => return None,
+    }
+    Some(match way {
+        0 => "FORMAT of the data directory is not what was written",
+        1 => "has format 2, and this holdall knows up to 1: use a newer one",
+        2 => "uses \"redo-log\", which this holdall does not know: use a newer one",
+        3 => "keys/holdall.key is missing",
+        _ => "meta/holdall.redb",
+    })
+}
+
+/// The story: `doctor` only asked whether the directory is there. It called data good, and told
+/// people to start a server that then refused.
+#[test]
+fn doctor_fails_where_the_server_would_refuse_and_with_the_same_words() {
+    for way in 0.. {
+        let (_directory, data) = served();
+        // Something is in it, so that the metadata cannot be taken for that of a first start.
+        fs::create_dir_all(data.join("segments/00")).unwrap();
+        let Some(words) = break_it(&data, way) else { break };
+        let refused = run(&data, &["serve", "--listen", "127.0.0.1:0"]);
+        let why = said(&refused);
+        assert_eq!(refused.status.code(), Some(1), "{words}: {why}");
+        let done = run(&data, &["doctor", "--json"]);
+        let (state, text) = found(&done, "data");
+        assert_eq!((done.status.code(), state.as_str()), (Some(1), "fail"), "{words}: {text}");
+        assert!(text.contains(words), "{words}: {text}");
+        assert!(why.contains(&text), "{why} {text}");
+        assert!(!why.contains("at the moment"), "it does not pass: {why}");
+    }
+}
+
+/// Every file below a directory.
+fn files(data: &Path) -> Vec<PathBuf> {
+    fs::read_dir(data).map_or_else(|_| Vec::new(), |names| names.map(|name| name.unwrap().path()).collect())
+}
+
+#[test]
+fn only_serve_makes_data() {
+    let (_directory, data) = place();
+    let commands: [&[&str]; 5] =
+        [&["user", "list"], &["user", "add", "ann"], &["check"], &["doctor"], &["bucket", "list"]];
+    for exists in [false, true] {
+        if exists {
+            fs::create_dir(&data).unwrap();
+        }
+        for words in commands {
+            let done = run(&data, words);
+            let text = said(&done) + &String::from_utf8_lossy(&done.stdout);
+            assert!(matches!(done.status.code(), Some(1 | 2)), "{words:?}: {text}");
+            assert!(text.contains("start `holdall serve` once"), "{words:?}: {text}");
+            assert_eq!((data.exists(), files(&data)), (exists, Vec::new()), "{words:?}");
+        }
+    }
+    drop(serve(&data));
+    assert_eq!(run(&data, &["user", "list"]).status.code(), Some(0));
+}
+
+#[test]
+fn an_address_that_is_taken_is_called_one() {
+    let (_directory, data) = served();
+    let add = |name| run(&data, &["user", "add", name, "--email", "bob@x.org"]);
+    assert_eq!(add("bob").status.code(), Some(0));
+    let refused = add("rob");
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(said(&refused).contains("the e-mail address bob@x.org exists already"), "{}", said(&refused));
+}
