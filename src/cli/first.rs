@@ -8,24 +8,54 @@ use serde_json::{Value, json};
 use super::failure::Failure;
 use crate::{
     config::{self, Settings},
-    domain::{FirstAdmin, Holdall, Presented, Welcome},
+    domain::{FirstAdmin, Holdall, Presented, Preset, Welcome},
     model::{name::AccountName, secret::Secret},
 };
 
 /// What stands for a secret that the operator gave.
 const PRESET: &str = "(as preset)";
 
-/// Makes the first account if there is none; otherwise compares the presets with what is there.
-pub(super) async fn start(settings: &Settings, holdall: &Holdall) -> Result<Option<Welcome>, Failure> {
+/// The presets. Where nothing was made yet they must be good before anything is; later they only
+/// differ from what is stored.
+pub(super) fn preset(settings: &Settings) -> Result<FirstAdmin, Failure> {
     let preset = &settings.admin;
     let name = AccountName::parse(&preset.user)
         .map_err(|why| Failure::Usage(format!("admin.user is {:?}: a name {why}", preset.user)))?;
     let first =
         FirstAdmin { name: Some(name), password: preset.password.clone(), access_key: preset.key.clone() };
-    let welcome = holdall.bootstrap(first).await;
-    let welcome = welcome.map_err(|error| Failure::Refused(error.to_string()))?;
+    if !settings.data.join("FORMAT").exists() {
+        check(&first)?;
+    }
+    Ok(first)
+}
+
+/// Names the setting that is wrong.
+fn check(first: &FirstAdmin) -> Result<(), Failure> {
+    first.check().map_err(|(part, why)| {
+        let setting = match part {
+            Preset::Password => "admin.password (HOLDALL_ADMIN_PASSWORD)",
+            Preset::AccessKey => "admin.access_key (HOLDALL_ADMIN_ACCESS_KEY)",
+            Preset::SecretKey => "admin.secret_key (HOLDALL_ADMIN_SECRET_KEY)",
+        };
+        Failure::Usage(format!("{setting} cannot be used: {why}"))
+    })
+}
+
+/// Makes the first account if there is none; otherwise compares the presets with what is there.
+pub(super) async fn start(
+    settings: &Settings,
+    first: FirstAdmin,
+    holdall: &Holdall,
+) -> Result<Option<Welcome>, Failure> {
+    let welcome = match holdall.bootstrap(first.clone()).await {
+        Ok(welcome) => welcome,
+        Err(error) => {
+            check(&first)?;
+            return Err(Failure::Refused(error.to_string()));
+        }
+    };
     if welcome.is_none() {
-        warn_about_differences(preset, holdall).await;
+        warn_about_differences(&settings.admin, holdall).await;
     }
     Ok(welcome)
 }

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+
 use super::{
     Context,
     failure::Failure,
@@ -11,6 +13,7 @@ use super::{
 };
 use crate::{
     config::{LogFormat, Settings},
+    domain::{FirstAdmin, Holdall},
     doors::gate::{Limits, Serves},
     server::{ListenerConfig, Server, ServerConfig, TlsFiles, stop_on_signals, try_out},
     telemetry,
@@ -29,15 +32,29 @@ pub(super) async fn serve(context: &Context) -> Result<(), Failure> {
     let stop =
         stop_on_signals().map_err(|error| Failure::Refused(format!("cannot receive signals: {error}")))?;
     warn_in_the_clear(settings);
+    let preset = first::preset(settings)?;
     // What is shown once is not shown by a start that then fails.
     try_out(&config(settings)).map_err(|error| Failure::Refused(error.to_string()))?;
     let holdall = reach::open(settings, true)?;
+    let served = serve_opened(context, &holdall, preset, &stop).await;
+    let closed = holdall.close().map_err(|error| Failure::Refused(reach::with_reason(&error)));
+    served.and(closed)
+}
+
+/// Serves what is open until told to stop.
+async fn serve_opened(
+    context: &Context,
+    holdall: &Arc<Holdall>,
+    preset: FirstAdmin,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
+    let settings = &context.settings;
     // Before anything listens: whoever finds the server healthy finds its first account.
-    let made = first::start(settings, &holdall).await?;
+    let made = first::start(settings, preset, holdall).await?;
     if let Some(made) = &made {
         context.printer.one(&first::as_json(made), || first::as_text(made, &settings.data))?;
     }
-    let server = Server::start(config(settings), Arc::clone(&holdall)).await;
+    let server = Server::start(config(settings), Arc::clone(holdall)).await;
     let server = server.map_err(|error| Failure::Refused(error.to_string()))?;
     for address in server.addresses() {
         tracing::info!(%address, "listening");
@@ -53,7 +70,7 @@ pub(super) async fn serve(context: &Context) -> Result<(), Failure> {
     if !server.stop().await {
         tracing::warn!("some requests did not end in time and were cut off");
     }
-    holdall.close().map_err(|error| Failure::Refused(reach::with_reason(&error)))
+    Ok(())
 }
 
 /// What the server is told of the settings.

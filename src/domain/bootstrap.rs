@@ -5,7 +5,7 @@ use super::{
     accounts::{self, Ids},
     credentials,
     nouns::NewAccount,
-    tokens,
+    passwords, tokens,
 };
 use crate::{
     model::{name::AccountName, secret::Secret},
@@ -24,6 +24,34 @@ pub struct FirstAdmin {
     pub password: Option<Secret>,
     /// Its access key: id and secret.
     pub access_key: Option<(String, Secret)>,
+}
+
+/// A part of a [`FirstAdmin`] that can be wrong.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Preset {
+    /// Its password.
+    Password,
+    /// The id of its access key.
+    AccessKey,
+    /// The secret of its access key.
+    SecretKey,
+}
+
+impl FirstAdmin {
+    /// Whether such an admin can be made; otherwise the part that is wrong, and why.
+    ///
+    /// # Errors
+    /// The first part that cannot be.
+    pub fn check(&self) -> Result<(), (Preset, Error)> {
+        if let Some(password) = &self.password {
+            passwords::check_new(password).map_err(|why| (Preset::Password, why))?;
+        }
+        if let Some((id, secret)) = &self.access_key {
+            tokens::check_key_id(id).map_err(|why| (Preset::AccessKey, why))?;
+            tokens::check_secret_key(secret).map_err(|why| (Preset::SecretKey, why))?;
+        }
+        Ok(())
+    }
 }
 
 /// What is shown once, after the first start, and never again.

@@ -44,7 +44,7 @@ mod uploads;
 mod view;
 
 pub use authenticate::Presented;
-pub use bootstrap::{FirstAdmin, Welcome};
+pub use bootstrap::{FirstAdmin, Preset, Welcome};
 pub use check::{CheckReport, Counts as CheckCounts, Finding, FindingKind};
 pub use error::Error;
 pub use health::Readiness;

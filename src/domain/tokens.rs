@@ -120,8 +120,14 @@ pub(super) fn access_key(random: &dyn Random) -> (String, Secret) {
     (id, Secret::new(STANDARD_NO_PAD.encode(bytes.as_slice())))
 }
 
-/// Checks an access key that somebody brings along. The id stands in URLs and between slashes.
+/// Checks an access key that somebody brings along.
 pub(super) fn check_access_key(id: &str, secret: &Secret) -> Result<(), Error> {
+    check_key_id(id)?;
+    check_secret_key(secret)
+}
+
+/// Checks its id, which stands in URLs and between slashes.
+pub(super) fn check_key_id(id: &str) -> Result<(), Error> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     if !ACCESS_KEY_CHARS.contains(&id.len()) || !id.bytes().all(plain) {
         let (least, most) = (ACCESS_KEY_CHARS.start(), ACCESS_KEY_CHARS.end());
@@ -129,6 +135,11 @@ pub(super) fn check_access_key(id: &str, secret: &Secret) -> Result<(), Error> {
             "an access key has {least} to {most} letters, digits, '-', '_' and '.' only"
         )));
     }
+    Ok(())
+}
+
+/// Checks its secret.
+pub(super) fn check_secret_key(secret: &Secret) -> Result<(), Error> {
     let secret = secret.reveal();
     if !SECRET_KEY_CHARS.contains(&secret.len()) || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
         let (least, most) = (SECRET_KEY_CHARS.start(), SECRET_KEY_CHARS.end());

@@ -3,13 +3,13 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Output,
+    process::{Output, Stdio},
 };
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::common::process::{run, serve};
+use crate::common::process::{run, run_with, serve, serve_with};
 
 /// A place for data that is not there yet.
 fn place() -> (TempDir, PathBuf) {
@@ -110,6 +110,36 @@ fn only_serve_makes_data() {
     }
     drop(serve(&data));
     assert_eq!(run(&data, &["user", "list"]).status.code(), Some(0));
+}
+
+#[test]
+fn a_preset_that_cannot_be_is_refused_by_name_before_anything_is_made() {
+    let (directory, data) = place();
+    let key = ("HOLDALL_ADMIN_ACCESS_KEY", "ANNSKEY");
+    let cases: [(&[(&str, &str)], &str); 4] = [
+        (&[("HOLDALL_ADMIN_PASSWORD", "x")], "admin.password"),
+        (
+            &[("HOLDALL_ADMIN_ACCESS_KEY", "a/b"), ("HOLDALL_ADMIN_SECRET_KEY", "long-enough")],
+            "admin.access_key",
+        ),
+        (&[key, ("HOLDALL_ADMIN_SECRET_KEY", "s")], "admin.secret_key"),
+        (&[("HOLDALL_ADMIN_USER", "s3")], "admin.user"),
+    ];
+    for (variables, setting) in cases {
+        let done = run_with(&data, &["serve", "--listen", "127.0.0.1:0"], variables);
+        let why = said(&done);
+        assert_eq!(done.status.code(), Some(2), "{why}");
+        assert!(why.starts_with("holdall: ") && why.contains(setting) && why.lines().count() == 1, "{why}");
+        assert!(files(directory.path()).is_empty(), "{setting}");
+    }
+}
+
+/// A preset that no longer is one, after an update say, keeps no server from starting.
+#[test]
+fn presets_are_not_looked_at_once_there_is_an_account() {
+    let (_directory, data) = served();
+    let _served = serve_with(&data, &[("HOLDALL_ADMIN_PASSWORD", "x")], Stdio::null());
+    assert_eq!(run(&data, &["doctor", "--healthy"]).status.code(), Some(0));
 }
 
 #[test]

@@ -119,6 +119,10 @@ pub(crate) async fn run(holdall: Weak<Holdall>, jobs: Arc<Jobs>, stop: Cancellat
             }
             continue;
         };
+        // What the end of the process breaks off is no failure.
+        if stop.is_cancelled() {
+            return;
+        }
         tracing::warn!(%error, reason = error.reason(), "background work stopped; it goes on later");
         // New work does not wake what just failed.
         tokio::select! {
