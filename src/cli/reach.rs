@@ -2,7 +2,8 @@
 //! speak to the same JSON door, so that every verb exists once.
 
 use std::{
-    fmt, io,
+    fmt,
+    io::{self, IsTerminal as _},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -30,7 +31,7 @@ use crate::{
         clock::{Clock as _, SystemClock},
         random::SystemRandom,
     },
-    store::{dir::RoomOptions, io::disk::Disk},
+    store::{dir::RoomOptions, io::disk::Disk, meta::percent},
 };
 
 /// The system, however it is reached.
@@ -167,10 +168,23 @@ pub(super) fn open(settings: &Settings, create: bool) -> Result<Arc<Holdall>, Fa
             full_below_bytes: settings.disk_full_below,
         },
         cache_bytes: settings.cache_metadata,
+        progress: Arc::new(if create { log_repair } else { show_repair }),
         ..StartOptions::new(Arc::new(io))
     };
     let world = World { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
     Holdall::start(options, world).map_err(|error| refused(&with_reason(&error)))
+}
+
+/// Tells in the server's log how far a repair is.
+fn log_repair(part: f64) {
+    tracing::warn!(percent = percent(part), "the metadata is repaired after a crash; it takes a while");
+}
+
+/// Tells it to people at a terminal.
+fn show_repair(part: f64) {
+    if std::io::stderr().is_terminal() {
+        eprintln!("repairing the metadata after a crash, {} % done", percent(part));
+    }
 }
 
 /// An error with what the log would get: whoever runs commands on the data may know it.

@@ -9,7 +9,7 @@
 
 use std::{
     sync::{
-        Weak,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -18,7 +18,11 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use super::Holdall;
-use crate::store::{Store, error::StoreError, meta::Health};
+use crate::store::{
+    Store,
+    error::StoreError,
+    meta::{Health, Progress, percent},
+};
 
 /// How often the watch looks.
 const EVERY: Duration = Duration::from_secs(1);
@@ -35,6 +39,8 @@ pub enum Readiness {
     Full,
     /// Reads at most.
     No,
+    /// Reads at most, while the metadata is repaired: so many hundredths of that are done.
+    Repairing(u8),
 }
 
 /// What the watch saw last.
@@ -42,6 +48,38 @@ pub enum Readiness {
 pub(crate) struct Seen {
     full: AtomicBool,
     lane_failed: AtomicBool,
+    pub(crate) repair: Repair,
+}
+
+/// How far a repair of the metadata is, for whoever asks meanwhile.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Repair(Arc<Mutex<Option<u8>>>);
+
+impl Repair {
+    /// Hears of every repair, and tells it on.
+    pub(crate) fn heard(&self, told: Progress) -> Progress {
+        let repair = self.clone();
+        Arc::new(move |part| {
+            repair.set(Some(percent(part)));
+            told(part);
+        })
+    }
+
+    fn set(&self, percent: Option<u8>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = percent;
+    }
+
+    fn percent(&self) -> Option<u8> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seen {
+    /// Where repairs are told to this; those so far have ended.
+    pub(crate) fn with(repair: Repair) -> Self {
+        repair.set(None);
+        Self { repair, ..Self::default() }
+    }
 }
 
 impl Holdall {
@@ -50,7 +88,7 @@ impl Holdall {
     pub fn ready(&self) -> Readiness {
         let open = self.store.meta().health() == Health::Open && !self.stop.is_cancelled();
         if !open || self.health.lane_failed.load(Ordering::Relaxed) {
-            return Readiness::No;
+            return self.health.repair.percent().map_or(Readiness::No, Readiness::Repairing);
         }
         if self.health.full.load(Ordering::Relaxed) { Readiness::Full } else { Readiness::Ready }
     }
@@ -71,6 +109,7 @@ impl Watch {
     /// Looks once, and opens failed metadata again when that is due. Blocking.
     pub(crate) fn look(&mut self, store: &Store, seen: &Seen, now: Instant) {
         self.reopen(store, now);
+        seen.repair.set(None);
         let full = matches!(store.dir().admits_bodies(), Err(StoreError::Full));
         if full != seen.full.swap(full, Ordering::Relaxed) {
             if full {

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Error, Holdall,
     credentials::Credentials,
-    health,
+    health::{self, Repair},
     jobs::{self, Jobs},
     seal::Keys,
 };
@@ -106,12 +106,13 @@ impl Holdall {
         let (clock, io) = (Arc::clone(&world.clock), Arc::clone(&options.io));
         let mut fresh_uuid = [0; 16];
         world.random.fill(&mut fresh_uuid);
+        let repair = Repair::default();
         let store = Store::open(StoreOptions {
             create: options.create,
             shared_dedup: options.shared_dedup,
             room: options.room,
             cache_bytes: options.cache_bytes,
-            progress: options.progress,
+            progress: repair.heard(options.progress),
             ..StoreOptions::new(options.io, Arc::new(move || clock.now()), fresh_uuid)
         })?;
         let keys = open_keys(&store, &*io, &*world.random, options.create)?;
@@ -121,7 +122,7 @@ impl Holdall {
             store,
             driver: Mutex::default(),
             jobs: Arc::new(Jobs::with(aside)),
-            health: health::Seen::default(),
+            health: health::Seen::with(repair),
             stop: CancellationToken::new(),
             clock: world.clock,
             random: world.random,

@@ -86,6 +86,43 @@ fn doctor_fails_where_the_server_would_refuse_and_with_the_same_words() {
     }
 }
 
+/// Leaves the metadata as a crash does when it is too large to be repaired at once; its bytes.
+fn leave_unrepaired(metadata: &Path) -> Vec<u8> {
+    let database = redb::Database::open(metadata).unwrap();
+    let mut transaction = database.begin_write().unwrap();
+    transaction.set_quick_repair(false);
+    let table: redb::TableDefinition<&[u8], &[u8]> = redb::TableDefinition::new("config");
+    transaction.open_table(table).unwrap().insert(b"left".as_slice(), b"".as_slice()).unwrap();
+    transaction.commit().unwrap();
+    // Closing it would leave nothing to repair.
+    std::mem::forget(database);
+    fs::read(metadata).unwrap()
+}
+
+/// Design: "plain two-phase with repair progress shown".
+#[test]
+fn a_repair_of_the_metadata_is_told_in_the_log() {
+    let (directory, data) = served();
+    let log = |name: &str| {
+        let path = directory.path().join(name);
+        drop(serve_with(&data, &[], [Stdio::null(), fs::File::create(&path).unwrap().into()]));
+        fs::read_to_string(path).unwrap()
+    };
+    let quick = log("quick");
+    assert!(!quick.contains("repaired"), "{quick}");
+    let metadata = data.join("meta/holdall.redb");
+    let left = leave_unrepaired(&metadata);
+    let slow = log("slow");
+    for percent in ["0", "60", "90"] {
+        let line = slow.lines().find(|line| line.contains(&format!("\"percent\":{percent}")));
+        assert!(line.is_some_and(|line| line.contains("the metadata is repaired")), "{percent}: {slow}");
+    }
+    // Commands say it on a terminal only.
+    fs::write(&metadata, left).unwrap();
+    let done = run(&data, &["user", "list"]);
+    assert_eq!((done.status.code(), said(&done).as_str()), (Some(0), ""));
+}
+
 /// Every file below a directory.
 fn files(data: &Path) -> Vec<PathBuf> {
     fs::read_dir(data).map_or_else(|_| Vec::new(), |names| names.map(|name| name.unwrap().path()).collect())
@@ -138,7 +175,7 @@ fn a_preset_that_cannot_be_is_refused_by_name_before_anything_is_made() {
 #[test]
 fn presets_are_not_looked_at_once_there_is_an_account() {
     let (_directory, data) = served();
-    let _served = serve_with(&data, &[("HOLDALL_ADMIN_PASSWORD", "x")], Stdio::null());
+    let _served = serve_with(&data, &[("HOLDALL_ADMIN_PASSWORD", "x")], [Stdio::null(), Stdio::null()]);
     assert_eq!(run(&data, &["doctor", "--healthy"]).status.code(), Some(0));
 }
 

@@ -1,6 +1,9 @@
 //! What is served while something fails, and afterwards.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 use super::{Trial, account};
 use crate::{
@@ -12,6 +15,30 @@ use crate::{
     },
     store::io::Site,
 };
+
+/// Design: "repair progress shown".
+#[tokio::test]
+async fn how_far_a_repair_is_can_be_asked_while_it_runs() {
+    let trial = Trial::new().await;
+    let holdall = &trial.holdall;
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let telling = Arc::clone(&told);
+    let heard = holdall.health.repair.heard(Arc::new(move |part| telling.lock().unwrap().push(part)));
+    trial.disk.crash_after(0);
+    assert!(trial.add("eve", None).await.is_err());
+    assert_eq!(holdall.ready(), Readiness::No);
+    for (part, percent) in [(0.0, 0), (0.6, 60), (1.0, 100)] {
+        heard(part);
+        assert_eq!(holdall.ready(), Readiness::Repairing(percent));
+    }
+    assert_eq!(*told.lock().unwrap(), [0.0, 0.6, 1.0]);
+    let mut watch = Watch::new();
+    watch.look(&holdall.store, &holdall.health, Instant::now());
+    assert_eq!(holdall.ready(), Readiness::No, "it ended, and the disk still fails");
+    trial.disk.crash_after(u64::MAX / 2);
+    watch.look(&holdall.store, &holdall.health, Instant::now() + Duration::from_secs(2));
+    assert_eq!(holdall.ready(), Readiness::Ready);
+}
 
 #[tokio::test]
 async fn failed_metadata_is_opened_again_and_until_then_only_reads_are_served() {

@@ -36,6 +36,10 @@ pub(crate) async fn answer(
             Readiness::Ready => text(StatusCode::OK, "ready\n"),
             Readiness::Full => text(StatusCode::OK, "ready, and the disk is full: no new files are taken\n"),
             Readiness::No => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
+            Readiness::Repairing(percent) => text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("not ready: the metadata is repaired, {percent} % are done\n"),
+            ),
         },
         _ => metrics(gate, request, context).await,
     }

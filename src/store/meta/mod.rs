@@ -48,6 +48,13 @@ pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// Hears how far the repair after a crash is, from 0 to 1.
 pub type Progress = Arc<dyn Fn(f64) + Send + Sync>;
 
+/// What a [`Progress`] hears, in whole hundredths.
+#[must_use]
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is clamped")]
+pub fn percent(part: f64) -> u8 {
+    (part * 100.0).round().clamp(0.0, 100.0) as u8
+}
+
 /// Gives back room that was put by; true if there was any.
 pub type MakeRoom = Arc<dyn Fn() -> bool + Send + Sync>;
 

@@ -1,6 +1,7 @@
 //! The `holdall` command as a process of its own.
 
 use std::{
+    io::Write as _,
     os::unix::net::UnixStream,
     path::Path,
     process::{Child, Command, Output, Stdio},
@@ -26,6 +27,15 @@ pub(crate) fn run_with(data: &Path, arguments: &[&str], variables: &[(&str, &str
     holdall(data, arguments).envs(variables.iter().copied()).output().unwrap()
 }
 
+/// The same with something on standard input.
+pub(crate) fn run_typing(data: &Path, arguments: &[&str], text: &str) -> Output {
+    let mut command = holdall(data, arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
 /// A server in a process of its own, killed when it is dropped.
 pub(crate) struct Served(Child);
 
@@ -38,13 +48,13 @@ impl Drop for Served {
 
 /// Starts a server on a data directory, at a free port.
 pub(crate) fn serve(data: &Path) -> Served {
-    serve_with(data, &[], Stdio::null())
+    serve_with(data, &[], [Stdio::null(), Stdio::null()])
 }
 
-/// The same with variables in the environment, and somewhere for its log.
-pub(crate) fn serve_with(data: &Path, variables: &[(&str, &str)], log: Stdio) -> Served {
+/// The same with variables in the environment, and somewhere for what it tells and logs.
+pub(crate) fn serve_with(data: &Path, variables: &[(&str, &str)], [told, log]: [Stdio; 2]) -> Served {
     let mut command = holdall(data, &["serve", "--listen", "127.0.0.1:0"]);
-    command.envs(variables.iter().copied()).stdout(Stdio::null()).stderr(log);
+    command.envs(variables.iter().copied()).stdout(told).stderr(log);
     let served = Served(command.spawn().unwrap());
     let since = Instant::now();
     // One that was killed leaves its socket behind; nobody answers there.
