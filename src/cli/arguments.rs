@@ -37,6 +37,9 @@ pub(super) enum Command {
     /// Manage buckets.
     #[command(subcommand)]
     Bucket(BucketCommand),
+    /// The key that opens backups, shown by the first start.
+    #[command(subcommand)]
+    RecoveryKey(RecoveryKeyCommand),
     /// Recount all references, whether the server runs or not.
     Check,
     /// Look whether everything is as it should be.
@@ -202,6 +205,12 @@ pub(super) enum BucketCommand {
         #[arg(long, value_name = "SIZE")]
         quota: Option<String>,
     },
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum RecoveryKeyCommand {
+    /// Show that you kept it: it is asked for, or read from standard input.
+    Confirm,
 }
 
 #[derive(Args, Debug)]

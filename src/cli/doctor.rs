@@ -12,6 +12,7 @@ use super::{
     bucket,
     failure::Failure,
     reach::{self, PATIENCE, Reach},
+    recovery,
 };
 use crate::{
     config::Settings,
@@ -58,6 +59,7 @@ pub(super) async fn run(context: &Context, doctor: &Doctor) -> Result<(), Failur
         vec![data, space(settings), server, port(&at, running).await, tls(settings, &at), clock()];
     if let Some(reach) = reach.filter(|_| !hangs) {
         findings.push(twins(&reach).await.unwrap_or_else(|failure| failed("twins", &failure)));
+        findings.push(recovery_key(&reach).await.unwrap_or_else(|failure| failed("recovery key", &failure)));
     }
     let failed = findings.iter().any(|finding| finding.state == State::Fail);
     context.printer.many(&findings, &["state", "what", "found"])?;
@@ -191,6 +193,16 @@ async fn twins(reach: &Reach) -> Result<Finding, Failure> {
                 format!("{first}{more}: WebDAV shows the folder of that name only; rename it through S3");
             finding(State::Warn, "twins", text)
         }
+    })
+}
+
+/// Whether people kept what opens their backups.
+async fn recovery_key(reach: &Reach) -> Result<Finding, Failure> {
+    Ok(if recovery::confirmed(reach).await? {
+        finding(State::Ok, "recovery key", "was confirmed")
+    } else {
+        let text = "nobody showed that it was kept, and it opens backups; run `holdall recovery-key confirm`";
+        finding(State::Warn, "recovery key", text)
     })
 }
 

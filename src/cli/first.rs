@@ -100,7 +100,8 @@ pub(super) fn as_text(made: &Welcome, data: &Path) -> String {
     let shown = |secret: &Option<Secret>| secret.as_ref().map_or(PRESET, Secret::reveal).to_owned();
     format!(
         "Holdall {} has made its data directory, {}.\nKeep this; it is shown only once:\n\n  \
-         account       {}\n  password      {}\n  access key    {}\n  secret key    {}\n  recovery key  {}\n",
+         account       {}\n  password      {}\n  access key    {}\n  secret key    {}\n  recovery key  {}\n\n\
+         Once it is in a safe place, run `holdall recovery-key confirm`.\n",
         env!("CARGO_PKG_VERSION"),
         data.display(),
         made.name,

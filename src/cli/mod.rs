@@ -11,6 +11,7 @@ mod first;
 mod hints;
 mod print;
 mod reach;
+mod recovery;
 mod serve;
 mod user;
 
@@ -103,6 +104,7 @@ async fn command(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Key(command) => credentials::keys(context, command).await,
         Command::AppPassword(command) => credentials::app_passwords(context, command).await,
         Command::Bucket(command) => bucket::run(context, command).await,
+        Command::RecoveryKey(command) => recovery::run(context, command).await,
         Command::Check => check::run(context).await,
         Command::Doctor(doctor) => doctor::run(context, &doctor).await,
         Command::MountHelp(help) => hints::run(context, &help).await,

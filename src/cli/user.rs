@@ -1,6 +1,6 @@
 //! `holdall user`.
 
-use std::io::Read as _;
+use std::io::{BufRead as _, Read as _};
 
 use http::Method;
 use serde_json::json;
@@ -70,7 +70,8 @@ fn password(from_stdin: bool) -> Result<(Secret, Option<Secret>), Failure> {
 pub(super) fn read_secret() -> Result<Secret, Failure> {
     let mut text = String::new();
     let most = u64::try_from(limits::PASSWORD_BYTES).unwrap_or(u64::MAX) + 2;
-    let read = std::io::stdin().take(most).read_to_string(&mut text);
+    // Up to the end of the line: who types it need not say that nothing follows.
+    let read = std::io::BufReader::new(std::io::stdin().take(most)).read_line(&mut text);
     read.map_err(|error| Failure::Usage(format!("standard input: {error}")))?;
     let line = text.lines().next().unwrap_or_default();
     if line.is_empty() {

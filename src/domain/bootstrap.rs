@@ -125,16 +125,6 @@ impl Holdall {
         })
         .await
     }
-
-    /// Whether this is the recovery key that was shown at the first start.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub async fn is_recovery_key(&self, key: &Secret) -> Result<bool, Error> {
-        let shown = tokens::recovery_voucher(key.reveal());
-        let kept = self.read(|rows| Ok(credential::voucher(rows, Vouched::RecoveryKey)?)).await?;
-        Ok(kept.is_some_and(|kept| blake3::Hash::from(kept) == blake3::Hash::from(shown)))
-    }
 }
 
 fn admin() -> Result<AccountName, Error> {

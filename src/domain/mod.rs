@@ -30,6 +30,7 @@ mod put;
 mod quota;
 mod read;
 mod recognised;
+mod recovery;
 mod remove;
 mod seal;
 mod spot;

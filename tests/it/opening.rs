@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::common::process::{run, run_with, serve, serve_with};
+use crate::common::process::{run, run_typing, run_with, serve, serve_with};
 
 /// A place for data that is not there yet.
 fn place() -> (TempDir, PathBuf) {
@@ -84,6 +84,30 @@ fn doctor_fails_where_the_server_would_refuse_and_with_the_same_words() {
         assert!(why.contains(&text), "{why} {text}");
         assert!(!why.contains("at the moment"), "it does not pass: {why}");
     }
+}
+
+/// Design: "`doctor` warns until it was confirmed".
+#[test]
+fn doctor_warns_until_the_recovery_key_was_confirmed() {
+    let (_directory, data) = place();
+    let told = data.parent().unwrap().join("told");
+    let served = serve_with(&data, &[], [fs::File::create(&told).unwrap().into(), Stdio::null()]);
+    let key = fs::read_to_string(&told).unwrap();
+    let key =
+        key.lines().find_map(|line| line.trim().strip_prefix("recovery key")).unwrap().trim().to_owned();
+    let state = || found(&run(&data, &["doctor", "--json"]), "recovery key").0;
+    let confirm = |key: &str| run_typing(&data, &["recovery-key", "confirm"], key);
+    assert_eq!(state(), "warn");
+    let refused = confirm("abcd-efgh\n");
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(said(&refused).contains("not the recovery key"), "{}", said(&refused));
+    assert_eq!(state(), "warn");
+    // Beside the server and without it.
+    assert_eq!(confirm(&format!("{key}\n")).status.code(), Some(0));
+    assert_eq!(state(), "ok");
+    drop(served);
+    assert_eq!(state(), "ok");
+    assert_eq!(confirm(&key).status.code(), Some(0));
 }
 
 /// Leaves the metadata as a crash does when it is too large to be repaired at once; its bytes.

@@ -16,12 +16,33 @@ async fn the_first_start_makes_an_admin_who_can_log_in_and_no_later_one_does() {
     let Caller::Person(admin) = trial.login("admin", password.reveal()).await.unwrap() else { panic!() };
     assert!(admin.admin);
     trial.by_key(&shown.access_key, &shown.secret_key.unwrap()).await.unwrap();
-    assert!(trial.holdall.is_recovery_key(&shown.recovery_key).await.unwrap());
-    assert!(!trial.holdall.is_recovery_key(&Secret::new("")).await.unwrap());
     assert!(trial.holdall.bootstrap(FirstAdmin::default()).await.unwrap().is_none());
     let again = start(Arc::new(trial.disk.crash(1)), 6).unwrap();
     assert!(again.holdall.bootstrap(FirstAdmin::default()).await.unwrap().is_none());
     again.login("admin", password.reveal()).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_recovery_key_is_confirmed_by_who_has_it_and_stays_so() {
+    let trial = empty();
+    let operator = Caller::Operator;
+    let shown = trial.holdall.bootstrap(FirstAdmin::default()).await.unwrap().unwrap().recovery_key;
+    assert!(!trial.holdall.recovery_key_confirmed(&operator).await.unwrap());
+    for wrong in ["", "abcd-efgh"] {
+        let refused = trial.holdall.confirm_recovery_key(&operator, &Secret::new(wrong)).await;
+        assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
+    }
+    assert!(!trial.holdall.recovery_key_confirmed(&operator).await.unwrap());
+    let copied = Secret::new(shown.reveal().to_uppercase().replace('-', " "));
+    trial.add("ada", Some(PASSWORD)).await.unwrap();
+    for caller in [trial.caller("ada").await, Caller::Anonymous] {
+        let refused = trial.holdall.confirm_recovery_key(&caller, &copied).await;
+        assert!(matches!(refused, Err(Error::Denied(_))), "{refused:?}");
+        assert!(trial.holdall.recovery_key_confirmed(&caller).await.is_err());
+    }
+    trial.holdall.confirm_recovery_key(&operator, &copied).await.unwrap();
+    let again = start(Arc::new(trial.disk.crash(1)), 6).unwrap();
+    assert!(again.holdall.recovery_key_confirmed(&operator).await.unwrap());
 }
 
 /// RustFS had six advisories on default root credentials (A6).

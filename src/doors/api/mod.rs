@@ -8,6 +8,7 @@ mod check;
 mod credentials;
 mod error;
 mod extract;
+mod recovery;
 pub mod types;
 
 use std::sync::{Arc, OnceLock};
@@ -53,6 +54,7 @@ impl ApiDoor {
             .merge(credentials::routes())
             .merge(buckets::routes())
             .merge(check::routes())
+            .merge(recovery::routes())
             .fallback(nothing)
             .method_not_allowed_fallback(not_allowed)
             .with_state(holdall);

@@ -46,6 +46,22 @@ pub struct Listens {
     pub tls: bool,
 }
 
+/// What is known of the recovery key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RecoveryKey {
+    /// Whether people showed that they kept it.
+    pub confirmed: bool,
+}
+
+/// The recovery key, shown by who kept it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShownRecoveryKey {
+    /// As it was printed; spacing and case do not matter.
+    #[serde(default, with = "secret")]
+    pub key: Option<Secret>,
+}
+
 /// An account.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Account {

@@ -1,5 +1,5 @@
-//! Access keys and app passwords, and the two rows of `config` that vouch for the keys beside
-//! the store. No row holds a secret that can be read without those keys.
+//! Access keys and app passwords, and the rows of `config` that vouch for the keys beside the
+//! store. No row holds a secret that can be read without those keys.
 
 use super::{get, put};
 use crate::{
@@ -73,6 +73,8 @@ pub enum Vouched {
     Keys,
     /// The recovery key, which is known to people only.
     RecoveryKey,
+    /// The same once people showed that they kept it; while the two differ they did not.
+    ConfirmedRecoveryKey,
 }
 
 impl Vouched {
@@ -80,6 +82,7 @@ impl Vouched {
         match self {
             Self::Keys => b"keys".to_vec(),
             Self::RecoveryKey => b"recovery-key".to_vec(),
+            Self::ConfirmedRecoveryKey => b"recovery-key-confirmed".to_vec(),
         }
     }
 }

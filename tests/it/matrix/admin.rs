@@ -6,7 +6,7 @@ use crate::common::{ask::Ask, world::World};
 
 /// Every address and method of the API, with a body that would be understood, and what the
 /// operator gets.
-const ROUTES: [(&str, &str, &str, u16); 23] = [
+const ROUTES: [(&str, &str, &str, u16); 25] = [
     ("GET", "/api/v1/version", "", 200),
     ("GET", "/api/v1/check", "", 200),
     ("GET", "/api/v1/accounts", "", 200),
@@ -26,6 +26,8 @@ const ROUTES: [(&str, &str, &str, u16); 23] = [
     ("PATCH", "/api/v1/buckets/{name}", r#"{"quota":null}"#, 200),
     ("DELETE", "/api/v1/buckets/{name}", "", 0),
     ("GET", "/api/v1/buckets/{name}/twins", "", 200),
+    ("GET", "/api/v1/recovery-key", "", 200),
+    ("POST", "/api/v1/recovery-key", r#"{"key":"none was shown"}"#, 400),
     // What no address has.
     ("GET", "/api", "", 404),
     ("GET", "/api/v1/nothing", "", 404),
