@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use http::Method;
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -10,9 +11,15 @@ use super::{
     Context,
     arguments::MountHelp,
     failure::Failure,
-    reach::{self, PATIENCE},
+    reach::{self, PATIENCE, Reach},
+    user,
 };
-use crate::{config::Settings, domain::Welcome, doors::api::types::Listens, model::secret::Secret};
+use crate::{
+    config::Settings,
+    domain::Welcome,
+    doors::api::types::{Account, Listens},
+    model::secret::Secret,
+};
 
 /// Where the server is, as a client on this machine sees it.
 #[derive(Debug)]
@@ -85,15 +92,13 @@ struct Hint {
 
 /// `holdall mount-help`.
 pub(super) async fn run(context: &Context, help: &MountHelp) -> Result<(), Failure> {
-    let user = help.user.as_deref().unwrap_or(&context.settings.admin.user);
-    let mut site = Site::of(&context.settings, &listens(&context.settings).await, user);
-    if let Some(url) = &help.url {
-        let (scheme, host) = url.split_once("://").ok_or_else(|| no_url(url))?;
-        if !matches!(scheme, "http" | "https") || host.is_empty() {
-            return Err(no_url(url));
-        }
-        site.scheme = scheme.to_owned();
-        site.host = host.trim_end_matches('/').to_owned();
+    let url = help.url.as_deref().map(address).transpose()?;
+    let reach = Reach::find(&context.settings).await?;
+    let user = user(&reach, help.user.as_deref()).await?;
+    let mut site = Site::of(&context.settings, &listens(&context.settings).await, &user);
+    if let Some((scheme, host)) = url {
+        site.scheme = scheme;
+        site.host = host;
     }
     let hints = hints(&site);
     let value: Vec<_> =
@@ -112,8 +117,28 @@ async fn listens(settings: &Settings) -> Listens {
     }
 }
 
-fn no_url(url: &str) -> Failure {
-    Failure::Usage(format!("--url {url}: an address such as https://files.example.org"))
+/// The account that is asked for, or the first admin: one that is there.
+async fn user(reach: &Reach, given: Option<&str>) -> Result<String, Failure> {
+    if let Some(name) = given {
+        let account: Account = reach.ask(Method::GET, &user::address(name)).await?;
+        return Ok(account.name);
+    }
+    let accounts: Vec<Account> = reach.ask(Method::GET, "/api/v1/accounts").await?;
+    let admins = accounts.into_iter().filter(|account| account.admin && !account.disabled);
+    let first = admins.min_by(|one, other| one.created.cmp(&other.created));
+    let none = || Failure::Refused("there is no admin; name an account with --user".into());
+    first.map(|account| account.name).ok_or_else(none)
+}
+
+/// Scheme and host of an address that was given.
+fn address(url: &str) -> Result<(String, String), Failure> {
+    let whole = url.split_once("://").filter(|(scheme, host)| {
+        matches!(*scheme, "http" | "https") && !host.trim_end_matches('/').is_empty()
+    });
+    let (scheme, host) = whole.ok_or_else(|| {
+        Failure::Usage(format!("--url {url}: an address such as https://files.example.org"))
+    })?;
+    Ok((scheme.to_owned(), host.trim_end_matches('/').to_owned()))
 }
 
 fn hints(site: &Site) -> Vec<Hint> {

@@ -1,11 +1,15 @@
 //! The command line, beside a server and without one.
 
-use std::{net::TcpStream, path::PathBuf, process::Output};
+use std::{
+    net::TcpStream,
+    path::PathBuf,
+    process::{Output, Stdio},
+};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::common::process::{run, serve};
+use crate::common::process::{run, serve, serve_with};
 
 /// A place for data that is not there yet.
 fn place() -> (TempDir, PathBuf) {
@@ -34,6 +38,36 @@ fn the_address_that_is_told_is_the_one_listened_at() {
     assert!(help().contains(&line(address)), "{}", help());
     drop(served);
     assert!(help().contains(&line("127.0.0.1:7070")), "{}", help());
+}
+
+/// The story: it printed the name in the settings, and whatever `--user` said.
+#[test]
+fn mount_help_names_an_account_that_is_there() {
+    let (_directory, data) = place();
+    let missing = run(&data, &["mount-help"]);
+    assert!(String::from_utf8(missing.stderr).unwrap().contains("start `holdall serve` once"));
+    let served = serve_with(&data, &[("HOLDALL_ADMIN_USER", "root")], [Stdio::null(), Stdio::null()]);
+    for name in ["abel", "zoe"] {
+        assert_eq!(run(&data, &["user", "add", name, "--admin"]).status.code(), Some(0));
+    }
+    let named = |words: &[&str], name: &str| {
+        let done = run(&data, &[&["mount-help"], words].concat());
+        assert!(String::from_utf8_lossy(&done.stdout).contains(&format!("dav://{name}@")), "{done:?}");
+    };
+    let unknown = || {
+        let done = run(&data, &["mount-help", "--user", "nobody", "--json"]);
+        let said: Value = serde_json::from_slice(&done.stderr).unwrap();
+        assert_eq!((done.status.code(), &said["code"]), (Some(1), &"no_such_account".into()), "{said}");
+    };
+    // `admin` is the name in the settings now, and nobody's.
+    named(&[], "root");
+    named(&["--user", "zoe"], "zoe");
+    unknown();
+    drop(served);
+    named(&[], "root");
+    unknown();
+    assert_eq!(run(&data, &["user", "disable", "root"]).status.code(), Some(0));
+    named(&[], "abel");
 }
 
 #[test]
