@@ -17,7 +17,7 @@ mod user;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::Parser as _;
+use clap::{Parser as _, error::ErrorKind};
 
 use crate::config::{Given, Settings};
 use arguments::{Arguments, Command, ConfigCommand};
@@ -40,7 +40,12 @@ pub fn main() -> ExitCode {
         Err(error) => return misread(&error),
     };
     let json = arguments.json;
-    match run(arguments) {
+    ended(run(arguments), json)
+}
+
+/// The exit code, after the last words.
+fn ended(done: Result<(), Failure>, json: bool) -> ExitCode {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.tell(json);
@@ -49,10 +54,19 @@ pub fn main() -> ExitCode {
     }
 }
 
+fn version(printer: Printer) -> Result<(), Failure> {
+    let version = env!("CARGO_PKG_VERSION");
+    printer.one(&serde_json::json!({ "version": version }), || format!("holdall {version}"))
+}
+
 /// A command line that is none, or asks for help or the version.
 fn misread(error: &clap::Error) -> ExitCode {
     // It was not understood, so the word itself must do.
-    if error.use_stderr() && std::env::args_os().any(|word| word == "--json") {
+    let json = std::env::args_os().any(|word| word == "--json");
+    if error.kind() == ErrorKind::DisplayVersion && json {
+        return ended(version(Printer { json }), json);
+    }
+    if error.use_stderr() && json {
         let text = error.to_string();
         let failure = Failure::Usage(text.strip_prefix("error: ").unwrap_or(&text).trim_end().to_owned());
         failure.tell(true);
@@ -66,8 +80,7 @@ fn misread(error: &clap::Error) -> ExitCode {
 fn run(arguments: Arguments) -> Result<(), Failure> {
     let printer = Printer { json: arguments.json };
     if matches!(arguments.command, Command::Version) {
-        let version = env!("CARGO_PKG_VERSION");
-        return printer.one(&serde_json::json!({ "version": version }), || format!("holdall {version}"));
+        return version(printer);
     }
     let settings = settings(&arguments)?;
     let context = Context { settings, printer };

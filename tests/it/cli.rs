@@ -119,5 +119,7 @@ fn the_version_is_told_by_flags_and_by_a_command() {
     for word in ["--version", "-V", "version"] {
         let done = run(&data, &[word]);
         assert_eq!((done.status.code(), String::from_utf8(done.stdout).unwrap()), (Some(0), said.clone()));
+        let done = run(&data, &[word, "--json"]);
+        assert_eq!(json(&done), serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }), "{word}");
     }
 }
