@@ -35,7 +35,7 @@ pub(super) const KEYS: [Key; 26] = [
     key("log.level", Kind::Text, "info"),
     key("log.format", Kind::Choice(&["auto", "text", "json"]), "auto"),
     key("s3.listen", Kind::Address, ""),
-    key("s3.hosts", Kind::List, ""),
+    key("s3.hosts", Kind::Hosts, ""),
     key("s3.region", Kind::Text, "us-east-1"),
     key("s3.lifecycle_day", Kind::Duration, "24h"),
     key("dav.listen", Kind::Address, ""),

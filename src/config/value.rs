@@ -22,6 +22,8 @@ pub(super) enum Kind {
     Address,
     /// Texts separated by commas.
     List,
+    /// Host names separated by commas.
+    Hosts,
     /// One of these.
     Choice(&'static [&'static str]),
 }
@@ -43,7 +45,7 @@ impl Kind {
     /// Reads a text; the error says what it should be.
     pub(super) fn read(self, text: &str) -> Result<Value, String> {
         let text = text.trim();
-        let optional = matches!(self, Self::Text | Self::Address | Self::List);
+        let optional = matches!(self, Self::Text | Self::Address | Self::List | Self::Hosts);
         if text.is_empty() && optional {
             return Ok(Value::Unset);
         }
@@ -58,6 +60,9 @@ impl Kind {
             Self::Duration => duration(text).map(Value::Duration),
             Self::Address => text.parse().ok().map(Value::Address),
             Self::List => Some(Value::List(list(text))),
+            Self::Hosts => {
+                Some(list(text)).filter(|names| names.iter().all(|name| is_host(name))).map(Value::List)
+            }
             Self::Choice(words) => words.contains(&text).then(|| Value::Text(text.to_owned())),
         };
         value.ok_or_else(|| self.wanted())
@@ -77,6 +82,7 @@ impl Kind {
                 "an IP address and port such as 127.0.0.1:7070 (0.0.0.0 or [::] for all networks)".into()
             }
             Self::List => "texts separated by commas".into(),
+            Self::Hosts => "host names such as s3.example.org, without ports, separated by commas".into(),
             Self::Choice(words) => format!("one of {}", words.join(", ")),
         }
     }
@@ -84,6 +90,17 @@ impl Kind {
 
 fn list(text: &str) -> Vec<String> {
     text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+/// A name of a host, or the digits of its IPv4 address. Some have `_`, whatever the standard says.
+fn is_host(name: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    name.len() <= 253 && name.strip_suffix('.').unwrap_or(name).split('.').all(label)
 }
 
 /// A number and a unit.
@@ -134,5 +151,10 @@ mod tests {
         assert_eq!(Kind::Choice(&["a", "b"]).read("c").unwrap_err(), "one of a, b");
         assert!(Kind::Address.read("localhost:7070").unwrap_err().contains("127.0.0.1:7070"));
         assert_eq!(Kind::List.read(" a, b ,"), Ok(Value::List(vec!["a".into(), "b".into()])));
+        let names = vec!["s3.example.org".into(), "localhost".into(), "s3_store.".into()];
+        assert_eq!(Kind::Hosts.read("s3.example.org, localhost,s3_store."), Ok(Value::List(names)));
+        for bad in ["a b", "s3:7070", "http://s3", "a..b", "-a", "a-", ".", "s3/", "é", &"a".repeat(64)] {
+            assert!(Kind::Hosts.read(bad).unwrap_err().contains("without ports"), "{bad}");
+        }
     }
 }
