@@ -1,5 +1,5 @@
 //! What people keep of files in buckets that were never versioned: replaced versions, thinned as
-//! they come, and removed files in the trash. S3 never sees either.
+//! they come and gone when they are over, and removed files in the trash. S3 never sees either.
 
 use super::{drop_row, release};
 use crate::{
@@ -24,12 +24,15 @@ const THINNED: usize = 8;
 /// Keeps a replaced version.
 pub(super) fn keep(act: &mut Act<'_, '_>, history: HistoryId, old: &VersionRow) -> Result<(), Error> {
     version::put_version(act.tx, (act.bucket.id, history), Class::People, old);
+    let replaced = (act.tx.now(), history, old.id.seq);
+    version::put_replaced(act.tx, act.bucket.id, replaced);
     act.usage.history += old.size;
     thin(act, history)
 }
 
 /// Ends people's versions of one file that are over, or more than are kept, oldest first. Looks
-/// at one file only, when it is written, so no write pays for another file's history.
+/// at one file only, when it is written, so no write pays for another file's history; what is not
+/// written again, a job ends.
 fn thin(act: &mut Act<'_, '_>, history: HistoryId) -> Result<(), Error> {
     let at = (act.bucket.id, history);
     let kept = version::versions(act.tx, at, Class::People, None, limits::PEOPLE_VERSIONS + THINNED)?;
@@ -38,6 +41,7 @@ fn thin(act: &mut Act<'_, '_>, history: HistoryId) -> Result<(), Error> {
     for (index, old) in kept.iter().enumerate() {
         if index >= limits::PEOPLE_VERSIONS || replaced.0 < over {
             version::remove_version(act.tx, at, Class::People, old.id.seq);
+            version::remove_replaced(act.tx, at.0, (replaced, history, old.id.seq));
             act.usage.history = act.usage.history.saturating_sub(old.size);
             release(act, old)?;
         }

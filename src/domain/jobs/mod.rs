@@ -3,6 +3,7 @@
 //! only delays it.
 
 mod expire;
+mod outdated;
 mod queue;
 mod release;
 mod trim;
@@ -173,6 +174,7 @@ impl Holdall {
 
     async fn expire_in(&self, bucket: BucketId) -> Result<(), Error> {
         self.expire_trash(bucket).await?;
+        self.end_outdated(bucket).await?;
         self.trim_journal(bucket).await
     }
 

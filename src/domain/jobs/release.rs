@@ -32,7 +32,11 @@ const STEP: usize = 100;
 /// Rows that releasing one name or item of the trash changes at most, its properties included.
 pub(super) const ITEM_ROWS: usize = limits::PROPS_PER_NODE + 16;
 
-fn uncount(tx: &mut Tx<'_>, work: &WorkRow, change: impl FnOnce(&mut UsageRow)) -> Result<(), Error> {
+pub(super) fn uncount(
+    tx: &mut Tx<'_>,
+    work: &WorkRow,
+    change: impl FnOnce(&mut UsageRow),
+) -> Result<(), Error> {
     let mut usage = usage::of_bucket(tx, work.owner, work.bucket)?;
     change(&mut usage);
     usage::set(tx, work.owner, work.bucket, &usage);
@@ -95,7 +99,7 @@ fn release_file(tx: &mut Tx<'_>, work: &WorkRow, file: &FileRow) -> Result<u64, 
     Ok(bytes)
 }
 
-fn release_manifest(tx: &mut Tx<'_>, row: &VersionRow) -> Result<(), Error> {
+pub(super) fn release_manifest(tx: &mut Tx<'_>, row: &VersionRow) -> Result<(), Error> {
     match row.manifest {
         Some(manifest) => Ok(manifest::release(tx, manifest)?),
         None => Ok(()),
@@ -156,7 +160,7 @@ pub(super) fn bucket(tx: &mut Tx<'_>, work: &WorkRow) -> Result<(), Error> {
     for lock in props::locks_in(tx, work.bucket, STEP)? {
         props::remove_lock(tx, work.bucket, [], &lock);
     }
-    for table in [Table::Prop, Table::Journal, Table::Ctag, Table::Vacated, Table::Alias] {
+    for table in [Table::Prop, Table::Journal, Table::Ctag, Table::Replaced, Table::Vacated, Table::Alias] {
         let rows = tx.scan(table, &all, Order::Forward, STEP)?;
         if !rows.is_empty() {
             rows.into_iter().for_each(|(key, _)| tx.delete(table, key));

@@ -2,9 +2,17 @@
 
 use super::{Trial, bucket};
 use crate::{
-    domain::nouns::{Expected, RemoveOptions, WriteOptions},
+    domain::nouns::{BucketChange, Expected, HistoryPolicy, RemoveOptions, WriteOptions},
     model::address::{Address, ItemPath},
+    store::meta::{
+        rows::{KeyRange, Order, Rows as _},
+        table::Table,
+    },
 };
+
+fn all() -> KeyRange {
+    KeyRange::prefix(Vec::new())
+}
 
 const DAY: i64 = 24 * 3600 * 1000;
 
@@ -37,6 +45,53 @@ async fn trash_is_kept_for_its_days_and_then_released() {
     trial.clock.advance(2 * DAY);
     trial.holdall.clear_trash().await.unwrap();
     assert_eq!(history(&trial).await, 0);
+}
+
+#[tokio::test]
+async fn old_versions_of_a_file_end_in_time_without_a_write() {
+    let trial = Trial::new().await;
+    for text in ["1", "22", "333"] {
+        write(&trial, "letter", text).await;
+        trial.clock.advance(10 * DAY);
+    }
+    write(&trial, "other", "1").await;
+    write(&trial, "other", "2").await;
+    assert_eq!(history(&trial).await, 4);
+    trial.clock.advance(11 * DAY);
+    trial.holdall.clear_trash().await.unwrap();
+    assert_eq!(history(&trial).await, 3, "the first was replaced 31 days ago, the second 21");
+    trial.clock.advance(10 * DAY);
+    trial.holdall.clear_trash().await.unwrap();
+    assert_eq!(history(&trial).await, 1);
+    let left = trial.holdall.read(|rows| Ok(rows.scan(Table::Replaced, &all(), Order::Forward, 9)?.len()));
+    assert_eq!(left.await.unwrap(), 1, "nothing is left of those that are gone");
+    trial.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_policy_that_is_turned_off_ends_what_was_kept_before() {
+    let trial = Trial::new().await;
+    write(&trial, "letter", "1").await;
+    write(&trial, "letter", "22").await;
+    let ada = trial.login("ada", super::PASSWORD).await.unwrap();
+    let off = BucketChange { history: Some(HistoryPolicy::Off), ..BucketChange::default() };
+    trial.holdall.change_bucket(&ada, &bucket("ada"), off).await.unwrap();
+    trial.clock.advance(31 * DAY);
+    trial.holdall.clear_trash().await.unwrap();
+    assert_eq!(history(&trial).await, 0);
+    trial.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_removed_bucket_leaves_no_times() {
+    let trial = Trial::new().await;
+    write(&trial, "letter", "1").await;
+    write(&trial, "letter", "22").await;
+    let ada = trial.login("ada", super::PASSWORD).await.unwrap();
+    trial.holdall.remove(&ada, &at("letter"), RemoveOptions::default()).await.unwrap();
+    trial.holdall.remove_bucket(&ada, &bucket("ada")).await.unwrap();
+    trial.holdall.clear_trash().await.unwrap();
+    assert!(!trial.holdall.read(|rows| Ok(rows.any(Table::Replaced, &all())?)).await.unwrap());
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@
 //! alias         bucket, parent, NFC name, sortname     –
 //! ctag          bucket, folder                         seq of the last change below
 //! versions      bucket, history, class, !seq           Version
+//! replaced      bucket, time, history, seq             –: when people's versions were replaced
 //! vacated ?     bucket, parent, sortname               who left the name, and when
 //! trash         bucket, seq                            TrashItem
 //! upload        bucket, key, seq                       Upload
@@ -33,7 +34,7 @@
 //! lockbelow     bucket, ancestor, token                node
 //! lockowner     account, token                         bucket, node
 //! prop          bucket, node, name                     the property's XML
-//! grant ?       bucket, node, who                      role
+//! grant         bucket, node, account                  Grant: a role
 //! share ?       token hash                             share link
 //! sharenode ?   bucket, node, token hash               –
 //! usage         account, shard                         Usage
@@ -44,7 +45,7 @@
 //! chunkhash     domain, digest prefix                  chunk number (advisory)
 //! segment       segment                                Segment
 //! queue         kind, seq                              work for collector and jobs
-//! batch ?       bucket, seq                            a batch verb under way
+//! batch         bucket, seq                            Batch: a folder verb that goes file by file
 //! ```
 
 macro_rules! tables {
@@ -86,6 +87,7 @@ tables! {
     Alias = "alias",
     Ctag = "ctag",
     Versions = "versions",
+    Replaced = "replaced",
     Vacated = "vacated",
     Trash = "trash",
     Upload = "upload",

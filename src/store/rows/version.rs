@@ -13,8 +13,8 @@ use crate::{
     store::{
         error::StoreError,
         meta::{
-            codec::{Field, Row},
-            key::Key,
+            codec::{Field, Reader, Row},
+            key::{Key, number},
             rows::{KeyRange, Order, Rows, RowsMut},
             table::Table,
         },
@@ -163,6 +163,41 @@ pub fn versions(
 /// Writes a version.
 pub fn put_version(rows: &mut dyn RowsMut, at: (BucketId, HistoryId), class: Class, row: &VersionRow) {
     put(rows, Table::Versions, version_key(at.0, at.1, class, row.id.seq), row);
+}
+
+/// When people's version was replaced, and which it is: in the order of time, so that what is over
+/// is found without a look at any name. A version that went earlier leaves its row until then.
+pub type Replaced = (Timestamp, HistoryId, Seq);
+
+fn replaced_key(bucket: BucketId, (at, history, seq): Replaced) -> Vec<u8> {
+    let at = u64::try_from(at.0).unwrap_or_default();
+    Key::new().number(bucket.0).number(at).number(history.0).number(seq.0).done()
+}
+
+/// Notes that a version was replaced.
+pub fn put_replaced(rows: &mut dyn RowsMut, bucket: BucketId, which: Replaced) {
+    rows.put(Table::Replaced, replaced_key(bucket, which), Vec::new());
+}
+
+/// Takes back [`put_replaced`].
+pub fn remove_replaced(rows: &mut dyn RowsMut, bucket: BucketId, which: Replaced) {
+    rows.delete(Table::Replaced, replaced_key(bucket, which));
+}
+
+/// Up to `limit` of a bucket's replaced versions, the oldest first.
+///
+/// # Errors
+/// If the rows cannot be read.
+pub fn replaced(rows: &dyn Rows, bucket: BucketId, limit: usize) -> Result<Vec<Replaced>, StoreError> {
+    let all = KeyRange::prefix(Key::new().number(bucket.0).done());
+    let found = rows.scan(Table::Replaced, &all, Order::Forward, limit)?;
+    let read = |(key, _): &(Vec<u8>, Vec<u8>)| {
+        let mut from = Reader::new(key);
+        number(&mut from)?;
+        let at = Timestamp(i64::try_from(number(&mut from)?).unwrap_or(i64::MAX));
+        Ok((at, HistoryId(number(&mut from)?), Seq(number(&mut from)?)))
+    };
+    found.iter().map(read).collect()
 }
 
 /// Removes a version's row; its manifest is the caller's to release.
