@@ -10,6 +10,7 @@ use crate::{
     model::{
         ids::AccountId,
         name::{AccountName, BucketName},
+        role::Role,
     },
     store::rows::bucket::BucketRow,
 };
@@ -23,6 +24,8 @@ pub(crate) enum Verb {
     List,
     /// Changes files and folders, or locks them.
     Write,
+    /// Takes a file or folder out of the folder it is in: what is changed is that folder.
+    Take,
     /// Reads the bucket's settings and usage.
     Inspect,
     /// Changes the bucket's settings, makes it or removes it.
@@ -33,25 +36,41 @@ impl Verb {
     fn changes(self) -> bool {
         match self {
             Self::Read | Self::List | Self::Inspect => false,
-            Self::Write | Self::Manage => true,
+            Self::Write | Self::Take | Self::Manage => true,
         }
     }
 
     /// Reaches names or content of files.
     fn reaches_files(self) -> bool {
         match self {
-            Self::Read | Self::List | Self::Write => true,
+            Self::Read | Self::List | Self::Write | Self::Take => true,
             Self::Inspect | Self::Manage => false,
+        }
+    }
+
+    /// The least role that gives it.
+    fn least(self) -> Role {
+        match self {
+            Self::Read | Self::List => Role::Viewer,
+            Self::Write | Self::Take => Role::Editor,
+            Self::Inspect | Self::Manage => Role::Owner,
         }
     }
 }
 
 /// Decides whether a caller may do something to a bucket or anything in it. Whoever is not named
 /// here may not. Admins are people like others: they manage accounts, not others' files.
+/// `granted` is the highest role the caller was given on what it is about or above it; a scope
+/// narrows what a grant gives as it narrows what one owns.
 ///
 /// # Errors
 /// Unauthenticated for anonymous callers, Denied for all others.
-pub(crate) fn access(caller: &Caller, bucket: &BucketRow, verb: Verb) -> Result<(), Error> {
+pub(crate) fn access(
+    caller: &Caller,
+    bucket: &BucketRow,
+    verb: Verb,
+    granted: Option<Role>,
+) -> Result<(), Error> {
     match caller {
         Caller::Anonymous => Err(Error::Unauthenticated(Unrecognised::Missing)),
         Caller::Operator if verb.reaches_files() => {
@@ -60,7 +79,8 @@ pub(crate) fn access(caller: &Caller, bucket: &BucketRow, verb: Verb) -> Result<
         Caller::Operator => Ok(()),
         Caller::Person(person) => {
             within_scope(person, &bucket.name, verb)?;
-            if person.account == bucket.owner { Ok(()) } else { Err(foreign(&bucket.name)) }
+            let granted = granted.is_some_and(|role| role >= verb.least());
+            if person.account == bucket.owner || granted { Ok(()) } else { Err(foreign(&bucket.name)) }
         }
     }
 }
@@ -165,7 +185,7 @@ mod tests {
         },
     };
 
-    const VERBS: [Verb; 5] = [Verb::Read, Verb::List, Verb::Write, Verb::Inspect, Verb::Manage];
+    const VERBS: [Verb; 6] = [Verb::Read, Verb::List, Verb::Write, Verb::Take, Verb::Inspect, Verb::Manage];
 
     fn name(text: &str) -> BucketName {
         BucketName::parse(text).unwrap()
@@ -195,8 +215,8 @@ mod tests {
     }
 
     /// `y` allowed, `d` denied, `a` not recognised; in the order of [`VERBS`].
-    fn row(caller: &Caller) -> String {
-        let letter = |verb| match access(caller, &bucket(), verb) {
+    fn row(caller: &Caller, granted: Option<Role>) -> String {
+        let letter = |verb| match access(caller, &bucket(), verb, granted) {
             Ok(()) => 'y',
             Err(Error::Denied(_)) => 'd',
             Err(Error::Unauthenticated(Unrecognised::Missing)) => 'a',
@@ -209,22 +229,39 @@ mod tests {
     fn every_verb_is_decided_for_every_kind_of_caller() {
         let key = Proof::AccessKey("HA1".into());
         let table = [
-            ("anonymous", Caller::Anonymous, "aaaaa"),
-            ("operator", Caller::Operator, "dddyy"),
-            ("owner", Caller::Person(person(7, false, Proof::Password)), "yyyyy"),
-            ("owner's key", Caller::Person(person(7, false, key.clone())), "yyyyy"),
-            ("owner's app", app(7, &[], false), "yyyyy"),
-            ("owner's app for it", app(7, &["papers", "photos"], false), "yyyyy"),
-            ("owner's app for another", app(7, &["papers", "photos2", "photo"], false), "ddddd"),
-            ("owner's reading app", app(7, &[], true), "yydyd"),
-            ("owner's reading app for it", app(7, &["photos"], true), "yydyd"),
-            ("stranger", Caller::Person(person(8, false, Proof::Password)), "ddddd"),
-            ("admin", Caller::Person(person(8, true, Proof::Password)), "ddddd"),
-            ("admin's key", Caller::Person(person(8, true, key)), "ddddd"),
-            ("stranger's app for it", app(8, &["photos"], false), "ddddd"),
+            ("anonymous", Caller::Anonymous, "aaaaaa"),
+            ("operator", Caller::Operator, "ddddyy"),
+            ("owner", Caller::Person(person(7, false, Proof::Password)), "yyyyyy"),
+            ("owner's key", Caller::Person(person(7, false, key.clone())), "yyyyyy"),
+            ("owner's app", app(7, &[], false), "yyyyyy"),
+            ("owner's app for it", app(7, &["papers", "photos"], false), "yyyyyy"),
+            ("owner's app for another", app(7, &["papers", "photos2", "photo"], false), "dddddd"),
+            ("owner's reading app", app(7, &[], true), "yyddyd"),
+            ("owner's reading app for it", app(7, &["photos"], true), "yyddyd"),
+            ("stranger", Caller::Person(person(8, false, Proof::Password)), "dddddd"),
+            ("admin", Caller::Person(person(8, true, Proof::Password)), "dddddd"),
+            ("admin's key", Caller::Person(person(8, true, key)), "dddddd"),
+            ("stranger's app for it", app(8, &["photos"], false), "dddddd"),
         ];
         for (who, caller, expected) in table {
-            assert_eq!(row(&caller), expected, "{who}");
+            assert_eq!(row(&caller, None), expected, "{who}");
+        }
+    }
+
+    #[test]
+    fn a_role_gives_what_it_says_and_a_scope_narrows_it() {
+        let stranger = || Caller::Person(person(8, false, Proof::Password));
+        let table = [
+            ("viewer", stranger(), Role::Viewer, "yydddd"),
+            ("editor", stranger(), Role::Editor, "yyyydd"),
+            ("owner by a grant", stranger(), Role::Owner, "yyyyyy"),
+            ("editor's app for another", app(8, &["papers"], false), Role::Editor, "dddddd"),
+            ("editor's reading app", app(8, &[], true), Role::Editor, "yydddd"),
+            ("anonymous", Caller::Anonymous, Role::Owner, "aaaaaa"),
+            ("operator", Caller::Operator, Role::Owner, "ddddyy"),
+        ];
+        for (who, caller, role, expected) in table {
+            assert_eq!(row(&caller, Some(role)), expected, "{who}");
         }
     }
 

@@ -4,11 +4,11 @@
 //! [`Act::finish`] is the only way to make it count: it checks the quota, writes the one journal
 //! row and touches the folders above.
 
-use super::{Error, access::Verb, buckets::allowed, caller::Caller, quota, tree::Chain};
+use super::{Error, access::Verb, buckets::allowed_at, caller::Caller, quota, tree::Chain};
 use crate::{
     model::{
+        address::Address,
         ids::{NodeId, Seq, VersionId},
-        name::BucketName,
     },
     store::{
         meta::Tx,
@@ -55,10 +55,10 @@ impl<'t, 'g> Act<'t, 'g> {
     pub(crate) fn begin(
         tx: &'t mut Tx<'g>,
         caller: &Caller,
-        name: &BucketName,
+        at: &Address,
         verb: Verb,
     ) -> Result<Self, Error> {
-        let bucket = allowed(tx, caller, name, verb)?;
+        let bucket = allowed_at(tx, caller, at, verb)?;
         let before = usage::of_bucket(tx, bucket.owner, bucket.id)?;
         let seq = tx.next_seq(bucket.id)?;
         Ok(Self { tx, bucket, caller: caller.clone(), seq, usage: before.clone(), gone: Vec::new(), before })

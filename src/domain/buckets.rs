@@ -6,12 +6,15 @@ use super::{
     caller::Caller,
     error::{Unrecognised, What},
     nouns::{Bucket, BucketChange, HistoryPolicy, ListBuckets, Usage, Versioning},
+    spot::Found,
 };
 use crate::{
     model::{
+        address::{Address, ItemPath},
         ids::{AccountId, BucketId, NodeId},
         limits::{BUCKETS_PER_ACCOUNT, LIST_PAGE},
         name::{AccountName, BucketName},
+        role::Role,
         time::Timestamp,
     },
     store::{
@@ -22,6 +25,7 @@ use crate::{
         rows::{
             account,
             bucket::{self, BucketRow},
+            grant,
             usage::{self, UsageRow},
             work::{self, WorkRow},
         },
@@ -74,19 +78,56 @@ pub(super) fn remove(rows: &mut dyn RowsMut, row: &BucketRow) -> Result<(), Erro
     Ok(())
 }
 
-/// The bucket of that name, if the caller may do `verb` to it.
+/// The bucket of that name, if the caller may do `verb` to all of it.
 pub(crate) fn allowed(
     rows: &dyn Rows,
     caller: &Caller,
     name: &BucketName,
     verb: Verb,
 ) -> Result<BucketRow, Error> {
+    allowed_at(rows, caller, &Address::path(name.clone(), ItemPath::root()), verb)
+}
+
+/// The bucket of an address, if the caller may do `verb` there. What was granted is looked up only
+/// for who has no right of its own.
+pub(crate) fn allowed_at(
+    rows: &dyn Rows,
+    caller: &Caller,
+    at: &Address,
+    verb: Verb,
+) -> Result<BucketRow, Error> {
+    let name = &at.bucket;
     if *caller == Caller::Anonymous {
         return Err(Error::Unauthenticated(Unrecognised::Missing));
     }
     let row = bucket::by_name(rows, name)?.ok_or_else(|| Error::NotFound(What::Bucket, name.to_string()))?;
-    access(caller, &row, verb)?;
+    match access(caller, &row, verb, None) {
+        Err(Error::Denied(_)) => access(caller, &row, verb, granted(rows, caller, (&row, at), verb)?)?,
+        decided => decided?,
+    }
     Ok(row)
+}
+
+/// The highest role a caller was given on what stands at an address or on a folder above it. A
+/// bucket without grants costs one look-up.
+fn granted(
+    rows: &dyn Rows,
+    caller: &Caller,
+    (bucket, at): (&BucketRow, &Address),
+    verb: Verb,
+) -> Result<Option<Role>, Error> {
+    let Some(account) = caller.account() else { return Ok(None) };
+    if !grant::any(rows, bucket.id)? {
+        return Ok(None);
+    }
+    let found = Found::at(rows, bucket, at)?;
+    let above = found.above().into_iter();
+    let own = found.node().filter(|_| verb != Verb::Take);
+    let mut role = None;
+    for (node, _) in above.chain(own) {
+        role = role.max(grant::grant(rows, (bucket.id, node), account)?.map(|row| row.role));
+    }
+    Ok(role)
 }
 
 /// Whose the new bucket becomes.

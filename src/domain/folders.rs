@@ -61,7 +61,7 @@ impl Holdall {
 }
 
 fn keep(tx: &mut Tx<'_>, caller: &Caller, at: &Address) -> Result<(), Error> {
-    let mut act = Act::begin(tx, caller, &at.bucket, Verb::Write)?;
+    let mut act = Act::begin(tx, caller, at, Verb::Write)?;
     let Some(mut marker) = tree::place(act.tx, &act.bucket, &at.spot)? else { return Ok(()) };
     if marker.missing.is_empty() {
         return Ok(());
@@ -78,7 +78,7 @@ fn make_folder(
     at: &Address,
     options: &WriteOptions,
 ) -> Result<Item, Error> {
-    let mut act = Act::begin(tx, caller, &at.bucket, Verb::Write)?;
+    let mut act = Act::begin(tx, caller, at, Verb::Write)?;
     let exists = || Error::Exists(What::Item, at.to_string());
     let mut place = tree::place(act.tx, &act.bucket, &at.spot)?.ok_or_else(exists)?;
     if !matches!(tree::find(act.tx, &act.bucket, &mut place)?, Hit::Nothing) {

@@ -7,7 +7,7 @@ use super::{
     Error, Holdall,
     access::Verb,
     act::{Act, Told},
-    buckets::allowed,
+    buckets::allowed_at,
     caller::Caller,
     error::What,
     folders, locks,
@@ -42,7 +42,7 @@ impl Holdall {
     pub async fn props(&self, caller: &Caller, at: &Address) -> Result<Vec<Prop>, Error> {
         let asked = (caller.clone(), at.clone());
         self.look(&asked, |rows, (caller, at)| {
-            let bucket = allowed(rows, caller, &at.bucket, Verb::Read)?;
+            let bucket = allowed_at(rows, caller, at, Verb::Read)?;
             let found = Found::at(rows, &bucket, at)?;
             let (node, _) = found.node().ok_or_else(|| missing(at))?;
             let marked = match &found.what {
@@ -89,7 +89,7 @@ fn set(
     changes: &[PropChange],
     options: &PropOptions,
 ) -> Result<(), Error> {
-    let mut act = Act::begin(tx, caller, &at.bucket, Verb::Write)?;
+    let mut act = Act::begin(tx, caller, at, Verb::Write)?;
     let found = Found::at(act.tx, &act.bucket, at)?;
     let (node, _) = found.node().ok_or_else(|| missing(at))?;
     let file = match &found.what {

@@ -9,7 +9,7 @@ use super::{
     access::Verb,
     act::{Act, Told},
     body::BodyIn,
-    buckets::allowed,
+    buckets::allowed_at,
     caller::Caller,
     error::What,
     history::{self, NewVersion},
@@ -61,7 +61,7 @@ impl Holdall {
         let body = self
             .blocking(move || {
                 let rows = holdall.store.snapshot()?;
-                let bucket = allowed(&rows, &who, &to.bucket, Verb::Write)?;
+                let bucket = allowed_at(&rows, &who, &to, Verb::Write)?;
                 let room = Room::of(&rows, &bucket, replaced(&rows, &bucket, &to)?)?;
                 drop(rows);
                 BodyIn::begin(&holdall.store, who.account(), &expected, room)
@@ -109,7 +109,7 @@ fn put(
     options: &WriteOptions,
     staged: &Staged,
 ) -> Result<Written, Error> {
-    let mut act = Act::begin(tx, caller, &at.bucket, Verb::Write)?;
+    let mut act = Act::begin(tx, caller, at, Verb::Write)?;
     let mut target = target(&act, at, &options.conditions, &options.tokens)?;
     let manifest = staged.seal(act.tx)?;
     let new = NewVersion {

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use super::{
     Error, Holdall,
     access::Verb,
-    buckets::allowed,
+    buckets::allowed_at,
     caller::Caller,
     error::{BadPart, What},
     nouns::{FileVersion, Item, VersionRef},
@@ -110,7 +110,7 @@ pub(crate) fn look(
     at: &Address,
     which: Option<VersionRef>,
 ) -> Result<(Item, Option<VersionRow>), Error> {
-    let bucket = allowed(rows, caller, &at.bucket, Verb::Read)?;
+    let bucket = allowed_at(rows, caller, at, Verb::Read)?;
     if let Some(folder) = folder_at(rows, &bucket, at)? {
         return Ok((Item::Folder(folder), None));
     }

@@ -89,7 +89,7 @@ impl Holdall {
 }
 
 fn remove(tx: &mut Tx<'_>, caller: &Caller, at: &Address, options: &RemoveOptions) -> Result<Outcome, Error> {
-    let act = Act::begin(tx, caller, &at.bucket, Verb::Write)?;
+    let act = Act::begin(tx, caller, at, Verb::Take)?;
     if let Some(which) = options.version
         && act.bucket.versioning != Versioning::Never
     {

@@ -6,7 +6,7 @@ use super::{
     Error, Holdall,
     access::Verb,
     act::Act,
-    buckets::allowed,
+    buckets::allowed_at,
     history::{self, NewVersion},
     nouns::Versioning,
     props,
@@ -108,8 +108,8 @@ fn fits(bucket: &BucketRow, made_in: BucketId) -> Result<(), Error> {
 }
 
 fn open(tx: &mut Tx<'_>, plan: &Plan) -> Result<Staging, Error> {
-    let from = allowed(tx, &plan.caller, &plan.from.bucket, Verb::Read)?;
-    let to = allowed(tx, &plan.caller, &plan.to.bucket, Verb::Write)?;
+    let from = allowed_at(tx, &plan.caller, &plan.from, Verb::Read)?;
+    let to = allowed_at(tx, &plan.caller, &plan.to, Verb::Write)?;
     fits(&to, to.id)?;
     let mut place =
         tree::place(tx, &from, &plan.from.spot)?.ok_or_else(|| super::transfer::vanished(plan))?;
@@ -130,8 +130,8 @@ fn batch(
     made_in: BucketId,
     mut stack: Vec<Frame>,
 ) -> Result<Vec<Frame>, Error> {
-    let from = allowed(tx, &plan.caller, &plan.from.bucket, Verb::Read)?;
-    let mut act = Act::begin(tx, &plan.caller, &plan.to.bucket, Verb::Write)?;
+    let from = allowed_at(tx, &plan.caller, &plan.from, Verb::Read)?;
+    let mut act = Act::begin(tx, &plan.caller, &plan.to, Verb::Write)?;
     fits(&act.bucket, made_in)?;
     let mut left = BATCH;
     while left > 0 {

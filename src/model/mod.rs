@@ -14,6 +14,7 @@ pub mod ids;
 pub mod limits;
 pub mod name;
 pub mod range;
+pub mod role;
 pub mod secret;
 pub mod size;
 pub mod time;

@@ -5,7 +5,7 @@ use crate::{
     domain::{
         Error, Holdall,
         access::Verb,
-        buckets::allowed,
+        buckets::allowed_at,
         caller::Caller,
         error::What,
         nouns::{FolderPage, Member},
@@ -91,7 +91,7 @@ impl Holdall {
     ) -> Result<FolderPage, Error> {
         let (caller, at) = (caller.clone(), at.clone());
         self.read(move |rows| {
-            let bucket = allowed(rows, &caller, &at.bucket, Verb::List)?;
+            let bucket = allowed_at(rows, &caller, &at, Verb::List)?;
             list(rows, &bucket, &at, after.as_deref(), limit)
         })
         .await

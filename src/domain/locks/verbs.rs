@@ -6,7 +6,7 @@ use crate::{
         Error, Holdall,
         access::{Verb, own_account},
         act::{Act, Told},
-        buckets::allowed,
+        buckets::allowed_at,
         caller::Caller,
         error::What,
         history::NewVersion,
@@ -85,7 +85,7 @@ impl Holdall {
     pub async fn locks(&self, caller: &Caller, at: &Address) -> Result<Vec<Lock>, Error> {
         let (caller, at, now) = (caller.clone(), at.clone(), self.clock.now());
         self.read(move |rows| {
-            let bucket = allowed(rows, &caller, &at.bucket, Verb::Read)?;
+            let bucket = allowed_at(rows, &caller, &at, Verb::Read)?;
             let found = Found::at(rows, &bucket, &at)?;
             let locks = covering(rows, bucket.id, &found, now)?;
             locks.iter().map(|lock| shown(rows, &caller, lock, now)).collect()
@@ -154,7 +154,7 @@ fn take(
     new: &NewLock,
     token: &str,
 ) -> Result<(Lock, bool), Error> {
-    let mut act = Act::begin(tx, caller, &at.bucket, Verb::Write)?;
+    let mut act = Act::begin(tx, caller, at, Verb::Write)?;
     let holder = own_account(caller)?;
     if new.owner.len() > limits::LOCK_OWNER_BYTES {
         let limit = limits::LOCK_OWNER_BYTES as u64;
@@ -258,7 +258,7 @@ fn refresh(
     token: &str,
     asked: Option<u64>,
 ) -> Result<Lock, Error> {
-    let act = Act::begin(tx, caller, &at.bucket, Verb::Write)?;
+    let act = Act::begin(tx, caller, at, Verb::Write)?;
     let lock = named(&act, at, token)?;
     if caller.account() != Some(lock.holder) {
         return Err(Error::NotFound(What::Lock, token.to_owned()));
@@ -274,7 +274,7 @@ fn refresh(
 }
 
 fn give_back(tx: &mut Tx<'_>, caller: &Caller, at: &Address, token: &str) -> Result<(), Error> {
-    let act = Act::begin(tx, caller, &at.bucket, Verb::Write)?;
+    let act = Act::begin(tx, caller, at, Verb::Write)?;
     let lock = named(&act, at, token)?;
     if caller.account() != Some(lock.holder) {
         return Err(Error::Denied("the lock is somebody else's".into()));
@@ -284,7 +284,7 @@ fn give_back(tx: &mut Tx<'_>, caller: &Caller, at: &Address, token: &str) -> Res
 }
 
 fn break_all(tx: &mut Tx<'_>, caller: &Caller, at: &Address) -> Result<usize, Error> {
-    let act = Act::begin(tx, caller, &at.bucket, Verb::Manage)?;
+    let act = Act::begin(tx, caller, at, Verb::Manage)?;
     let found = Found::at(act.tx, &act.bucket, at)?;
     let (node, _) = found.node().ok_or_else(|| Error::NotFound(What::Item, at.to_string()))?;
     let (now, mut broken) = (act.tx.now(), 0);

@@ -9,6 +9,7 @@ mod crash;
 mod credentials;
 mod end;
 mod expire;
+mod grants;
 mod health;
 mod listing;
 mod locks;

@@ -6,7 +6,7 @@ use crate::{
         Error,
         access::Verb,
         act::{Act, Told},
-        buckets::allowed,
+        buckets::allowed_at,
         history::{self, NewVersion},
         locks::{self, Touch},
         nouns::{FileVersion, Item, Transfer, Transferred, Versioning},
@@ -89,8 +89,8 @@ pub(super) fn transfer(tx: &mut Tx<'_>, plan: &Plan) -> Result<Transferred, Erro
 }
 
 fn source(tx: &mut Tx<'_>, plan: &Plan) -> Result<Source, Error> {
-    let verb = if plan.how == Transfer::Move { Verb::Write } else { Verb::Read };
-    let bucket = allowed(tx, &plan.caller, &plan.from.bucket, verb)?;
+    let verb = if plan.how == Transfer::Move { Verb::Take } else { Verb::Read };
+    let bucket = allowed_at(tx, &plan.caller, &plan.from, verb)?;
     let (place, file, version) = read::version_at(tx, &bucket, &plan.from, plan.options.version)?;
     read::demand(&plan.options.source_conditions, &version, &plan.from)?;
     Ok(Source { bucket, place, file, version })
@@ -189,7 +189,7 @@ fn leave(act: &mut Act<'_, '_>, plan: &Plan, source: &Source) -> Result<(), Erro
 }
 
 fn leave_bucket(tx: &mut Tx<'_>, plan: &Plan, source: &Source) -> Result<(), Error> {
-    let mut act = Act::begin(tx, &plan.caller, &plan.from.bucket, Verb::Write)?;
+    let mut act = Act::begin(tx, &plan.caller, &plan.from, Verb::Take)?;
     leave(&mut act, plan, source)?;
     let told =
         Told { kind: EventKind::Removed, node: source.file.node, path: source.place.key(), from: None };

@@ -6,7 +6,7 @@ use crate::{
         Error, Holdall,
         access::Verb,
         act::{Act, Told},
-        buckets::allowed,
+        buckets::allowed_at,
         error::What,
         folders, history,
         locks::{self, Touch},
@@ -127,8 +127,9 @@ fn refuse_into_itself(plan: &Plan) -> Result<(), Error> {
 }
 
 fn way(rows: &dyn Rows, plan: &Plan) -> Result<Way, Error> {
-    let from = allowed(rows, &plan.caller, &plan.from.bucket, Verb::Read)?;
-    let to = allowed(rows, &plan.caller, &plan.to.bucket, Verb::Write)?;
+    let verb = if plan.how == Transfer::Move { Verb::Take } else { Verb::Read };
+    let from = allowed_at(rows, &plan.caller, &plan.from, verb)?;
+    let to = allowed_at(rows, &plan.caller, &plan.to, Verb::Write)?;
     let versioned = |bucket: &BucketRow| bucket.versioning != Versioning::Never;
     Ok(if versioned(&to) || (plan.how == Transfer::Move && versioned(&from)) {
         Way::EachFile
@@ -188,6 +189,7 @@ fn guard_source(act: &Act<'_, '_>, plan: &Plan, place: &Place, row: &FolderRow) 
 
 /// MOVE within a never-versioned bucket: one row, whatever is below.
 fn relink(tx: &mut Tx<'_>, plan: &Plan) -> Result<Transferred, Error> {
+    allowed_at(tx, &plan.caller, &plan.from, Verb::Take)?;
     let mut act = begin(tx, plan)?;
     if act.bucket.versioning != Versioning::Never {
         return Err(Error::Conflict("versioning was enabled meanwhile".into()));
@@ -224,7 +226,7 @@ fn finish(
 
 /// COPY with `Depth: 0`: the folder alone.
 fn shallow(tx: &mut Tx<'_>, plan: &Plan) -> Result<Transferred, Error> {
-    let bucket = allowed(tx, &plan.caller, &plan.from.bucket, Verb::Read)?;
+    let bucket = allowed_at(tx, &plan.caller, &plan.from, Verb::Read)?;
     let (from, row) = source(tx, plan, &bucket)?;
     let mut act = begin(tx, plan)?;
     let (to, created) = clear(&mut act, plan, (&from, row.node))?;
@@ -244,7 +246,7 @@ fn up(marker: &Place) -> Vec<tree::Node> {
 
 /// Gives what was staged its name; `None` if a moved source changed since.
 fn link_staged(tx: &mut Tx<'_>, plan: &Plan, staging: &Staging) -> Result<Option<Transferred>, Error> {
-    let bucket = allowed(tx, &plan.caller, &plan.from.bucket, Verb::Read)?;
+    let bucket = allowed_at(tx, &plan.caller, &plan.from, Verb::Read)?;
     let (from, source_row) = source(tx, plan, &bucket)?;
     let changed: Seq = names::ctag(tx, bucket.id, source_row.node)?;
     let moved_on = plan.how == Transfer::Move && changed != staging.seen;
@@ -276,7 +278,7 @@ fn link_staged(tx: &mut Tx<'_>, plan: &Plan, staging: &Staging) -> Result<Option
 }
 
 fn leave_bucket(tx: &mut Tx<'_>, plan: &Plan) -> Result<(), Error> {
-    let mut act = Act::begin(tx, &plan.caller, &plan.from.bucket, Verb::Write)?;
+    let mut act = Act::begin(tx, &plan.caller, &plan.from, Verb::Take)?;
     let (from, row) = source(act.tx, plan, &act.bucket)?;
     guard_source(&act, plan, &from, &row)?;
     locks::drop_below(&mut act, &from.chain, row.node)?;
@@ -294,11 +296,11 @@ fn leave_bucket(tx: &mut Tx<'_>, plan: &Plan) -> Result<(), Error> {
 fn open_destination(tx: &mut Tx<'_>, plan: &Plan) -> Result<(String, bool), Error> {
     let (from, row) = match plan.how {
         Transfer::Copy => {
-            let bucket = allowed(tx, &plan.caller, &plan.from.bucket, Verb::Read)?;
+            let bucket = allowed_at(tx, &plan.caller, &plan.from, Verb::Read)?;
             source(tx, plan, &bucket)?
         }
         Transfer::Move => {
-            let act = Act::begin(tx, &plan.caller, &plan.from.bucket, Verb::Write)?;
+            let act = Act::begin(tx, &plan.caller, &plan.from, Verb::Take)?;
             let (from, row) = source(act.tx, plan, &act.bucket)?;
             guard_source(&act, plan, &from, &row)?;
             (from, row)

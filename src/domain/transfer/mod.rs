@@ -137,7 +137,7 @@ pub(super) fn begin<'t, 'g>(
     tx: &'t mut crate::store::meta::Tx<'g>,
     plan: &Plan,
 ) -> Result<Act<'t, 'g>, Error> {
-    Act::begin(tx, &plan.caller, &plan.to.bucket, Verb::Write)
+    Act::begin(tx, &plan.caller, &plan.to, Verb::Write)
 }
 
 pub(super) fn vanished(plan: &Plan) -> Error {

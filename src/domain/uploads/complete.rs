@@ -60,7 +60,7 @@ fn complete(
     id: &str,
     how: &CompleteOptions,
 ) -> Result<Written, Error> {
-    let mut act = Act::begin(tx, caller, &at.bucket, Verb::Write)?;
+    let mut act = Act::begin(tx, caller, at, Verb::Write)?;
     let number = parse(id).ok_or_else(|| missing(id))?;
     let named = upload::by_id(act.tx, number)?
         .filter(|row| row.bucket == act.bucket.id && row.key == super::key_of(at))

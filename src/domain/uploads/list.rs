@@ -5,7 +5,7 @@ use crate::{
     domain::{
         Error, Holdall,
         access::Verb,
-        buckets::allowed,
+        buckets::{allowed, allowed_at},
         caller::Caller,
         listing::group,
         nouns::{ListUploads, Part, Upload, UploadPage},
@@ -41,7 +41,7 @@ impl Holdall {
         let (caller, at, id) = (caller.clone(), at.clone(), upload.to_owned());
         let limit = limit.min(limits::LIST_PAGE);
         self.read(move |rows| {
-            let bucket = allowed(rows, &caller, &at.bucket, Verb::Write)?;
+            let bucket = allowed_at(rows, &caller, &at, Verb::Write)?;
             let row = open(rows, bucket.id, &at, &id)?;
             let mut parts = upload::parts(rows, row.id, after, limit + 1)?;
             let more = parts.len() > limit;

@@ -99,7 +99,7 @@ impl Holdall {
     pub async fn abort_upload(&self, caller: &Caller, at: &Address, upload: &str) -> Result<(), Error> {
         let (caller, at, id) = (caller.clone(), at.clone(), upload.to_owned());
         self.write(move |tx| {
-            let act = Act::begin(tx, &caller, &at.bucket, Verb::Write)?;
+            let act = Act::begin(tx, &caller, &at, Verb::Write)?;
             let row = open(act.tx, act.bucket.id, &at, &id)?;
             upload::remove_upload(act.tx, act.bucket.id, &row);
             upload::remove_id(act.tx, row.id);
@@ -114,7 +114,7 @@ impl Holdall {
 }
 
 fn begin(tx: &mut Tx<'_>, caller: &Caller, at: &Address, new: &NewUpload) -> Result<Upload, Error> {
-    let act = Act::begin(tx, caller, &at.bucket, Verb::Write)?;
+    let act = Act::begin(tx, caller, at, Verb::Write)?;
     let Some(initiator) = act.caller.account() else {
         return Err(Error::Denied("uploads belong to an account".into()));
     };

@@ -11,7 +11,7 @@ use crate::{
         access::Verb,
         act::Act,
         body::BodyIn,
-        buckets::allowed,
+        buckets::allowed_at,
         caller::Caller,
         error::BadPart,
         nouns::{CopyPart, Declared, Expected, Part},
@@ -63,7 +63,7 @@ impl Holdall {
         let body = self
             .blocking(move || {
                 let rows = holdall.store.snapshot()?;
-                let bucket = allowed(&rows, &into.caller, &into.at.bucket, Verb::Write)?;
+                let bucket = allowed_at(&rows, &into.caller, &into.at, Verb::Write)?;
                 let row = open(&rows, bucket.id, &into.at, &into.upload)?;
                 let before = upload::part(&rows, row.id, number)?.map_or(0, |part| part.size);
                 let room = Room::of(&rows, &bucket, before)?;
@@ -97,10 +97,10 @@ impl Holdall {
         let staged = self
             .blocking(move || {
                 let rows = store.snapshot()?;
-                let source = allowed(&rows, &into.caller, &from.bucket, Verb::Read)?;
+                let source = allowed_at(&rows, &into.caller, &from, Verb::Read)?;
                 let (.., version) = read::version_at(&rows, &source, &from, how.version)?;
                 read::demand(&how.conditions, &version, &from)?;
-                let target = allowed(&rows, &into.caller, &into.at.bucket, Verb::Write)?;
+                let target = allowed_at(&rows, &into.caller, &into.at, Verb::Write)?;
                 let row = open(&rows, target.id, &into.at, &into.upload)?;
                 drop(rows);
                 let range = how.range.unwrap_or(0..version.size);
@@ -130,7 +130,7 @@ impl Holdall {
 }
 
 fn keep(tx: &mut Tx<'_>, slot: &Slot, staged: &Staged) -> Result<Part, Error> {
-    let mut act = Act::begin(tx, &slot.caller, &slot.at.bucket, Verb::Write)?;
+    let mut act = Act::begin(tx, &slot.caller, &slot.at, Verb::Write)?;
     let row = open(act.tx, act.bucket.id, &slot.at, &slot.upload)?;
     if let Some(old) = upload::part(act.tx, row.id, slot.number)? {
         manifest::release(act.tx, old.manifest)?;

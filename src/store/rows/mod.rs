@@ -4,6 +4,7 @@
 pub mod account;
 pub mod bucket;
 pub mod credential;
+pub mod grant;
 pub mod journal;
 pub mod props;
 pub mod taken;
