@@ -65,6 +65,19 @@ impl<'a> Tx<'a> {
         debug_assert!(rows <= limits::TX_ROWS, "a verb changed {rows} rows in one transaction");
     }
 
+    /// Runs a verb inside this one. If it is refused, what it changed is as it was before.
+    ///
+    /// # Errors
+    /// The verb's.
+    pub fn attempt<T, E>(&mut self, verb: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
+        let before = self.own.clone();
+        let done = verb(self);
+        if done.is_err() {
+            self.own = before;
+        }
+        done
+    }
+
     /// The time of the whole group.
     #[must_use]
     pub fn now(&self) -> Timestamp {

@@ -90,6 +90,23 @@ fn a_refused_verb_leaves_nothing() {
 }
 
 #[test]
+fn a_verb_that_is_refused_inside_another_takes_back_only_its_own() {
+    let meta = open(SimDisk::new()).unwrap();
+    meta.apply(|tx| {
+        put(tx, "a", "1")?;
+        let refused = tx.attempt(|tx| {
+            put(tx, "a", "2")?;
+            put(tx, "b", "2")?;
+            Err::<(), _>(StoreError::Refused("inner".into()))
+        });
+        assert!(refused.is_err());
+        tx.attempt(|tx| put(tx, "c", "3"))
+    })
+    .unwrap();
+    assert_eq!(all(&meta.snapshot().unwrap(), Order::Forward), [row("a", "1"), row("c", "3")]);
+}
+
+#[test]
 fn verbs_of_one_group_see_each_other_in_order_and_are_answered_after_one_commit() {
     let disk = SimDisk::new();
     let meta = open(disk.clone()).unwrap();
