@@ -89,6 +89,15 @@ pub enum BadPart {
 /// What [`Error::ChecksumDiffers`] names when it is the hash a request was signed with.
 pub const PAYLOAD_HASH: &str = "hash of the payload";
 
+/// One thing that a verb on many could not do.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// Bucket and key.
+    pub name: String,
+    /// Why.
+    pub why: Box<Error>,
+}
+
 /// A refusal or failure of a verb.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
@@ -136,6 +145,14 @@ pub enum Error {
     /// The request contradicts the state: a move into itself, a parent that is gone.
     #[error("{0}")]
     Conflict(String),
+    /// A verb on a folder that goes file by file was done but for these.
+    #[error("{} of the files could not be done", refused.len() as u64 + more)]
+    Partly {
+        /// The first of them.
+        refused: Vec<Refused>,
+        /// How many more there are.
+        more: u64,
+    },
     /// A lock forbids it.
     #[error("{0} is locked")]
     Locked(String),

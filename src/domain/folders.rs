@@ -13,11 +13,7 @@ use super::{
     view,
 };
 use crate::{
-    model::{
-        address::{Address, ObjectKey},
-        ids::NodeId,
-        name::BucketName,
-    },
+    model::{address::Address, ids::NodeId},
     store::{
         meta::Tx,
         rows::{
@@ -44,23 +40,8 @@ impl Holdall {
     }
 }
 
-impl Holdall {
-    /// Keeps the folder above one that left file by file: where that was all it held, it becomes
-    /// explicit, as it does in one commit in a bucket that was never versioned.
-    pub(super) async fn keep_above(
-        &self,
-        caller: &Caller,
-        bucket: &BucketName,
-        folder: &str,
-    ) -> Result<(), Error> {
-        let Some((above, _)) = folder.trim_end_matches('/').rsplit_once('/') else { return Ok(()) };
-        let at = Address::key(bucket.clone(), ObjectKey::parse(&format!("{above}/"))?);
-        let caller = caller.clone();
-        self.write(move |tx| keep(tx, &caller, &at)).await
-    }
-}
-
-fn keep(tx: &mut Tx<'_>, caller: &Caller, at: &Address) -> Result<(), Error> {
+/// Makes a folder explicit that is gone with the last file below it.
+pub(super) fn keep(tx: &mut Tx<'_>, caller: &Caller, at: &Address) -> Result<(), Error> {
     let mut act = Act::begin(tx, caller, at, Verb::Write)?;
     let Some(mut marker) = tree::place(act.tx, &act.bucket, &at.spot)? else { return Ok(()) };
     if marker.missing.is_empty() {

@@ -8,6 +8,7 @@ mod access;
 mod accounts;
 mod act;
 mod authenticate;
+mod batch;
 mod body;
 mod bootstrap;
 mod buckets;
@@ -72,6 +73,7 @@ pub struct Holdall {
     store: Arc<Store>,
     driver: Mutex<Option<Driver>>,
     jobs: Arc<jobs::Jobs>,
+    batches: Arc<batch::Drivers>,
     health: health::Seen,
     stop: CancellationToken,
     clock: Arc<dyn Clock>,

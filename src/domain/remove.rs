@@ -1,29 +1,30 @@
 //! Removing files, folders and versions.
 
+use std::sync::Arc;
+
 use super::{
     Error, Holdall,
     access::Verb,
     act::{Act, Told},
+    batch::{self, Driving, NewBatch},
     caller::Caller,
     error::What,
     history,
     locks::{self, Touch},
-    nouns::{HistoryPolicy, KeyEntry, ListKeys, RemoveOptions, Removed, VersionRef, Versioning},
+    nouns::{HistoryPolicy, RemoveOptions, Removed, VersionRef, Versioning},
     put::{demand, demand_of_folder},
     read,
     tree::{self, Hit, Place},
 };
 use crate::{
-    model::{
-        address::{Address, ObjectKey, shown_in_tree},
-        limits,
-    },
+    model::address::{Address, shown_in_tree},
     store::{
         meta::{
             Tx,
             rows::{Order, Rows},
         },
         rows::{
+            batch::{BatchId, BatchKind},
             journal::EventKind,
             tree::{self as names, Dent, FileRow, FolderRow, Side},
             version::Content,
@@ -35,8 +36,8 @@ use crate::{
 /// How a removal went on from its first transaction.
 enum Outcome {
     Done(Removed),
-    /// A folder of a versioned bucket: every file below this prefix on its own.
-    EachBelow(String),
+    /// A folder of a versioned bucket: every file below it on its own.
+    Begun(BatchId),
 }
 
 impl Holdall {
@@ -46,45 +47,47 @@ impl Holdall {
     /// by file. A literal key that is not there is no error.
     ///
     /// # Errors
-    /// Not found (tree paths and versions), conditions, locks, or the caller may not.
+    /// Not found (tree paths and versions), conditions, locks, or the caller may not; Partly, if
+    /// single files of such a folder were refused.
     pub async fn remove(
         &self,
         caller: &Caller,
         at: &Address,
         options: RemoveOptions,
     ) -> Result<Removed, Error> {
-        let (who, place, how) = (caller.clone(), at.clone(), options.clone());
-        match self.write(move |tx| remove(tx, &who, &place, &how)).await? {
+        let (who, place, how) = (caller.clone(), at.clone(), options);
+        let driving = Driving::new(&self.batches);
+        let request = Arc::downgrade(&driving);
+        let outcome = self.write(move |tx| {
+            let outcome = remove(tx, &who, &place, &how)?;
+            if let Outcome::Begun(id) = &outcome {
+                Driving::hold(&request, *id);
+            }
+            Ok(outcome)
+        });
+        match outcome.await? {
             Outcome::Done(removed) => {
                 self.jobs.wake();
                 Ok(removed)
             }
-            Outcome::EachBelow(prefix) => self.remove_below(caller, at, prefix, options.tokens).await,
+            Outcome::Begun(id) => {
+                self.drive(driving, id, &self.stop).await?;
+                Ok(Removed { existed: true, ..Removed::default() })
+            }
         }
     }
+}
 
-    async fn remove_below(
-        &self,
-        caller: &Caller,
-        at: &Address,
-        prefix: String,
-        tokens: Vec<String>,
-    ) -> Result<Removed, Error> {
-        loop {
-            let which = ListKeys { prefix: prefix.clone(), limit: limits::LIST_PAGE, ..ListKeys::default() };
-            let page = self.list_keys(caller, &at.bucket, which).await?;
-            for entry in page.entries {
-                let KeyEntry::File(file) = entry else { continue };
-                let each = Address::key(at.bucket.clone(), ObjectKey::parse(&file.key)?);
-                let (who, how) =
-                    (caller.clone(), RemoveOptions { tokens: tokens.clone(), ..RemoveOptions::default() });
-                self.write(move |tx| remove(tx, &who, &each, &how)).await?;
-            }
-            if page.next.is_none() {
-                self.keep_above(caller, &at.bucket, &prefix).await?;
-                return Ok(Removed { existed: true, ..Removed::default() });
-            }
-        }
+/// Removes a literal key inside a larger verb.
+pub(super) fn remove_key(
+    tx: &mut Tx<'_>,
+    caller: &Caller,
+    at: &Address,
+    options: &RemoveOptions,
+) -> Result<Removed, Error> {
+    match remove(tx, caller, at, options)? {
+        Outcome::Done(removed) => Ok(removed),
+        Outcome::Begun(_) => Err(tree::broken("a key leads to a folder")),
     }
 }
 
@@ -265,7 +268,17 @@ fn remove_folder(
     locks::guard_below(&act, row.node, &shown, tokens)?;
     refuse_hidden(&act, row, &name)?;
     if act.bucket.versioning != Versioning::Never {
-        return Ok(Outcome::EachBelow(format!("{name}/")));
+        let from = (act.bucket.id, name);
+        let new = NewBatch {
+            kind: BatchKind::Remove,
+            from,
+            to: None,
+            file: false,
+            clearing: false,
+            modified: None,
+            tokens,
+        };
+        return batch::begin(act.tx, &act.caller, act.seq, new).map(Outcome::Begun);
     }
     detach_folder(&mut act, &place, row)?;
     after_leaving(&mut act, &place)?;

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Error, Holdall,
+    batch::{self, Drivers},
     credentials::Credentials,
     health::{self, Repair},
     jobs::{self, Jobs},
@@ -97,6 +98,7 @@ impl Holdall {
         *holdall.driver.lock().unwrap_or_else(PoisonError::into_inner) = Some(Store::drive(&holdall.store)?);
         let (weak, jobs) = (Arc::downgrade(&holdall), Arc::clone(&holdall.jobs));
         tokio::spawn(jobs::run(weak.clone(), jobs, holdall.stop.clone()));
+        tokio::spawn(batch::run(weak.clone(), Arc::clone(&holdall.batches), holdall.stop.clone()));
         tokio::spawn(health::run(weak, holdall.stop.clone()));
         Ok(holdall)
     }
@@ -122,6 +124,7 @@ impl Holdall {
             store,
             driver: Mutex::default(),
             jobs: Arc::new(Jobs::with(aside)),
+            batches: Arc::new(Drivers::default()),
             health: health::Seen::with(repair),
             stop: CancellationToken::new(),
             clock: world.clock,

@@ -90,6 +90,12 @@ pub const DAV_DRAIN_BYTES: u64 = 256 << 10;
 pub const CLOCK_SKEW_SECONDS: i64 = 15 * 60;
 /// Longest life of a presigned URL, seconds. Longer: `AuthorizationQueryParametersError`.
 pub const PRESIGN_SECONDS: i64 = 7 * 24 * 3600;
+/// Folder verbs under way file by file, of one account. More: busy.
+pub const BATCHES_PER_ACCOUNT: usize = 16;
+/// Folder verbs under way file by file, of everybody. More: busy.
+pub const BATCHES: usize = 1000;
+/// Files that the answer to a folder verb names as not done. More are only counted.
+pub const BATCH_REFUSALS: usize = 100;
 /// Rows one transaction may write; the transaction asserts it. Verbs that need more work in
 /// batches.
 pub const TX_ROWS: usize = 1000;

@@ -90,6 +90,7 @@ fn plain() -> Vec<Error> {
         Error::PreconditionFailed(_) => [Error::PreconditionFailed(name())],
         Error::NotModified { .. } => [Error::NotModified { etag: Etag::from_text("e"), modified: Timestamp(0) }],
         Error::Conflict(_) => [Error::Conflict(name())],
+        Error::Partly { .. } => [Error::Partly { refused: Vec::new(), more: 1 }],
         Error::Locked(_) => [Error::Locked(name())],
         Error::TooLarge { .. } => [
             Error::TooLarge { what: "object", limit: 1 },

@@ -6,6 +6,4 @@ mod twins;
 mod versions;
 mod walker;
 
-pub(crate) use keys::group;
-#[cfg(test)]
-pub(super) use keys::list;
+pub(crate) use keys::{group, list};

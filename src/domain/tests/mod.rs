@@ -2,6 +2,7 @@
 
 mod accounts;
 mod authenticate;
+mod batch;
 mod bootstrap;
 mod buckets;
 mod check;

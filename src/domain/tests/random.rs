@@ -116,19 +116,24 @@ impl Model {
             return false;
         }
         let folder = self.folder(from);
-        let taken = self.folder(to) || (folder && self.file(to).is_some());
-        if (folder && within(to, from)) || (!folder && self.file(from).is_none()) || (taken && !self.never())
-        {
+        if (folder && within(to, from)) || (!folder && self.file(from).is_none()) {
             return false;
         }
         let beside = self.folder(to);
-        self.below(to).iter().for_each(|key| self.take(key));
+        let (marker, sources) = (format!("{to}/"), self.below(from));
+        for key in self.below(to) {
+            // File by file, what is to be replaced gets its new version on top.
+            let source = format!("{from}{}", &key[to.len()..]);
+            if self.never() || !folder || (key != marker && !sources.contains(&source)) {
+                self.take(&key);
+            }
+        }
         if folder {
             if !beside && self.file(to).is_some() {
                 self.take(to);
             }
-            if !self.never() {
-                self.add(&format!("{to}/"), Some(String::new()));
+            if !self.never() && self.file(&marker).is_none() {
+                self.add(&marker, Some(String::new()));
             }
             for key in self.below(from) {
                 self.key_transfer(&key.clone(), &format!("{to}{}", &key[from.len()..]), moved);

@@ -188,6 +188,7 @@ impl Shelf {
 
     /// Lets the jobs run dry.
     pub(super) async fn work_off(&self) {
+        self.holdall.finish_batches(&CancellationToken::new()).await.unwrap();
         self.holdall.work_off(&CancellationToken::new()).await.unwrap();
     }
 

@@ -1,6 +1,6 @@
 //! One file, in one transaction.
 
-use super::{Plan, begin, destination, refuse_overlap, vanished};
+use super::{Each, Outcome, Plan, begin, begin_batch, destination, refuse_overlap, vanished};
 use crate::{
     domain::{
         Error,
@@ -18,6 +18,7 @@ use crate::{
     store::{
         meta::Tx,
         rows::{
+            batch::BatchId,
             bucket::BucketRow,
             journal::EventKind,
             tree::{self as names, FileRow, Side},
@@ -34,7 +35,7 @@ struct Source {
     version: VersionRow,
 }
 
-pub(super) fn transfer(tx: &mut Tx<'_>, plan: &Plan) -> Result<Transferred, Error> {
+pub(super) fn transfer(tx: &mut Tx<'_>, plan: &Plan) -> Result<Outcome, Error> {
     let source = source(tx, plan)?;
     let mut act = begin(tx, plan)?;
     let (mut place, hit) = destination(&act, plan)?;
@@ -51,13 +52,15 @@ pub(super) fn transfer(tx: &mut Tx<'_>, plan: &Plan) -> Result<Transferred, Erro
     let name = plan.to.to_string();
     let touch = Touch { chain: &place.chain, node: target, membership: !same, name: &name };
     locks::guard(&act, touch, &plan.options.tokens)?;
-    clear_folder(&mut act, plan, &place, &hit)?;
+    if let Some(id) = clear_folder(&mut act, plan, &source, (&place, &hit))? {
+        return Ok(Outcome::Begun(id, false));
+    }
     let renamed = plan.how == Transfer::Move
         && act.bucket.id == source.bucket.id
         && act.bucket.versioning == Versioning::Never
         && names::file(act.tx, Side::Live, place.at(&act.bucket), &place.name)?.is_none();
     if renamed {
-        return rename(act, plan, place, &source, &hit);
+        return rename(act, plan, place, &source, &hit).map(|done| Outcome::Done(Box::new(done)));
     }
     let new = NewVersion::copy_of(&mut act, &source.version)?;
     tree::ensure_folders(act.tx, &act.bucket, &mut place, Side::Live)?;
@@ -85,7 +88,8 @@ pub(super) fn transfer(tx: &mut Tx<'_>, plan: &Plan) -> Result<Transferred, Erro
         }
     }
     let created = matches!(hit, Hit::Nothing);
-    Ok(Transferred { item: Item::File(version), created, source: Some(shown(&source)) })
+    let source = Some(shown(&source));
+    Ok(Outcome::Done(Box::new(Transferred { item: Item::File(version), created, source })))
 }
 
 fn source(tx: &mut Tx<'_>, plan: &Plan) -> Result<Source, Error> {
@@ -128,17 +132,22 @@ fn described(plan: &Plan, new: NewVersion) -> NewVersion {
     }
 }
 
-/// A folder in the way of a file goes first, in the same commit.
-fn clear_folder(act: &mut Act<'_, '_>, plan: &Plan, place: &Place, hit: &Hit) -> Result<(), Error> {
-    let Hit::Folder(row) = hit else { return Ok(()) };
-    if act.bucket.versioning != Versioning::Never {
-        return Err(Error::Conflict(format!(
-            "{} is a folder of a versioned bucket; remove it first",
-            plan.to
-        )));
-    }
+/// A folder in the way of a file goes first: in the same commit, or where that has to go file by
+/// file in a batch that ends with the transfer.
+fn clear_folder(
+    act: &mut Act<'_, '_>,
+    plan: &Plan,
+    source: &Source,
+    (place, hit): (&Place, &Hit),
+) -> Result<Option<BatchId>, Error> {
+    let Hit::Folder(row) = hit else { return Ok(None) };
     locks::guard_below(act, row.node, &plan.to.to_string(), &plan.options.tokens)?;
-    remove::detach_folder(act, place, row)
+    if act.bucket.versioning == Versioning::Never {
+        remove::detach_folder(act, place, row)?;
+        return Ok(None);
+    }
+    let (from, to) = ((source.bucket.id, source.place.key()), (act.bucket.id, place.key()));
+    begin_batch(act.tx, plan, act.seq, Each { from, to, file: true, clearing: true }).map(Some)
 }
 
 /// The file keeps its identity and its history under a new name.

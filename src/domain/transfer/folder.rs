@@ -1,16 +1,15 @@
 //! A folder with everything below it.
 
-use super::{Plan, begin, destination, refuse_overlap, vanished};
+use super::{Each, Outcome, Plan, begin, begin_batch, destination, refuse_overlap, vanished};
 use crate::{
     domain::{
         Error, Holdall,
         access::Verb,
         act::{Act, Told},
         buckets::allowed_at,
-        error::What,
         folders, history,
         locks::{self, Touch},
-        nouns::{Folder, Item, KeyEntry, ListKeys, Transfer, TransferOptions, Transferred, Versioning},
+        nouns::{Item, Transfer, Transferred, Versioning},
         props,
         put::demand_of_folder,
         remove,
@@ -18,16 +17,13 @@ use crate::{
         tree::{self, Hit, Place},
         view,
     },
-    model::{
-        address::{Address, ObjectKey},
-        ids::{NodeId, Seq},
-        limits,
-    },
+    model::ids::{NodeId, Seq},
     store::{
         meta::{Tx, rows::Rows},
         rows::{
             bucket::BucketRow,
             journal::EventKind,
+            props as rows_of_props,
             tree::{self as names, FolderRow, Side},
             work::{self, WorkRow},
         },
@@ -48,7 +44,7 @@ enum Way {
 }
 
 impl Holdall {
-    pub(super) async fn transfer_folder(&self, plan: Plan, folder: Folder) -> Result<Transferred, Error> {
+    pub(super) async fn transfer_folder(&self, plan: Plan) -> Result<Transferred, Error> {
         refuse_into_itself(&plan)?;
         demand_of_folder(&plan.options.source_conditions, &plan.from)?;
         if plan.options.shallow && plan.how == Transfer::Copy {
@@ -58,7 +54,7 @@ impl Holdall {
         match self.read(move |rows| way(rows, &look)).await? {
             Way::Relink => self.write(move |tx| relink(tx, &plan)).await,
             Way::Stage => self.staged(plan).await,
-            Way::EachFile => self.each_file(plan, folder).await,
+            Way::EachFile => self.begun(plan, open_destination).await,
         }
     }
 
@@ -77,41 +73,6 @@ impl Holdall {
             }
         }
         Err(Error::Conflict(format!("{} changes too fast to be moved to another bucket", plan.from)))
-    }
-
-    /// Not atomic, as documented for buckets that were ever versioned.
-    async fn each_file(&self, plan: Plan, folder: Folder) -> Result<Transferred, Error> {
-        let at = plan.clone();
-        let (to, created) = self.write(move |tx| open_destination(tx, &at)).await?;
-        let mut which =
-            ListKeys { prefix: format!("{}/", folder.path), limit: limits::LIST_PAGE, ..ListKeys::default() };
-        loop {
-            let page = self.list_keys(&plan.caller, &plan.from.bucket, which.clone()).await?;
-            for entry in page.entries {
-                let KeyEntry::File(file) = entry else { continue };
-                let tail = file.key.get(which.prefix.len()..).unwrap_or_default();
-                let target = format!("{to}/{tail}");
-                let each = Plan {
-                    from: Address::key(plan.from.bucket.clone(), ObjectKey::parse(&file.key)?),
-                    to: Address::key(plan.to.bucket.clone(), ObjectKey::parse(&target)?),
-                    options: TransferOptions {
-                        tokens: plan.options.tokens.clone(),
-                        ..TransferOptions::default()
-                    },
-                    ..plan.clone()
-                };
-                self.write(move |tx| super::file::transfer(tx, &each)).await?;
-            }
-            match page.next {
-                Some(next) => which.after = Some(next),
-                None => break,
-            }
-        }
-        if plan.how == Transfer::Move {
-            self.keep_above(&plan.caller, &plan.from.bucket, &folder.path).await?;
-        }
-        let item = self.stat(&plan.caller, &plan.to, None).await?;
-        Ok(Transferred { item, created, source: None })
     }
 }
 
@@ -157,19 +118,9 @@ fn clear(act: &mut Act<'_, '_>, plan: &Plan, source: (&Place, NodeId)) -> Result
     if act.bucket.versioning != Versioning::Never && !matches!(hit, Hit::Nothing) {
         return Err(Error::Conflict(format!("{} exists; remove it first", plan.to)));
     }
-    let name = plan.to.to_string();
-    let node = match &hit {
-        Hit::File(row) => Some((row.node, row.locks)),
-        Hit::Folder(row) => Some((row.node, row.locks)),
-        Hit::Nothing => None,
-    };
-    let touch = Touch { chain: &place.chain, node, membership: true, name: &name };
-    locks::guard(act, touch, &plan.options.tokens)?;
+    guard_destination(act, plan, (&place, &hit))?;
     match &hit {
-        Hit::Folder(row) => {
-            locks::guard_below(act, row.node, &name, &plan.options.tokens)?;
-            remove::detach_folder(act, &place, row)?;
-        }
+        Hit::Folder(row) => remove::detach_folder(act, &place, row)?,
         Hit::File(row) => {
             locks::drop_all(act, &place.chain, row.node)?;
             history::take_away(act, &place, row)?;
@@ -177,6 +128,18 @@ fn clear(act: &mut Act<'_, '_>, plan: &Plan, source: (&Place, NodeId)) -> Result
         Hit::Nothing => {}
     }
     Ok((place, matches!(hit, Hit::Nothing)))
+}
+
+fn guard_destination(act: &Act<'_, '_>, plan: &Plan, (place, hit): (&Place, &Hit)) -> Result<(), Error> {
+    let name = plan.to.to_string();
+    let (node, folder) = match hit {
+        Hit::File(row) => (Some((row.node, row.locks)), None),
+        Hit::Folder(row) => (Some((row.node, row.locks)), Some(row.node)),
+        Hit::Nothing => (None, None),
+    };
+    let touch = Touch { chain: &place.chain, node, membership: true, name: &name };
+    locks::guard(act, touch, &plan.options.tokens)?;
+    folder.map_or(Ok(()), |node| locks::guard_below(act, node, &name, &plan.options.tokens))
 }
 
 fn guard_source(act: &Act<'_, '_>, plan: &Plan, place: &Place, row: &FolderRow) -> Result<(), Error> {
@@ -291,38 +254,61 @@ fn leave_bucket(tx: &mut Tx<'_>, plan: &Plan) -> Result<(), Error> {
     act.finish(told, &[&from.chain])
 }
 
-/// The destination folder of a transfer file by file: refused if it may not be replaced, made
-/// explicit if it is new. Returns its path.
-fn open_destination(tx: &mut Tx<'_>, plan: &Plan) -> Result<(String, bool), Error> {
+/// Begins a transfer file by file: everything that can be refused for the folder as a whole is
+/// refused here. Afterwards the destination is an explicit folder.
+fn open_destination(tx: &mut Tx<'_>, plan: &Plan) -> Result<Outcome, Error> {
     let (from, row) = match plan.how {
         Transfer::Copy => {
             let bucket = allowed_at(tx, &plan.caller, &plan.from, Verb::Read)?;
-            source(tx, plan, &bucket)?
+            let (from, row) = source(tx, plan, &bucket)?;
+            ((bucket.id, from), row)
         }
         Transfer::Move => {
             let act = Act::begin(tx, &plan.caller, &plan.from, Verb::Take)?;
             let (from, row) = source(act.tx, plan, &act.bucket)?;
             guard_source(&act, plan, &from, &row)?;
-            (from, row)
+            ((act.bucket.id, from), row)
         }
     };
     let mut act = begin(tx, plan)?;
     let (place, hit) = destination(&act, plan)?;
-    refuse_overlap(plan, (&from, row.node), &place, &hit)?;
-    let name = plan.to.to_string();
-    let touch = Touch { chain: &place.chain, node: None, membership: true, name: &name };
-    locks::guard(&act, touch, &plan.options.tokens)?;
-    match hit {
-        Hit::Nothing => {}
-        Hit::Folder(_) | Hit::File(_) => {
-            return Err(Error::Conflict(format!("{} exists; remove it first", plan.to)));
+    refuse_overlap(plan, (&from.1, row.node), &place, &hit)?;
+    tree::moved_folder_fits(&place, &row)?;
+    guard_destination(&act, plan, (&place, &hit))?;
+    let (from, to) = ((from.0, from.1.key()), (act.bucket.id, place.key()));
+    let clearing = matches!(hit, Hit::Folder(_));
+    let id = begin_batch(act.tx, plan, act.seq, Each { from, to, file: false, clearing })?;
+    match &hit {
+        Hit::Folder(row) => keep_destination(act, &place, row)?,
+        Hit::File(_) | Hit::Nothing => {
+            let marker = folders::explicit(&mut act, &place, None)?;
+            let (node, path) = (marker.chain.last(), marker.key());
+            act.finish(Told { kind: EventKind::Folder, node, path, from: None }, &[&marker.chain])?;
         }
     }
-    folders::explicit(&mut act, &place, None)?;
-    let row = names::folder(act.tx, Side::Live, place.at(&act.bucket), &place.name)?
-        .ok_or(Error::NotFound(What::Item, name))?;
-    let told =
-        Told { kind: EventKind::Folder, node: row.node, path: format!("{}/", place.key()), from: None };
-    act.finish(told, &[&place.chain])?;
-    Ok((place.key(), true))
+    if let Hit::File(row) = &hit {
+        // A verb of its own, while the folder stands beside it: the one above is never empty.
+        replace_file(begin(tx, plan)?, &place, row)?;
+    }
+    Ok(Outcome::Begun(id, matches!(hit, Hit::Nothing)))
+}
+
+fn replace_file(mut act: Act<'_, '_>, place: &Place, row: &names::FileRow) -> Result<(), Error> {
+    locks::drop_all(&mut act, &place.chain, row.node)?;
+    remove::take(&mut act, &mut place.clone(), row)?;
+    let told = Told { kind: EventKind::Removed, node: row.node, path: place.key(), from: None };
+    act.finish(told, &[&place.chain])
+}
+
+/// A folder that is replaced stays itself, without its properties: those of the source come with
+/// its marker.
+fn keep_destination(mut act: Act<'_, '_>, place: &Place, row: &FolderRow) -> Result<(), Error> {
+    if row.props {
+        rows_of_props::clear(act.tx, act.bucket.id, row.node)?;
+        let row = FolderRow { props: false, ..row.clone() };
+        names::put_folder(act.tx, Side::Live, place.at(&act.bucket), &place.name, &row);
+    }
+    let marker = folders::own_marker(&mut act, place, row.node)?;
+    let told = Told { kind: EventKind::Folder, node: row.node, path: marker.key(), from: None };
+    act.finish(told, &[&marker.chain])
 }

@@ -2,15 +2,19 @@
 //!
 //! A file is one transaction: a copy references the same bytes, a move takes its node along. A
 //! folder's move within a never-versioned bucket is one row; its copy is staged out of sight and
-//! appears in one commit. In a bucket that was ever versioned a folder goes file by file.
+//! appears in one commit. In a bucket that was ever versioned a folder goes file by file, and
+//! so does one that makes way for something else ([`super::batch`]).
 
 mod file;
 mod folder;
+
+use std::sync::Arc;
 
 use super::{
     Error, Holdall,
     access::Verb,
     act::Act,
+    batch::{self, Driving, NewBatch},
     caller::Caller,
     error::What,
     nouns::{Item, Transfer, TransferOptions, Transferred},
@@ -20,9 +24,12 @@ use super::{
 use crate::{
     model::{
         address::{Address, Spot},
-        ids::NodeId,
+        ids::{BucketId, NodeId, Seq},
     },
-    store::meta::rows::Rows,
+    store::{
+        meta::{Tx, rows::Rows},
+        rows::batch::{BatchId, BatchKind},
+    },
 };
 
 /// One transfer, as every step of it needs it.
@@ -35,14 +42,22 @@ pub(super) struct Plan {
     pub(super) options: TransferOptions,
 }
 
+/// How a transfer went on from its first transaction.
+pub(super) enum Outcome {
+    Done(Box<Transferred>),
+    /// File by file; whether something new came to be at the destination.
+    Begun(BatchId, bool),
+}
+
 impl Holdall {
     /// Copies or moves what stands at `from` to `to`. What stands at `to` is replaced as a whole if
-    /// `overwrite` is set; nobody ever sees it missing or mixed.
+    /// `overwrite` is set; nobody ever sees it missing or mixed, but where a bucket was ever
+    /// versioned and either is a folder: that goes file by file.
     ///
     /// # Errors
     /// Not found; exists (as a failed precondition) without `overwrite`; a conflict if either
     /// place lies within the other or the folder above `to` is missing; conditions, locks, quota,
-    /// or the caller may not.
+    /// or the caller may not; Partly, if single files of a folder were refused.
     pub async fn transfer(
         &self,
         caller: &Caller,
@@ -56,12 +71,67 @@ impl Holdall {
         let look = plan.clone();
         let source = self.read(move |rows| source(rows, &look)).await?;
         let done = match source {
-            Item::File(_) => self.write(move |tx| file::transfer(tx, &plan)).await,
-            Item::Folder(folder) => self.transfer_folder(plan, folder).await,
+            Item::File(_) => self.begun(plan, file::transfer).await,
+            Item::Folder(_) => self.transfer_folder(plan).await,
         };
         self.jobs.wake();
         done
     }
+
+    /// Runs the first transaction of a transfer that may go on file by file, and drives it then.
+    async fn begun(
+        &self,
+        plan: Plan,
+        first: impl Fn(&mut Tx<'_>, &Plan) -> Result<Outcome, Error> + Send + 'static,
+    ) -> Result<Transferred, Error> {
+        let driving = Driving::new(&self.batches);
+        let (request, at) = (Arc::downgrade(&driving), plan.clone());
+        let outcome = self.write(move |tx| {
+            let outcome = first(tx, &at)?;
+            if let Outcome::Begun(id, _) = &outcome {
+                Driving::hold(&request, *id);
+            }
+            Ok(outcome)
+        });
+        let (id, created) = match outcome.await? {
+            Outcome::Done(done) => return Ok(*done),
+            Outcome::Begun(id, created) => (id, created),
+        };
+        self.drive(driving, id, &self.stop).await?;
+        let item = self.stat(&plan.caller, &plan.to, None).await?;
+        Ok(Transferred { item, created, source: None })
+    }
+}
+
+/// One file, as a part of a batch: both places are literal keys.
+pub(super) fn one_file(tx: &mut Tx<'_>, plan: &Plan) -> Result<(), Error> {
+    match file::transfer(tx, plan)? {
+        Outcome::Done(_) => Ok(()),
+        Outcome::Begun(..) => Err(tree::broken("a key leads to a folder")),
+    }
+}
+
+/// What a batch of a transfer is about.
+struct Each {
+    /// Bucket and key of the source, and of the destination.
+    from: (BucketId, String),
+    to: (BucketId, String),
+    /// The source is one file.
+    file: bool,
+    /// A folder stands at the destination.
+    clearing: bool,
+}
+
+/// Begins the batch of a transfer.
+fn begin_batch(tx: &mut Tx<'_>, plan: &Plan, seq: Seq, each: Each) -> Result<BatchId, Error> {
+    let kind = match plan.how {
+        Transfer::Copy => BatchKind::Copy,
+        Transfer::Move => BatchKind::Move,
+    };
+    let Each { from, to, file, clearing } = each;
+    let modified = plan.options.modified.filter(|_| file);
+    let new = NewBatch { kind, from, to: Some(to), file, clearing, modified, tokens: &plan.options.tokens };
+    batch::begin(tx, &plan.caller, seq, new)
 }
 
 fn source(rows: &dyn Rows, plan: &Plan) -> Result<Item, Error> {
@@ -133,10 +203,7 @@ pub(super) fn destination(act: &Act<'_, '_>, plan: &Plan) -> Result<(tree::Place
 }
 
 /// Begins the part of a transfer that writes to the destination.
-pub(super) fn begin<'t, 'g>(
-    tx: &'t mut crate::store::meta::Tx<'g>,
-    plan: &Plan,
-) -> Result<Act<'t, 'g>, Error> {
+pub(super) fn begin<'t, 'g>(tx: &'t mut Tx<'g>, plan: &Plan) -> Result<Act<'t, 'g>, Error> {
     Act::begin(tx, &plan.caller, &plan.to, Verb::Write)
 }
 

@@ -59,6 +59,7 @@ fn status_and_code(error: &Error) -> (StatusCode, &'static str) {
         Error::PreconditionFailed(_) => (StatusCode::PRECONDITION_FAILED, "precondition_failed"),
         Error::NotModified { .. } => (StatusCode::NOT_MODIFIED, "not_modified"),
         Error::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
+        Error::Partly { .. } => (StatusCode::CONFLICT, "partly_done"),
         Error::Locked(_) => (StatusCode::LOCKED, "locked"),
         Error::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
         Error::TooMany { .. } => (StatusCode::CONFLICT, "too_many"),

@@ -1,6 +1,8 @@
 //! Refusals: every kind of domain error as a status, an RFC condition element where one is
 //! defined, and a sentence for people. The only place that gives errors a number here.
 
+use std::fmt::Write as _;
+
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use super::{
@@ -8,7 +10,10 @@ use super::{
     xml::write::{DECLARATION, escape_into},
 };
 use crate::{
-    domain::{Error, error::What},
+    domain::{
+        Error,
+        error::{Refused, What},
+    },
     doors::gate::body::{self, Body},
     model::address::BadAddress,
 };
@@ -58,13 +63,16 @@ struct Answer {
     text: String,
     headers: HeaderMap,
     reason: Option<String>,
+    /// What a verb on many could not do, by `href`: the answer is a multistatus (RFC 4918 §13).
+    members: Vec<(String, Refusal)>,
 }
 
 impl Refusal {
     /// A refusal of this door's own.
     pub(super) fn new(status: StatusCode, text: impl Into<String>) -> Self {
         let text = text.into();
-        Self(Box::new(Answer { status, condition: None, text, headers: HeaderMap::new(), reason: None }))
+        let (headers, members) = (HeaderMap::new(), Vec::new());
+        Self(Box::new(Answer { status, condition: None, text, headers, reason: None, members }))
     }
 
     /// 400.
@@ -123,6 +131,9 @@ impl Refusal {
 
 impl Answer {
     fn xml(&self) -> String {
+        if self.status == StatusCode::MULTI_STATUS {
+            return self.multistatus();
+        }
         let mut out = format!(r#"{DECLARATION}<D:error xmlns:D="DAV:">"#);
         if let Some(condition) = &self.condition {
             condition.write(&mut out);
@@ -132,6 +143,31 @@ impl Answer {
         out.push_str("</H:message></D:error>\n");
         out
     }
+
+    fn multistatus(&self) -> String {
+        let mut out = format!(r#"{DECLARATION}<D:multistatus xmlns:D="DAV:">"#);
+        for (href, refusal) in &self.members {
+            out.push_str("<D:response><D:href>");
+            escape_into(&mut out, href);
+            let _ = write!(out, "</D:href><D:status>HTTP/1.1 {}</D:status>", refusal.0.status);
+            if let Some(condition) = &refusal.0.condition {
+                out.push_str("<D:error>");
+                condition.write(&mut out);
+                out.push_str("</D:error>");
+            }
+            write_described(&mut out, &refusal.0.text);
+            out.push_str("</D:response>");
+        }
+        write_described(&mut out, &self.text);
+        out.push_str("</D:multistatus>\n");
+        out
+    }
+}
+
+fn write_described(out: &mut String, text: &str) {
+    out.push_str("<D:responsedescription>");
+    escape_into(out, text);
+    out.push_str("</D:responsedescription>");
 }
 
 #[deny(clippy::wildcard_enum_match_arm)]
@@ -141,6 +177,10 @@ impl From<Error> for Refusal {
         let mut refusal = Self::new(status, error.to_string());
         refusal.0.condition = condition;
         refusal.0.reason = error.reason().map(str::to_owned);
+        if let Error::Partly { refused, .. } = &error {
+            let member = |one: &Refused| (href_of(&one.name), Self::from((*one.why).clone()));
+            refusal.0.members = refused.iter().map(member).collect();
+        }
         let set = match &error {
             Error::Unauthenticated(_) => {
                 Some((header::WWW_AUTHENTICATE, crate::doors::gate::authenticate::CHALLENGE))
@@ -164,6 +204,7 @@ impl From<Error> for Refusal {
             | Error::Denied(_)
             | Error::PreconditionFailed(_)
             | Error::Conflict(_)
+            | Error::Partly { .. }
             | Error::Locked(_)
             | Error::TooLarge { .. }
             | Error::TooMany { .. }
@@ -214,6 +255,7 @@ fn status_of(error: &Error) -> StatusCode {
         Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
         Error::PreconditionFailed(_) => StatusCode::PRECONDITION_FAILED,
         Error::NotModified { .. } => StatusCode::NOT_MODIFIED,
+        Error::Partly { .. } => StatusCode::MULTI_STATUS,
         Error::Locked(_) => StatusCode::LOCKED,
         Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::TooMany { .. } | Error::OverQuota { .. } | Error::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
@@ -247,6 +289,7 @@ fn condition_of(error: &Error) -> Option<Condition> {
         | Error::PreconditionFailed(_)
         | Error::NotModified { .. }
         | Error::Conflict(_)
+        | Error::Partly { .. }
         | Error::TooLarge { .. }
         | Error::TooMany { .. }
         | Error::BadName { .. }
@@ -280,6 +323,31 @@ mod tests {
         model::{etag::Etag, name::BadName, time::Timestamp},
     };
 
+    fn partly() -> Error {
+        let refused = |name: &str, why| Refused { name: name.to_owned(), why: Box::new(why) };
+        let locked = refused("photos/d/a b", Error::Locked("photos/d".into()));
+        let full = refused("photos/d/", Error::OverQuota { owner: "ann".into() });
+        Error::Partly { refused: vec![locked, full], more: 3 }
+    }
+
+    #[tokio::test]
+    async fn what_a_folder_verb_could_not_do_is_a_multistatus() {
+        let response = Refusal::from(partly()).into_response();
+        assert_eq!(response.status(), StatusCode::MULTI_STATUS);
+        let text = response.into_body().collect().await.unwrap().to_bytes();
+        let expected = "<D:multistatus xmlns:D=\"DAV:\">\
+            <D:response><D:href>/dav/photos/d/a%20b</D:href><D:status>HTTP/1.1 423 Locked</D:status>\
+            <D:error><D:lock-token-submitted><D:href>/dav/photos/d</D:href></D:lock-token-submitted></D:error>\
+            <D:responsedescription>photos/d is locked</D:responsedescription></D:response>\
+            <D:response><D:href>/dav/photos/d/</D:href>\
+            <D:status>HTTP/1.1 507 Insufficient Storage</D:status>\
+            <D:error><D:quota-not-exceeded/></D:error>\
+            <D:responsedescription>the quota of ann is used up</D:responsedescription></D:response>\
+            <D:responsedescription>5 of the files could not be done</D:responsedescription>\
+            </D:multistatus>\n";
+        assert_eq!(String::from_utf8_lossy(&text), format!("{DECLARATION}{expected}"));
+    }
+
     fn every_kind() -> Vec<Error> {
         let name = || "photos/a".to_owned();
         vec![
@@ -294,6 +362,7 @@ mod tests {
             Error::PreconditionFailed(name()),
             Error::NotModified { etag: Etag::from_text("e"), modified: Timestamp(0) },
             Error::Conflict(name()),
+            partly(),
             Error::Locked(name()),
             Error::TooLarge { what: "it", limit: 1 },
             Error::TooMany { what: "them", limit: 1 },
@@ -318,8 +387,8 @@ mod tests {
     #[test]
     fn every_kind_of_error_has_its_status() {
         let expected = [
-            404, 409, 404, 405, 405, 409, 403, 401, 412, 304, 409, 423, 413, 507, 507, 507, 403, 414, 400,
-            400, 416, 400, 400, 400, 501, 503, 503, 500, 500,
+            404, 409, 404, 405, 405, 409, 403, 401, 412, 304, 409, 207, 423, 413, 507, 507, 507, 403, 414,
+            400, 400, 416, 400, 400, 400, 501, 503, 503, 500, 500,
         ];
         let kinds = every_kind();
         assert_eq!(kinds.len(), expected.len());

@@ -127,7 +127,7 @@ impl From<Error> for Refusal {
                 .header(header::ETAG, &etag.quoted())
                 .header(header::LAST_MODIFIED, &modified.http_date()),
             Error::Conflict(_) => Self::say(Code::ConditionalRequestConflict, said),
-            Error::Locked(_) => Self::say(Code::OperationAborted, said),
+            Error::Partly { .. } | Error::Locked(_) => Self::say(Code::OperationAborted, said),
             Error::TooLarge { what, .. } => Self::say(too_large(what), said),
             Error::TooMany { what: "buckets of one account", .. } => Self::new(Code::TooManyBuckets),
             Error::TooMany { .. } => Self::say(Code::InvalidRequest, said),

@@ -2,6 +2,7 @@
 //! built, and the few look-ups that are one row or one scan. Knows no rule about them.
 
 pub mod account;
+pub mod batch;
 pub mod bucket;
 pub mod credential;
 pub mod grant;

@@ -52,8 +52,18 @@ pub(crate) fn serve(data: &Path) -> Served {
 }
 
 /// The same with variables in the environment, and somewhere for what it tells and logs.
-pub(crate) fn serve_with(data: &Path, variables: &[(&str, &str)], [told, log]: [Stdio; 2]) -> Served {
-    let mut command = holdall(data, &["serve", "--listen", "127.0.0.1:0"]);
+pub(crate) fn serve_with(data: &Path, variables: &[(&str, &str)], output: [Stdio; 2]) -> Served {
+    serve_at(data, "127.0.0.1:0", variables, output)
+}
+
+/// The same at a given address.
+pub(crate) fn serve_at(
+    data: &Path,
+    listen: &str,
+    variables: &[(&str, &str)],
+    [told, log]: [Stdio; 2],
+) -> Served {
+    let mut command = holdall(data, &["serve", "--listen", listen]);
     command.envs(variables.iter().copied()).stdout(told).stderr(log);
     let served = Served(command.spawn().unwrap());
     let since = Instant::now();

@@ -7,7 +7,8 @@ use crate::{
         Error, Holdall,
         caller::Caller,
         nouns::{
-            Bucket, KeyEntry, ListBuckets, ListKeys, ListUploads, ListVersions, VersionEntry, VersionRef,
+            Bucket, Change, KeyEntry, ListBuckets, ListKeys, ListUploads, ListVersions, VersionEntry,
+            VersionRef,
         },
     },
     model::{
@@ -57,7 +58,8 @@ async fn inside(
         lines.push(format!("{name} upload {} of {}: {parts:?}", upload.id, upload.key));
     }
     for change in holdall.changes(ada, name, Seq(0), ALL).await?.listed().unwrap() {
-        lines.push(format!("{name} {change:?}"));
+        let Change { seq, at, by, event, node, path } = change;
+        lines.push(format!("{name} {seq:?} {event:?} {path:?} {by:?} at {at:?} {node:?}"));
     }
     Ok(())
 }

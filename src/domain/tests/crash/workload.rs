@@ -105,10 +105,8 @@ impl Workload {
         Address::path(name, ItemPath::parse(self.pick(among)).unwrap())
     }
 
-    /// A folder of a bucket whose folders go in one commit, while `kept` is versioned.
     fn folder(&mut self) -> Address {
-        let name = bucket(self.pick(&["ada", "plain"]));
-        Address::path(name, ItemPath::parse(self.pick(&FOLDERS)).unwrap())
+        self.path(&FOLDERS)
     }
 
     /// The next operation; its answer.
