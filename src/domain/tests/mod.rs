@@ -10,6 +10,7 @@ mod crash;
 mod credentials;
 mod end;
 mod expire;
+mod golden;
 mod grants;
 mod health;
 mod listing;

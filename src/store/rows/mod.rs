@@ -7,6 +7,7 @@ pub mod bucket;
 pub mod credential;
 pub mod grant;
 pub mod journal;
+pub mod later;
 pub mod props;
 pub mod taken;
 pub mod tree;
