@@ -74,6 +74,11 @@ pub const S3_CHUNK_MIN_BYTES: u64 = 8192;
 pub const S3_XML_BYTES: usize = 8 << 20;
 /// Bytes of an XML body of WebDAV. More: 413.
 pub const DAV_XML_BYTES: usize = 1 << 20;
+/// A write that the quota refuses waits this long for what the owner removed to be released, seconds.
+/// Longer: `SlowDown`, elsewhere 503, with Retry-After.
+pub const QUOTA_WAIT_SECONDS: u64 = 30;
+/// What Retry-After says when a server that is busy sends a client away, seconds.
+pub const RETRY_AFTER_SECONDS: u64 = 5;
 /// Nested XML elements. More: `MalformedXML`, WebDAV 400.
 pub const XML_DEPTH: usize = 32;
 /// Attributes of one XML element. More: as for [`XML_DEPTH`].

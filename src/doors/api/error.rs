@@ -5,7 +5,10 @@ use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 
 use super::types;
-use crate::domain::error::{Error, What};
+use crate::{
+    domain::error::{Error, What},
+    model::limits::RETRY_AFTER_SECONDS,
+};
 
 /// A problem document to be.
 #[derive(Debug)]
@@ -31,7 +34,11 @@ impl IntoResponse for Problem {
             detail: self.detail,
         };
         let kind = [(header::CONTENT_TYPE, "application/problem+json")];
-        (self.status, kind, axum::Json(document)).into_response()
+        let mut response = (self.status, kind, axum::Json(document)).into_response();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS.into());
+        }
+        response
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
         error::{Refused, What},
     },
     doors::gate::body::{self, Body},
-    model::address::BadAddress,
+    model::{address::BadAddress, limits::RETRY_AFTER_SECONDS},
 };
 
 /// Methods that files and folders share; what a 405 for one of the others allows.
@@ -189,7 +189,7 @@ impl From<Error> for Refusal {
                 Some((header::ALLOW, HeaderValue::from_static(ALLOW_EXISTING)))
             }
             Error::Busy(_) | Error::Unavailable { .. } => {
-                Some((header::RETRY_AFTER, HeaderValue::from_static("5")))
+                Some((header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS)))
             }
             Error::BadRange { size } => {
                 let value = HeaderValue::try_from(format!("bytes */{size}")).ok();

@@ -7,7 +7,10 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use s3s::{S3Error, S3ErrorCode, StdError};
 
 use super::code::Code;
-use crate::domain::error::{BadPart, Error, PAYLOAD_HASH, Unrecognised, What};
+use crate::{
+    domain::error::{BadPart, Error, PAYLOAD_HASH, Unrecognised, What},
+    model::limits::RETRY_AFTER_SECONDS,
+};
 
 /// A refusal on its way to the client.
 #[derive(Clone, Debug)]
@@ -41,6 +44,12 @@ impl Refusal {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.headers.push((name, value));
         }
+        self
+    }
+
+    /// With the time after which a retry makes sense.
+    fn later(mut self) -> Self {
+        self.headers.push((header::RETRY_AFTER, RETRY_AFTER_SECONDS.into()));
         self
     }
 
@@ -147,9 +156,9 @@ impl From<Error> for Refusal {
                 format!("The {kind} you specified did not match what we received."),
             ),
             Error::Unsupported(_) => Self::say(Code::NotImplemented, said),
-            Error::Busy(_) => Self::new(Code::SlowDown),
+            Error::Busy(_) => Self::new(Code::SlowDown).later(),
             Error::Unavailable { reason } => {
-                Self { reason: Some(reason), ..Self::new(Code::ServiceUnavailable) }
+                Self { reason: Some(reason), ..Self::new(Code::ServiceUnavailable).later() }
             }
             Error::Damaged { reason, .. } => Self::internal(format!("{said}: {reason}")),
             Error::Internal { reason } => Self::internal(reason),
@@ -279,6 +288,9 @@ mod tests {
         ];
         for (error, code, status) in table {
             let shown = format!("{error:?}");
+            let refusal = Refusal::from(error.clone());
+            let later = refusal.headers.iter().any(|(name, _)| name == header::RETRY_AFTER);
+            assert_eq!(later, status == 503, "{shown}");
             let s3: S3Error = error.into();
             assert_eq!(s3.code().as_str(), code, "{shown}");
             assert_eq!(s3.status_code().map(|s| s.as_u16()), Some(status), "{shown}");
