@@ -4,7 +4,16 @@
 //! [`Act::finish`] is the only way to make it count: it checks the quota, writes the one journal
 //! row and touches the folders above.
 
-use super::{Error, access::Verb, buckets::allowed_at, caller::Caller, quota, tree::Chain};
+use std::sync::Arc;
+
+use super::{
+    Error,
+    access::Verb,
+    buckets::allowed_at,
+    caller::Caller,
+    quota::{self, Charge, Claim},
+    tree::Chain,
+};
 use crate::{
     model::{
         address::Address,
@@ -35,6 +44,9 @@ pub(crate) struct Act<'t, 'g> {
     /// Folders that went with their last member; nothing is noted for them.
     pub(crate) gone: Vec<NodeId>,
     before: UsageRow,
+    /// What the verb claimed of the quota, or where to look what others did.
+    claim: Option<Arc<Claim>>,
+    freed: u64,
 }
 
 /// What the journal says of a verb.
@@ -61,7 +73,27 @@ impl<'t, 'g> Act<'t, 'g> {
         let bucket = allowed_at(tx, caller, at, verb)?;
         let before = usage::of_bucket(tx, bucket.owner, bucket.id)?;
         let seq = tx.next_seq(bucket.id)?;
-        Ok(Self { tx, bucket, caller: caller.clone(), seq, usage: before.clone(), gone: Vec::new(), before })
+        Ok(Self {
+            tx,
+            bucket,
+            caller: caller.clone(),
+            seq,
+            usage: before.clone(),
+            gone: Vec::new(),
+            before,
+            claim: None,
+            freed: 0,
+        })
+    }
+
+    /// Holds the quota beside what others claim, and settles this claim.
+    pub(crate) fn under(&mut self, claim: Option<Arc<Claim>>) {
+        self.claim = claim;
+    }
+
+    /// So many bytes will be freed for it in another bucket of the same owner.
+    pub(crate) fn frees(&mut self, bytes: u64) {
+        self.freed = bytes;
     }
 
     /// The id of the version this verb makes.
@@ -70,9 +102,25 @@ impl<'t, 'g> Act<'t, 'g> {
     }
 
     /// Ends the verb: quota, usage, journal, and the folders of each chain touched.
-    pub(crate) fn finish(self, told: Told, chains: &[&Chain]) -> Result<(), Error> {
-        quota::hold(self.tx, &self.bucket, self.before.charged(), self.usage.charged())?;
+    pub(crate) fn finish(mut self, told: Told, chains: &[&Chain]) -> Result<(), Error> {
+        self.charge()?;
+        self.tell(told, chains);
+        Ok(())
+    }
+
+    fn charge(&mut self) -> Result<(), Error> {
         usage::set(self.tx, self.bucket.owner, self.bucket.id, &self.usage);
+        let (before, after) = (self.before.charged(), self.usage.charged());
+        let charge = Charge { before, after, freed: self.freed };
+        let claimed = self.claim.as_ref().map(|claim| claim.others(&self.bucket)).unwrap_or_default();
+        quota::hold(self.tx, &self.bucket, charge, claimed)?;
+        if let Some(claim) = &self.claim {
+            claim.settle();
+        }
+        Ok(())
+    }
+
+    fn tell(self, told: Told, chains: &[&Chain]) {
         let row = ChangeRow {
             at: self.tx.now(),
             by: self.caller.account(),
@@ -87,13 +135,10 @@ impl<'t, 'g> Act<'t, 'g> {
                 self.tx.touch(self.bucket.id, folder, self.seq);
             }
         }
-        Ok(())
     }
 
     /// Ends a verb that changes nothing a reader can see: usage, and no journal row.
-    pub(crate) fn finish_quietly(self) -> Result<(), Error> {
-        quota::hold(self.tx, &self.bucket, self.before.charged(), self.usage.charged())?;
-        usage::set(self.tx, self.bucket.owner, self.bucket.id, &self.usage);
-        Ok(())
+    pub(crate) fn finish_quietly(mut self) -> Result<(), Error> {
+        self.charge()
     }
 }

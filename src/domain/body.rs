@@ -1,10 +1,18 @@
 //! A body on its way into the store: gathered into blocks, hashed and chunked off the async
 //! workers, never whole in memory.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 use tokio::task::JoinHandle;
 
-use super::{Error, error::PAYLOAD_HASH, lanes::blocking, nouns::Declared, quota::Room};
+use super::{
+    Error,
+    error::PAYLOAD_HASH,
+    lanes::blocking,
+    nouns::Declared,
+    quota::{Allowance, Claim},
+};
 use crate::{
     model::{digest::Digester, ids::AccountId, limits},
     store::{
@@ -40,23 +48,20 @@ pub(crate) struct BodyIn {
     gathered_bytes: usize,
     taken: u64,
     declared: Option<u64>,
-    room: Option<Room>,
+    allowance: Option<Allowance>,
 }
 
 impl BodyIn {
-    /// Begins; blocking. `domain` is whose content may be deduplicated against, `room` what the
-    /// quota leaves.
+    /// Begins; blocking. `domain` is whose content may be deduplicated against, `allowance` what
+    /// it may have of a quota.
     pub(crate) fn begin(
         store: &Store,
         domain: Option<AccountId>,
         expected: &super::nouns::Expected,
-        room: Option<Room>,
+        allowance: Option<Allowance>,
     ) -> Result<Self, Error> {
         if expected.size.is_some_and(|size| size > limits::OBJECT_BYTES) {
             return Err(too_large());
-        }
-        if let (Some(room), Some(size)) = (&room, expected.size) {
-            room.admits(size)?;
         }
         let ingest = store.begin(&IngestOptions {
             domain,
@@ -71,7 +76,7 @@ impl BodyIn {
             gathered_bytes: 0,
             taken: 0,
             declared: expected.size,
-            room,
+            allowance,
         })
     }
 
@@ -86,8 +91,8 @@ impl BodyIn {
         if self.taken > limits::OBJECT_BYTES {
             return Err(too_large());
         }
-        if let Some(room) = &self.room {
-            room.admits(self.taken)?;
+        if let Some(allowance) = &mut self.allowance {
+            allowance.admit(self.taken).await?;
         }
         self.gathered_bytes += bytes.len();
         self.gather(bytes);
@@ -95,6 +100,11 @@ impl BodyIn {
             self.hand_over().await?;
         }
         Ok(())
+    }
+
+    /// What the commit settles, where a quota limits the body.
+    pub(crate) fn claim(&self) -> Option<Arc<Claim>> {
+        self.allowance.as_ref().map(Allowance::claim)
     }
 
     fn gather(&mut self, bytes: Bytes) {
@@ -210,7 +220,7 @@ mod tests {
             gathered_bytes: 0,
             taken: 0,
             declared: None,
-            room: None,
+            allowance: None,
         };
         let sent: Vec<u8> = (0..3 * SMALL).map(|n| n as u8).collect();
         let (first, large) = sent.split_at(SMALL + 1);

@@ -56,10 +56,15 @@ impl Holdall {
             let _ = done.send(result);
         });
         #[cfg(test)]
-        if self.driver.lock().is_ok_and(|driver| driver.is_none()) {
+        if !self.works() {
             self.store.step_all();
         }
         answer.await.unwrap_or_else(|_| Err(Error::Unavailable { reason: "the committer is gone".into() }))
+    }
+
+    /// Whether jobs run.
+    pub(crate) fn works(&self) -> bool {
+        self.driver.lock().is_ok_and(|driver| driver.is_some())
     }
 
     /// Runs work that may wait for the disk off the async workers.

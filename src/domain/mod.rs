@@ -79,4 +79,6 @@ pub struct Holdall {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     credentials: Credentials,
+    claims: Arc<quota::Claims>,
+    quota_wait: std::time::Duration,
 }

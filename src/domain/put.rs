@@ -15,7 +15,7 @@ use super::{
     history::{self, NewVersion},
     locks::{self, Touch},
     nouns::{Expected, WriteOptions, Written},
-    quota::Room,
+    quota::{Allowance, Claim},
     tree::{self, Hit, Place},
     view,
 };
@@ -57,16 +57,19 @@ impl Holdall {
         at: &Address,
         expected: Expected,
     ) -> Result<Put, Error> {
-        let (holdall, who, to) = (Arc::clone(self), caller.clone(), at.clone());
-        let body = self
-            .blocking(move || {
+        let begin = || {
+            let (holdall, who, to, expected) =
+                (Arc::clone(self), caller.clone(), at.clone(), expected.clone());
+            self.blocking(move || {
                 let rows = holdall.store.snapshot()?;
                 let bucket = allowed_at(&rows, &who, &to, Verb::Write)?;
-                let room = Room::of(&rows, &bucket, replaced(&rows, &bucket, &to)?)?;
+                let replaced = replaced(&rows, &bucket, &to)?;
+                let allowance = Allowance::begin((&holdall, &rows), &bucket, expected.size, replaced)?;
                 drop(rows);
-                BodyIn::begin(&holdall.store, who.account(), &expected, room)
+                BodyIn::begin(&holdall.store, who.account(), &expected, allowance)
             })
-            .await?;
+        };
+        let body = self.patiently(begin).await?;
         Ok(Put { holdall: Arc::clone(self), caller: caller.clone(), at: at.clone(), body })
     }
 }
@@ -96,20 +99,30 @@ impl Put {
     /// # Errors
     /// Any refusal; whatever was there before is untouched then.
     pub async fn commit(self, options: WriteOptions) -> Result<Written, Error> {
+        let claim = self.body.claim();
         let staged = Arc::new(self.body.finish(&options.declared).await?);
-        let (caller, at, sealed) = (self.caller, self.at, Arc::clone(&staged));
-        self.holdall.commit(Some(staged), move |tx| put(tx, &caller, &at, &options, &sealed)).await
+        let write = Arc::new(Write { caller: self.caller, at: self.at, options, claim, staged });
+        let commit = || {
+            let (staged, write) = (Arc::clone(&write.staged), Arc::clone(&write));
+            self.holdall.commit(Some(staged), move |tx| put(tx, &write))
+        };
+        self.holdall.patiently(commit).await
     }
 }
 
-fn put(
-    tx: &mut Tx<'_>,
-    caller: &Caller,
-    at: &Address,
-    options: &WriteOptions,
-    staged: &Staged,
-) -> Result<Written, Error> {
+/// What a commit needs.
+struct Write {
+    caller: Caller,
+    at: Address,
+    options: WriteOptions,
+    claim: Option<Arc<Claim>>,
+    staged: Arc<Staged>,
+}
+
+fn put(tx: &mut Tx<'_>, write: &Write) -> Result<Written, Error> {
+    let Write { caller, at, options, claim, staged } = write;
     let mut act = Act::begin(tx, caller, at, Verb::Write)?;
+    act.under(claim.clone());
     let mut target = target(&act, at, &options.conditions, &options.tokens)?;
     let manifest = staged.seal(act.tx)?;
     let new = NewVersion {

@@ -8,9 +8,9 @@ use super::{
     act::Act,
     buckets::allowed_at,
     history::{self, NewVersion},
-    nouns::Versioning,
+    nouns::{Transfer, Versioning},
     props,
-    transfer::Plan,
+    transfer::{self, Plan},
     tree::{self, Hit, broken},
 };
 use crate::{
@@ -70,7 +70,11 @@ impl Staging {
         let mut stack = vec![Frame { from: staging.source, to: staging.root, after: None }];
         while !stack.is_empty() {
             let (plan, made_in, taken) = (plan.clone(), staging.work.bucket, stack);
-            let step = holdall.write(move |tx| batch(tx, &plan, made_in, taken.clone())).await;
+            let copy = || {
+                let (plan, taken) = (plan.clone(), taken.clone());
+                holdall.write(move |tx| batch(tx, &plan, made_in, taken.clone()))
+            };
+            let step = holdall.patiently(copy).await;
             match step {
                 Ok(rest) => stack = rest,
                 Err(error) => {
@@ -131,7 +135,11 @@ fn batch(
     mut stack: Vec<Frame>,
 ) -> Result<Vec<Frame>, Error> {
     let from = allowed_at(tx, &plan.caller, &plan.from, Verb::Read)?;
-    let mut act = Act::begin(tx, &plan.caller, &plan.to, Verb::Write)?;
+    let mut act = transfer::begin(tx, plan)?;
+    if plan.how == Transfer::Move && from.owner == act.bucket.owner {
+        // The source goes in the commit that gives the copy its name.
+        act.frees(u64::MAX);
+    }
     fits(&act.bucket, made_in)?;
     let mut left = BATCH;
     while left > 0 {

@@ -4,6 +4,7 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,7 @@ use super::{
     seal::Keys,
 };
 use crate::{
+    model::limits::QUOTA_WAIT_SECONDS,
     outside::{clock::Clock, random::Random},
     store::{
         Store, StoreOptions,
@@ -50,6 +52,8 @@ pub struct StartOptions {
     pub room: RoomOptions,
     /// Memory for pages of the metadata, in bytes.
     pub cache_bytes: usize,
+    /// How long a write that a quota refuses waits for what was removed to be released.
+    pub quota_wait: Duration,
     /// Called while large metadata is repaired after a crash.
     pub progress: Progress,
 }
@@ -64,6 +68,7 @@ impl StartOptions {
             shared_dedup: false,
             room: RoomOptions::default(),
             cache_bytes: 64 << 20,
+            quota_wait: Duration::from_secs(QUOTA_WAIT_SECONDS),
             progress: Arc::new(|_| {}),
         }
     }
@@ -130,6 +135,8 @@ impl Holdall {
             clock: world.clock,
             random: world.random,
             credentials,
+            claims: Arc::default(),
+            quota_wait: options.quota_wait,
         })
     }
 

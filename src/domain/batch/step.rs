@@ -213,7 +213,7 @@ impl Work {
         self.attempt(tx, &name, |tx| {
             let from = Address::key(source, ObjectKey::parse(from)?);
             let to = Address::key(target, ObjectKey::parse(to)?);
-            transfer::one_file(tx, &Plan { caller, how, from, to, options })
+            transfer::one_file(tx, &Plan { caller, how, from, to, options, claims: None })
         })
     }
 

@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{Error, Holdall, locks};
@@ -36,6 +36,7 @@ pub(crate) struct Jobs {
     aside: AtomicU64,
     /// The work that failed last for no reason one can see, and how often in a row.
     failing: Mutex<(Vec<u8>, u32)>,
+    steps: watch::Sender<()>,
 }
 
 impl Jobs {
@@ -66,6 +67,15 @@ impl Jobs {
         }
         failing.1 += 1;
         failing.1
+    }
+
+    /// Sees every step that is done from here on.
+    pub(crate) fn steps(&self) -> watch::Receiver<()> {
+        self.steps.subscribe()
+    }
+
+    fn step_done(&self) {
+        self.steps.send_replace(());
     }
 }
 

@@ -46,6 +46,7 @@ impl Holdall {
                     if let Err(error) = self.work_step(kind, place.clone()).await {
                         self.judge(place, error).await?;
                     }
+                    self.jobs.step_done();
                 }
             }
         }

@@ -38,6 +38,7 @@ struct Source {
 pub(super) fn transfer(tx: &mut Tx<'_>, plan: &Plan) -> Result<Outcome, Error> {
     let source = source(tx, plan)?;
     let mut act = begin(tx, plan)?;
+    act.frees(freed(plan, &source, &act.bucket));
     let (mut place, hit) = destination(&act, plan)?;
     refuse_overlap(plan, (&source.place, source.file.node), &place, &hit)?;
     let same = same_file(&source, &act, &hit);
@@ -98,6 +99,18 @@ fn source(tx: &mut Tx<'_>, plan: &Plan) -> Result<Source, Error> {
     let (place, file, version) = read::version_at(tx, &bucket, &plan.from, plan.options.version)?;
     read::demand(&plan.options.source_conditions, &version, &plan.from)?;
     Ok(Source { bucket, place, file, version })
+}
+
+/// What a move frees in another bucket of the same owner, in the same commit.
+fn freed(plan: &Plan, source: &Source, to: &BucketRow) -> u64 {
+    let from = &source.bucket;
+    let goes = match from.versioning {
+        Versioning::Never => true,
+        Versioning::Enabled => false,
+        Versioning::Suspended => source.file.null == Some(source.file.latest.seq),
+    };
+    let elsewhere = plan.how == Transfer::Move && from.id != to.id && from.owner == to.owner;
+    if goes && elsewhere { source.file.size } else { 0 }
 }
 
 fn shown(source: &Source) -> FileVersion {

@@ -18,6 +18,7 @@ use super::{
     caller::Caller,
     error::What,
     nouns::{Item, Transfer, TransferOptions, Transferred},
+    quota::Claims,
     read,
     tree::{self, Hit},
 };
@@ -40,6 +41,8 @@ pub(super) struct Plan {
     pub(super) from: Address,
     pub(super) to: Address,
     pub(super) options: TransferOptions,
+    /// Where other writes claim of a quota; a batch that goes on alone leaves them nothing.
+    pub(super) claims: Option<Arc<Claims>>,
 }
 
 /// How a transfer went on from its first transaction.
@@ -66,7 +69,8 @@ impl Holdall {
         to: &Address,
         options: TransferOptions,
     ) -> Result<Transferred, Error> {
-        let plan = Plan { caller: caller.clone(), how, from: from.clone(), to: to.clone(), options };
+        let (from, to, claims) = (from.clone(), to.clone(), Some(Arc::clone(&self.claims)));
+        let plan = Plan { caller: caller.clone(), how, from, to, options, claims };
         refuse_nesting(&plan)?;
         let look = plan.clone();
         let source = self.read(move |rows| source(rows, &look)).await?;
@@ -82,18 +86,20 @@ impl Holdall {
     async fn begun(
         &self,
         plan: Plan,
-        first: impl Fn(&mut Tx<'_>, &Plan) -> Result<Outcome, Error> + Send + 'static,
+        first: fn(&mut Tx<'_>, &Plan) -> Result<Outcome, Error>,
     ) -> Result<Transferred, Error> {
         let driving = Driving::new(&self.batches);
-        let (request, at) = (Arc::downgrade(&driving), plan.clone());
-        let outcome = self.write(move |tx| {
-            let outcome = first(tx, &at)?;
-            if let Outcome::Begun(id, _) = &outcome {
-                Driving::hold(&request, *id);
-            }
-            Ok(outcome)
-        });
-        let (id, created) = match outcome.await? {
+        let attempt = || {
+            let (request, at) = (Arc::downgrade(&driving), plan.clone());
+            self.write(move |tx| {
+                let outcome = first(tx, &at)?;
+                if let Outcome::Begun(id, _) = &outcome {
+                    Driving::hold(&request, *id);
+                }
+                Ok(outcome)
+            })
+        };
+        let (id, created) = match self.patiently(attempt).await? {
             Outcome::Done(done) => return Ok(*done),
             Outcome::Begun(id, created) => (id, created),
         };
@@ -204,7 +210,10 @@ pub(super) fn destination(act: &Act<'_, '_>, plan: &Plan) -> Result<(tree::Place
 
 /// Begins the part of a transfer that writes to the destination.
 pub(super) fn begin<'t, 'g>(tx: &'t mut Tx<'g>, plan: &Plan) -> Result<Act<'t, 'g>, Error> {
-    Act::begin(tx, &plan.caller, &plan.to, Verb::Write)
+    let mut act = Act::begin(tx, &plan.caller, &plan.to, Verb::Write)?;
+    let claim = plan.claims.as_ref().map(|claims| claims.begin(&act.bucket));
+    act.under(claim);
+    Ok(act)
 }
 
 pub(super) fn vanished(plan: &Plan) -> Error {

@@ -15,7 +15,7 @@ use crate::{
         caller::Caller,
         error::BadPart,
         nouns::{CopyPart, Declared, Expected, Part},
-        quota::Room,
+        quota::{Allowance, Claim},
         read,
     },
     model::address::Address,
@@ -33,6 +33,13 @@ struct Slot {
     at: Address,
     upload: String,
     number: u32,
+}
+
+/// What a commit needs.
+struct Keep {
+    slot: Slot,
+    claim: Option<Arc<Claim>>,
+    staged: Arc<Staged>,
 }
 
 /// A part on its way in; dropping it aborts, and a part sent before stays.
@@ -55,18 +62,18 @@ impl Holdall {
         at: &Address,
         upload: &str,
         number: u32,
-        mut expected: Expected,
+        expected: Expected,
     ) -> Result<PartPut, Error> {
         check_number(number)?;
         let slot = Slot { caller: caller.clone(), at: at.clone(), upload: upload.to_owned(), number };
-        let (holdall, into) = (Arc::clone(self), slot.clone());
-        let body = self
-            .blocking(move || {
+        let begin = || {
+            let (holdall, into, mut expected) = (Arc::clone(self), slot.clone(), expected.clone());
+            self.blocking(move || {
                 let rows = holdall.store.snapshot()?;
                 let bucket = allowed_at(&rows, &into.caller, &into.at, Verb::Write)?;
                 let row = open(&rows, bucket.id, &into.at, &into.upload)?;
                 let before = upload::part(&rows, row.id, number)?.map_or(0, |part| part.size);
-                let room = Room::of(&rows, &bucket, before)?;
+                let allowance = Allowance::begin((&holdall, &rows), &bucket, expected.size, before)?;
                 drop(rows);
                 if let Some((kind, _)) = row.checksum {
                     if expected.checksums.iter().any(|other| *other != kind) {
@@ -74,9 +81,10 @@ impl Holdall {
                     }
                     expected.checksums = vec![kind];
                 }
-                BodyIn::begin(&holdall.store, into.caller.account(), &expected, room)
+                BodyIn::begin(&holdall.store, into.caller.account(), &expected, allowance)
             })
-            .await?;
+        };
+        let body = self.patiently(begin).await?;
         Ok(PartPut { holdall: Arc::clone(self), slot, body })
     }
 
@@ -85,7 +93,7 @@ impl Holdall {
     /// # Errors
     /// Either address missing, a range outside the source, conditions, or the caller may not.
     pub async fn copy_part(
-        &self,
+        self: &Arc<Self>,
         caller: &Caller,
         to: (&Address, &str, u32),
         from: &Address,
@@ -93,44 +101,54 @@ impl Holdall {
     ) -> Result<Part, Error> {
         check_number(to.2)?;
         let slot = Slot { caller: caller.clone(), at: to.0.clone(), upload: to.1.to_owned(), number: to.2 };
-        let (store, from, into) = (Arc::clone(&self.store), from.clone(), slot.clone());
-        let staged = self
-            .blocking(move || {
+        let stage = || {
+            let (holdall, from, into, how) = (Arc::clone(self), from.clone(), slot.clone(), how.clone());
+            self.blocking(move || {
+                let store = &holdall.store;
                 let rows = store.snapshot()?;
                 let source = allowed_at(&rows, &into.caller, &from, Verb::Read)?;
                 let (.., version) = read::version_at(&rows, &source, &from, how.version)?;
                 read::demand(&how.conditions, &version, &from)?;
                 let target = allowed_at(&rows, &into.caller, &into.at, Verb::Write)?;
                 let row = open(&rows, target.id, &into.at, &into.upload)?;
-                drop(rows);
                 let range = how.range.unwrap_or(0..version.size);
                 if range.start > range.end || range.end > version.size {
                     return Err(Error::BadRange { size: version.size });
                 }
+                let size = Some(range.end - range.start);
+                let before = upload::part(&rows, row.id, into.number)?.map_or(0, |part| part.size);
+                let allowance = Allowance::begin((&holdall, &rows), &target, size, before)?;
+                drop(rows);
                 let options = IngestOptions {
                     domain: into.caller.account(),
-                    size: Some(range.end - range.start),
+                    size,
                     checksums: row.checksum.map(|(kind, _)| kind).into_iter().collect(),
                     sha256: false,
                 };
-                match version.manifest {
-                    Some(id) => Ok(store.slice(store.reader(id)?, range, &options)?),
-                    None => Ok(store.begin(&options)?.finish()?),
-                }
+                let staged = match version.manifest {
+                    Some(id) => store.slice(store.reader(id)?, range, &options)?,
+                    None => store.begin(&options)?.finish()?,
+                };
+                Ok((staged, allowance.map(|allowance| allowance.claim())))
             })
-            .await?;
-        self.keep_part(slot, staged).await
+        };
+        let (staged, claim) = self.patiently(stage).await?;
+        self.keep_part(Keep { slot, claim, staged: Arc::new(staged) }).await
     }
 
-    async fn keep_part(&self, slot: Slot, staged: Staged) -> Result<Part, Error> {
-        let staged = Arc::new(staged);
-        let sealed = Arc::clone(&staged);
-        self.commit(Some(staged), move |tx| keep(tx, &slot, &sealed)).await
+    async fn keep_part(&self, keeping: Keep) -> Result<Part, Error> {
+        let keeping = Arc::new(keeping);
+        let commit = || {
+            let (staged, keeping) = (Arc::clone(&keeping.staged), Arc::clone(&keeping));
+            self.commit(Some(staged), move |tx| keep(tx, &keeping))
+        };
+        self.patiently(commit).await
     }
 }
 
-fn keep(tx: &mut Tx<'_>, slot: &Slot, staged: &Staged) -> Result<Part, Error> {
+fn keep(tx: &mut Tx<'_>, Keep { slot, claim, staged }: &Keep) -> Result<Part, Error> {
     let mut act = Act::begin(tx, &slot.caller, &slot.at, Verb::Write)?;
+    act.under(claim.clone());
     let row = open(act.tx, act.bucket.id, &slot.at, &slot.upload)?;
     if let Some(old) = upload::part(act.tx, row.id, slot.number)? {
         manifest::release(act.tx, old.manifest)?;
@@ -167,7 +185,8 @@ impl PartPut {
     /// # Errors
     /// Any refusal; a part sent before under that number stays.
     pub async fn commit(self, declared: Declared) -> Result<Part, Error> {
-        let staged = self.body.finish(&declared).await?;
-        self.holdall.keep_part(self.slot, staged).await
+        let claim = self.body.claim();
+        let staged = Arc::new(self.body.finish(&declared).await?);
+        self.holdall.keep_part(Keep { slot: self.slot, claim, staged }).await
     }
 }

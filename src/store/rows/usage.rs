@@ -8,8 +8,8 @@ use crate::{
     store::{
         error::StoreError,
         meta::{
-            codec::Row,
-            key::Key,
+            codec::{Reader, Row},
+            key::{Key, number},
             rows::{KeyRange, Order, Rows, RowsMut},
             table::Table,
         },
@@ -75,6 +75,23 @@ pub fn of_account(rows: &dyn Rows, account: AccountId) -> Result<UsageRow, Store
     let range = KeyRange::prefix(Key::new().number(account.0).done());
     let found = rows.scan(Table::Usage, &range, Order::Forward, usize::MAX)?;
     found.iter().try_fold(UsageRow::NONE, |sum, (_, value)| Ok(sum.plus(&UsageRow::decode(value)?)))
+}
+
+/// The buckets that an account is charged for.
+///
+/// # Errors
+/// If the rows cannot be read.
+pub fn buckets(rows: &dyn Rows, account: AccountId) -> Result<Vec<BucketId>, StoreError> {
+    let range = KeyRange::prefix(Key::new().number(account.0).done());
+    let found = rows.scan(Table::Usage, &range, Order::Forward, usize::MAX)?;
+    found
+        .iter()
+        .map(|(key, _)| {
+            let mut from = Reader::new(key);
+            number(&mut from)?;
+            Ok(BucketId(number(&mut from)?))
+        })
+        .collect()
 }
 
 /// Writes the usage of one bucket; none at all is no row.

@@ -188,6 +188,29 @@ pub fn drop_work(rows: &mut dyn RowsMut, kind: Kind, row: &WorkRow) {
     finish(rows, kind, row);
 }
 
+/// Whether work in a bucket will free bytes that a quota is held against.
+///
+/// # Errors
+/// If the rows cannot be read.
+pub fn frees(rows: &dyn Rows, bucket: BucketId) -> Result<bool, StoreError> {
+    for kind in [Kind::Trashed, Kind::Subtree, Kind::Upload, Kind::Completed, Kind::Bucket] {
+        let range = KeyRange::prefix(Key::new().byte(kind.byte()).number(bucket.0).done());
+        let found = rows.scan(Table::Queue, &range, Order::Forward, LOOKED_AT)?;
+        if found.len() == LOOKED_AT {
+            return Ok(true);
+        }
+        for (_, value) in &found {
+            if !WorkRow::decode(value)?.history {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// Rows of one kind that [`frees`] reads. More are taken for freeing something.
+const LOOKED_AT: usize = 100;
+
 /// What an item in the trash was.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TrashKind {
