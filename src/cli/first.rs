@@ -63,7 +63,7 @@ pub(super) async fn start(
 /// Presets count on the first start only; who changes them later would wait in vain.
 async fn warn_about_differences(preset: &config::FirstAdmin, holdall: &Holdall) {
     if let Some(password) = &preset.password {
-        let presented = Presented::Password { user: &preset.user, password };
+        let presented = Presented::Password { user: &preset.user, password, from: None };
         if holdall.authenticate(presented).await.is_err() {
             tracing::warn!(
                 account = preset.user,

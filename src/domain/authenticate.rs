@@ -9,11 +9,12 @@ use super::{
     credentials::look_up_key,
     error::Unrecognised,
     passwords::normal,
+    recognised::Try,
     seal::Bound,
     tokens,
 };
 use crate::{
-    model::{limits::PASSWORD_BYTES, secret::Secret, time::Timestamp},
+    model::{limits::PASSWORD_BYTES, peer::PeerNet, secret::Secret, time::Timestamp},
     store::{
         meta::rows::{Rows, RowsMut},
         rows::{
@@ -31,6 +32,8 @@ pub enum Presented<'a> {
         user: &'a str,
         /// The password.
         password: &'a Secret,
+        /// From where, if peers can be told apart.
+        from: Option<PeerNet>,
     },
     /// An app password alone.
     Token(&'a Secret),
@@ -106,7 +109,7 @@ impl Holdall {
     /// Unauthenticated, or Busy when too many passwords are being checked.
     pub async fn authenticate(&self, presented: Presented<'_>) -> Result<Caller, Error> {
         match presented {
-            Presented::Password { user, password } => self.by_password(user, password).await,
+            Presented::Password { user, password, from } => self.by_password((user, from), password).await,
             Presented::Token(token) => self.by_token(token).await,
             Presented::Signature { access_key, verify } => self.by_signature(access_key, verify).await,
         }
@@ -142,7 +145,11 @@ impl Holdall {
         person(&account, Proof::AccessKey(access_key.to_owned()), Scope::default())
     }
 
-    async fn by_password(&self, user: &str, password: &Secret) -> Result<Caller, Error> {
+    async fn by_password(
+        &self,
+        (user, from): (&str, Option<PeerNet>),
+        password: &Secret,
+    ) -> Result<Caller, Error> {
         if password.reveal().len() > PASSWORD_BYTES {
             return Err(WRONG);
         }
@@ -151,14 +158,15 @@ impl Holdall {
         if let (Some(account), Some(app)) = (&looked.account, looked.app) {
             return by_app_password(account, app, self.clock.now());
         }
-        self.by_account_password(&asked.0, looked.account, normal(password)).await
+        let from = from.filter(|_| self.credentials.peers_apart);
+        self.by_account_password(Try { login: &asked.0, from }, looked.account, normal(password)).await
     }
 
     /// Looks into the memory of good passwords first, again when others checked the same one
     /// meanwhile, then runs argon2, for unknown names too.
     async fn by_account_password(
         &self,
-        login: &str,
+        tried: Try<'_>,
         account: Option<AccountRow>,
         password: Zeroizing<String>,
     ) -> Result<Caller, Error> {
@@ -169,19 +177,19 @@ impl Holdall {
         if let Some(account) = remembered() {
             return person(account, Proof::Password, Scope::default());
         }
-        self.hold_up(login).await?;
-        let _turn = self.credentials.turn(&digest).await;
+        self.hold_up(tried).await?;
+        let _turn = self.credentials.turns.wait(&digest, tried.from).await?;
         if let Some(account) = remembered() {
             return person(account, Proof::Password, Scope::default());
         }
         let hash = account.as_ref().and_then(|row| row.password.as_ref()).map(|hash| hash.0.clone());
         let verdict = self.credentials.passwords.verify(password.clone(), hash).await?;
         let Some(account) = account.filter(|_| verdict.right) else {
-            self.credentials.failures.note(login, self.clock.now());
+            self.credentials.failures.note(tried, self.clock.now());
             return Err(WRONG);
         };
         let caller = person(&account, Proof::Password, Scope::default())?;
-        self.credentials.failures.forget(login);
+        self.credentials.failures.forget(tried);
         known.remember(digest, self.clock.now());
         if verdict.outdated {
             self.strengthen(account, &password).await;
@@ -189,14 +197,15 @@ impl Holdall {
         Ok(caller)
     }
 
-    /// After many failures under a name every further try under it waits a little.
-    async fn hold_up(&self, login: &str) -> Result<(), Error> {
-        let delay = self.credentials.failures.delay(login, self.clock.now());
+    /// After many failures under a name every further try under it waits a little, if its peer
+    /// had a part in them.
+    async fn hold_up(&self, tried: Try<'_>) -> Result<(), Error> {
+        let delay = self.credentials.failures.delay(tried, self.clock.now());
         if delay.is_zero() {
             return Ok(());
         }
-        let place = self.credentials.held_up.try_acquire();
-        let _place = place.map_err(|_| Error::Busy("too many wrong passwords".into()))?;
+        let place = self.credentials.held_up.take(tried.from);
+        let _place = place.ok_or_else(|| Error::Busy("too many wrong passwords".into()))?;
         tokio::time::sleep(delay).await;
         Ok(())
     }

@@ -8,14 +8,16 @@ use super::{
     error::{Unrecognised, What},
     nouns::{AccessKey, AppPassword},
     passwords::Passwords,
+    places::Places,
     recognised::{Failures, Recognised},
     seal::{Bound, Keys},
     tokens,
+    turns::Turns,
 };
 use crate::{
     model::{
         ids::AccountId,
-        limits::{CREDENTIALS_PER_ACCOUNT, DISPLAY_NAME_BYTES},
+        limits::{CREDENTIALS_PER_ACCOUNT, DISPLAY_NAME_BYTES, LOGINS_HELD_UP, LOGINS_HELD_UP_OF_PEER},
         name::AccountName,
         secret::Secret,
         time::Timestamp,
@@ -33,11 +35,6 @@ use crate::{
     },
 };
 
-/// Password checks of one process that may wait for each other; any power of two.
-const STRIPES: usize = 64;
-/// Tries that may be held up by failures before them.
-const HELD_UP: usize = 256;
-
 /// What one process needs to recognise people.
 #[derive(Debug)]
 pub(super) struct Credentials {
@@ -45,29 +42,24 @@ pub(super) struct Credentials {
     pub(super) passwords: Passwords,
     pub(super) recognised: Recognised,
     pub(super) failures: Failures,
-    /// One check at a time for the same password of the same account, so that many first
-    /// requests at once cost one.
-    stripes: Vec<tokio::sync::Mutex<()>>,
+    /// Whether the peer of a connection is who asks, and no proxy.
+    pub(super) peers_apart: bool,
+    pub(super) turns: Turns,
     /// Room for tries that are held up.
-    pub(super) held_up: tokio::sync::Semaphore,
+    pub(super) held_up: Places,
 }
 
 impl Credentials {
-    pub(super) fn new(keys: Keys, random: &dyn Random) -> Self {
+    pub(super) fn new(keys: Keys, random: &dyn Random, peers_apart: bool) -> Self {
         Self {
             keys,
             passwords: Passwords::new(),
             recognised: Recognised::new(random),
             failures: Failures::default(),
-            stripes: (0..STRIPES).map(|_| tokio::sync::Mutex::default()).collect(),
-            held_up: tokio::sync::Semaphore::new(HELD_UP),
+            peers_apart,
+            turns: Turns::new(),
+            held_up: Places::new(LOGINS_HELD_UP, LOGINS_HELD_UP_OF_PEER),
         }
-    }
-
-    /// Waits for its turn among checks of the same digest.
-    pub(super) async fn turn(&self, digest: &[u8; 32]) -> Option<tokio::sync::MutexGuard<'_, ()>> {
-        let [first, ..] = digest;
-        Some(self.stripes.get(usize::from(*first) % STRIPES)?.lock().await)
     }
 }
 

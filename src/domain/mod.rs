@@ -26,6 +26,7 @@ mod listing;
 mod locks;
 pub mod nouns;
 mod passwords;
+mod places;
 mod props;
 mod put;
 mod quota;
@@ -42,6 +43,7 @@ mod tests;
 mod tokens;
 mod transfer;
 mod tree;
+mod turns;
 mod uploads;
 mod view;
 

@@ -11,11 +11,11 @@ use std::{
 };
 
 use crate::{
-    model::{ids::AccountId, time::Timestamp},
+    model::{ids::AccountId, limits::LOGIN_FAILURES, peer::PeerNet, time::Timestamp},
     outside::random::Random,
 };
 
-/// Entries of either memory.
+/// Good passwords remembered.
 const ENTRIES: usize = 10_000;
 /// A good password is remembered for this long.
 const REMEMBERED_MS: i64 = 5 * 60 * 1000;
@@ -37,19 +37,19 @@ fn within(then: Timestamp, now: Timestamp, span_ms: i64) -> bool {
     then <= now && now.0.saturating_sub(then.0) < span_ms
 }
 
-/// Makes room for one more: what has ended goes, then what is oldest.
-fn make_room<K: Clone + Eq + Hash, V>(
+/// Makes room for one more: what has ended goes, then the least.
+fn make_room<K: Clone + Eq + Hash, V: Copy + Ord>(
     entries: &mut HashMap<K, V>,
+    most: usize,
     live: impl Fn(&V) -> bool,
-    at: impl Fn(&V) -> Timestamp,
 ) {
-    if entries.len() < ENTRIES {
+    if entries.len() < most {
         return;
     }
     entries.retain(|_, value| live(value));
-    if entries.len() >= ENTRIES {
-        let oldest = entries.iter().min_by_key(|(_, value)| at(value)).map(|(key, _)| key.clone());
-        oldest.and_then(|key| entries.remove(&key));
+    if entries.len() >= most {
+        let least = entries.iter().min_by_key(|(_, value)| **value).map(|(key, _)| key.clone());
+        least.and_then(|key| entries.remove(&key));
     }
 }
 
@@ -88,46 +88,71 @@ impl Recognised {
     /// Remembers that it was right.
     pub(super) fn remember(&self, digest: Digest, now: Timestamp) {
         let mut entries = lock(&self.entries);
-        make_room(&mut entries, |then| within(*then, now, REMEMBERED_MS), |then| *then);
+        make_room(&mut entries, ENTRIES, |then| within(*then, now, REMEMBERED_MS));
         entries.insert(digest, now);
     }
 }
 
-/// Failed tries by the name they were made under, whether there is such an account or not.
+/// A name under which somebody tries to log in, and from where.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Try<'a> {
+    pub(super) login: &'a str,
+    pub(super) from: Option<PeerNet>,
+}
+
+/// Failed tries by the name they were made under, whether there is such an account or not; for
+/// each name together, and for each peer. With the number before the time, the least of them is
+/// the one whose loss helps a guesser least: to have his own forgotten he has to fail as often
+/// under thousands of other names.
 #[derive(Debug, Default)]
 pub(super) struct Failures(Mutex<HashMap<Digest, (u32, Timestamp)>>);
 
 impl Failures {
-    /// How long the next try under this name has to wait. Never for ever: strangers must not be
-    /// able to lock anybody out.
-    pub(super) fn delay(&self, login: &str, now: Timestamp) -> Duration {
-        let count = lock(&self.0)
-            .get(&name_digest(login))
-            .filter(|(_, last)| within(*last, now, FAILURES_MS))
-            .map_or(0, |(count, _)| *count);
+    /// How long the next try has to wait. Never for ever: strangers must not be able to lock
+    /// anybody out. Who did not fail under this name himself does not wait for what others did; who
+    /// did, waits for all of them.
+    pub(super) fn delay(&self, tried: Try<'_>, now: Timestamp) -> Duration {
+        let entries = lock(&self.0);
+        let count = |digest: Digest| {
+            let found = entries.get(&digest).filter(|(_, last)| within(*last, now, FAILURES_MS));
+            found.map_or(0, |(count, _)| *count)
+        };
+        let own = count(own_digest(tried));
+        let count = if own == 0 { 0 } else { own.max(count(name_digest(tried.login))) };
         let Some(beyond) = count.checked_sub(FREE_FAILURES) else { return Duration::ZERO };
         let doubled = FIRST_DELAY_MS.checked_shl(beyond.min(16)).unwrap_or(LONGEST_DELAY_MS);
         Duration::from_millis(doubled.min(LONGEST_DELAY_MS))
     }
 
     /// Notes a failure.
-    pub(super) fn note(&self, login: &str, now: Timestamp) {
+    pub(super) fn note(&self, tried: Try<'_>, now: Timestamp) {
         let mut entries = lock(&self.0);
-        make_room(&mut entries, |(_, last)| within(*last, now, FAILURES_MS), |(_, last)| *last);
-        let entry = entries.entry(name_digest(login)).or_insert((0, now));
-        let before = if within(entry.1, now, FAILURES_MS) { entry.0 } else { 0 };
-        *entry = (before.saturating_add(1), now);
+        for digest in [own_digest(tried), name_digest(tried.login)] {
+            if !entries.contains_key(&digest) {
+                make_room(&mut entries, LOGIN_FAILURES, |(_, last)| within(*last, now, FAILURES_MS));
+            }
+            let entry = entries.entry(digest).or_insert((0, now));
+            let before = if within(entry.1, now, FAILURES_MS) { entry.0 } else { 0 };
+            *entry = (before.saturating_add(1), now);
+        }
     }
 
-    /// Forgets the failures under a name.
-    pub(super) fn forget(&self, login: &str) {
-        lock(&self.0).remove(&name_digest(login));
+    /// Forgets the failures of a peer under a name.
+    pub(super) fn forget(&self, tried: Try<'_>) {
+        lock(&self.0).remove(&own_digest(tried));
     }
 }
 
 /// Names are kept as digests, for a stranger's can have any length.
 fn name_digest(login: &str) -> Digest {
     *blake3::hash(login.as_bytes()).as_bytes()
+}
+
+/// As [`name_digest`], with the peer. Those that cannot be told apart are one.
+fn own_digest(Try { login, from }: Try<'_>) -> Digest {
+    let mut hasher = blake3::Hasher::new_derive_key("holdall failed logins of a peer");
+    hasher.update(from.as_ref().map_or(&[0; 8], PeerNet::bytes)).update(login.as_bytes());
+    *hasher.finalize().as_bytes()
 }
 
 #[cfg(test)]
@@ -166,17 +191,48 @@ mod tests {
     #[test]
     fn guessing_slows_down_and_never_locks_out() {
         let (failures, now) = (Failures::default(), Timestamp(0));
+        let (ada, bob) = (Try { login: "ada", from: None }, Try { login: "bob", from: None });
         let mut delays = Vec::new();
         for _ in 0..100 {
-            delays.push(failures.delay("ada", now).as_millis());
-            failures.note("ada", now);
+            delays.push(failures.delay(ada, now).as_millis());
+            failures.note(ada, now);
         }
         assert!(delays[..10].iter().all(|delay| *delay == 0));
         assert_eq!(delays[10..16], [125, 250, 500, 1000, 2000, 4000]);
         assert_eq!(*delays.last().unwrap(), 4000);
-        assert_eq!(failures.delay("bob", now), Duration::ZERO);
-        assert_eq!(failures.delay("ada", Timestamp(FAILURES_MS)), Duration::ZERO);
-        failures.forget("ada");
-        assert_eq!(failures.delay("ada", now), Duration::ZERO);
+        assert_eq!(failures.delay(bob, now), Duration::ZERO);
+        assert_eq!(failures.delay(ada, Timestamp(FAILURES_MS)), Duration::ZERO);
+        failures.forget(ada);
+        assert_eq!(failures.delay(ada, now), Duration::ZERO);
+    }
+
+    fn peer(last: u8) -> Option<PeerNet> {
+        PeerNet::of([192, 0, 2, last].into())
+    }
+
+    #[test]
+    fn who_did_not_fail_does_not_wait_for_others_and_who_did_waits_for_all() {
+        let (failures, now) = (Failures::default(), Timestamp(0));
+        let from = |last| Try { login: "ada", from: peer(last) };
+        for guesser in 1..=20 {
+            failures.note(from(guesser), now);
+        }
+        assert_eq!(failures.delay(from(99), now), Duration::ZERO);
+        assert_eq!(failures.delay(from(1), now), Duration::from_millis(LONGEST_DELAY_MS));
+        failures.note(from(99), now);
+        failures.forget(from(99));
+        assert_eq!(failures.delay(from(99), now), Duration::ZERO, "the right password ends it");
+    }
+
+    #[test]
+    fn failing_under_many_names_does_not_make_the_failures_under_one_forgotten() {
+        let (failures, now) = (Failures::default(), Timestamp(0));
+        let ada = Try { login: "ada", from: peer(1) };
+        (0..12).for_each(|_| failures.note(ada, now));
+        for n in 0..LOGIN_FAILURES {
+            failures.note(Try { login: &n.to_string(), from: peer(1) }, Timestamp(1 + n as i64));
+        }
+        assert_eq!(lock(&failures.0).len(), LOGIN_FAILURES);
+        assert_eq!(failures.delay(ada, Timestamp(LOGIN_FAILURES as i64)), Duration::from_millis(500));
     }
 }

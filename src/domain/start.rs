@@ -52,6 +52,8 @@ pub struct StartOptions {
     pub room: RoomOptions,
     /// Memory for pages of the metadata, in bytes.
     pub cache_bytes: usize,
+    /// Whether the peer of a connection is who asks. Behind a proxy it is not, and peers count as one.
+    pub peers_apart: bool,
     /// How long a write that a quota refuses waits for what was removed to be released.
     pub quota_wait: Duration,
     /// Called while large metadata is repaired after a crash.
@@ -68,6 +70,7 @@ impl StartOptions {
             shared_dedup: false,
             room: RoomOptions::default(),
             cache_bytes: 64 << 20,
+            peers_apart: true,
             quota_wait: Duration::from_secs(QUOTA_WAIT_SECONDS),
             progress: Arc::new(|_| {}),
         }
@@ -123,7 +126,7 @@ impl Holdall {
             ..StoreOptions::new(options.io, Arc::new(move || clock.now()), fresh_uuid)
         })?;
         let keys = open_keys(&store, &*io, &*world.random, options.create)?;
-        let credentials = Credentials::new(keys, &*world.random);
+        let credentials = Credentials::new(keys, &*world.random, options.peers_apart);
         let aside = jobs::take_up(store.meta())?;
         Ok(Self {
             store,

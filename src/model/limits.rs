@@ -22,6 +22,17 @@ pub const EMAIL_BYTES: usize = 254;
 pub const PASSWORD_BYTES: usize = 1024;
 /// Characters a new account password must have at least.
 pub const PASSWORD_MIN_CHARS: usize = 8;
+/// Different passwords being checked at once. More: `SlowDown`, elsewhere 503, with Retry-After.
+pub const LOGINS_CHECKED: usize = 64;
+/// Of these for one peer, so that a stranger leaves places for others. More: as above.
+pub const LOGINS_CHECKED_OF_PEER: usize = 16;
+/// Logins held up at once because others under their name failed before. More: as above.
+pub const LOGINS_HELD_UP: usize = 256;
+/// Of these for one peer. More: as above.
+pub const LOGINS_HELD_UP_OF_PEER: usize = 16;
+/// Names and peers whose failed logins are remembered. More: those that failed least, and longest
+/// ago, are forgotten.
+pub const LOGIN_FAILURES: usize = 10_000;
 /// Bytes of user metadata, names and values together. More: `MetadataTooLarge`.
 pub const USER_METADATA_BYTES: usize = 2048;
 /// Bytes of a stored Content-Type, Content-Encoding and the like, each. Longer: too large.

@@ -13,6 +13,7 @@ pub mod etag;
 pub mod ids;
 pub mod limits;
 pub mod name;
+pub mod peer;
 pub mod range;
 pub mod role;
 pub mod secret;

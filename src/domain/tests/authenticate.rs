@@ -4,7 +4,7 @@ use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, Version};
 
 use super::*;
 use crate::{
-    domain::{caller::Proof, error::Unrecognised},
+    domain::{caller::Proof, error::Unrecognised, recognised::Try},
     store::rows,
 };
 
@@ -202,6 +202,35 @@ async fn guessing_slows_down_and_the_right_password_still_opens() {
     let held_up = tokio::time::Instant::now();
     trial.login("ada", PASSWORD).await.unwrap();
     assert!(held_up.elapsed().as_millis() >= 125);
-    let free = trial.holdall.credentials.failures.delay("ada", Timestamp(1_000_000));
+    let tried = Try { login: "ada", from: None };
+    let free = trial.holdall.credentials.failures.delay(tried, Timestamp(1_000_000));
     assert!(free.is_zero(), "a good password clears the failures");
+}
+
+/// 256 tries under one name used to make the right password busy, and wrong ones under many names
+/// filled the line before it.
+#[tokio::test]
+async fn a_stranger_who_guesses_does_not_keep_the_owner_out() {
+    let trial = Arc::new(Trial::new().await);
+    let (stranger, owner) = (PeerNet::of([192, 0, 2, 1].into()), PeerNet::of([192, 0, 2, 2].into()));
+    for _ in 0..20 {
+        let tried = Try { login: "ada", from: stranger };
+        trial.holdall.credentials.failures.note(tried, Timestamp(1_000_000));
+    }
+    let guess = |n: usize| {
+        let trial = Arc::clone(&trial);
+        let name = if n.is_multiple_of(2) { "ada".to_owned() } else { format!("name{n}") };
+        tokio::spawn(async move { trial.login_from(stranger, &name, &format!("guess {n}")).await })
+    };
+    let guesses: Vec<_> = (0..600).map(guess).collect();
+    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    trial.login_from(owner, "ada", PASSWORD).await.unwrap();
+    let mut busy = 0;
+    for guess in guesses {
+        match guess.await.unwrap() {
+            Err(Error::Busy(_)) => busy += 1,
+            other => refused(other, Unrecognised::Wrong),
+        }
+    }
+    assert!(busy > 500, "{busy}");
 }

@@ -95,7 +95,7 @@ async fn a_bucket_in_memory_is_not_there_once_it_was_removed_nor_its_new_owner_t
         password: Some(Secret::new(PASSWORD)),
     };
     shelf.holdall.add_account(&Caller::Operator, new).await.unwrap();
-    let presented = Presented::Password { user: "bob", password: &Secret::new(PASSWORD) };
+    let presented = Presented::Password { user: "bob", password: &Secret::new(PASSWORD), from: None };
     let bob = shelf.holdall.authenticate(presented).await.unwrap();
     shelf.holdall.create_bucket(&bob, &shelf.bucket, Default::default(), None).await.unwrap();
     assert!(matches!(shelf.stat(&file).await, Err(Error::Denied(_))));

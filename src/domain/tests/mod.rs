@@ -39,6 +39,7 @@ use crate::{
     model::{
         address::{Address, ItemPath, ObjectKey},
         name::{AccountName, BucketName},
+        peer::PeerNet,
         secret::Secret,
         time::Timestamp,
     },
@@ -106,8 +107,17 @@ impl Trial {
     }
 
     pub(super) async fn login(&self, user: &str, password: &str) -> Result<Caller, Error> {
+        self.login_from(None, user, password).await
+    }
+
+    pub(super) async fn login_from(
+        &self,
+        from: Option<PeerNet>,
+        user: &str,
+        password: &str,
+    ) -> Result<Caller, Error> {
         let password = Secret::new(password);
-        self.holdall.authenticate(Presented::Password { user, password: &password }).await
+        self.holdall.authenticate(Presented::Password { user, password: &password, from }).await
     }
 
     /// A person who gave its own password.

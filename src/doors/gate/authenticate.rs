@@ -44,7 +44,8 @@ pub async fn authenticate(
         Credentials::None if context.peer == Peer::Socket => Caller::Operator,
         Credentials::None => Caller::Anonymous,
         Credentials::Password { user, password } => {
-            holdall.authenticate(Presented::Password { user: &user, password: &password }).await?
+            let from = context.peer.net();
+            holdall.authenticate(Presented::Password { user: &user, password: &password, from }).await?
         }
         Credentials::Token(token) => holdall.authenticate(Presented::Token(&token)).await?,
         Credentials::Unreadable => return Err(Error::Unauthenticated(Unrecognised::Wrong)),

@@ -7,7 +7,10 @@ use std::{
 };
 
 use super::id::RequestId;
-use crate::{domain::caller::Caller, model::time::Timestamp};
+use crate::{
+    domain::caller::Caller,
+    model::{peer::PeerNet, time::Timestamp},
+};
 
 /// Who is at the other end of the connection. Forwarded headers are not looked at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,6 +19,16 @@ pub enum Peer {
     Net(SocketAddr),
     /// The administration socket, which only the owner of the data can open.
     Socket,
+}
+
+impl Peer {
+    /// Whom it is counted with, if it can be told apart from others.
+    pub(crate) fn net(self) -> Option<PeerNet> {
+        match self {
+            Self::Net(address) => PeerNet::of(address.ip()),
+            Self::Socket => None,
+        }
+    }
 }
 
 impl fmt::Display for Peer {

@@ -120,7 +120,7 @@ impl World {
     /// An account, recognised by its password.
     pub(crate) async fn person(&self, name: &str) -> Caller {
         let password = Secret::new(password(name));
-        let presented = Presented::Password { user: name, password: &password };
+        let presented = Presented::Password { user: name, password: &password, from: None };
         self.holdall().authenticate(presented).await.unwrap()
     }
 
