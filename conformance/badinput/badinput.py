@@ -1,6 +1,7 @@
 """Requests that are wrong in one way each."""
 
 import base64
+import contextlib
 import datetime
 import hashlib
 import http.client
@@ -154,6 +155,46 @@ with check("memory stays flat while uploads are aborted"):
     grown = (server.memory() - before) >> 20
     assert grown < 100, f"{grown} MiB more"
     same(lib.keys_of(s3, "bad"), KEPT)
+
+with check("memory stays below its budget while many large documents come slowly"):
+    request = botocore.awsrequest.AWSRequest("PUT", server.url + "/bad?versioning",
+                                             headers={"x-amz-content-sha256": "UNSIGNED-PAYLOAD"})
+    auth = botocore.auth.S3SigV4Auth(botocore.credentials.Credentials(lib.ACCESS, lib.SECRET), "s3", lib.REGION)
+    auth.payload = lambda request: "UNSIGNED-PAYLOAD"
+    auth.add_auth(request)
+    before, slow = server.memory(), []
+    for _ in range(60):
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        connection.putrequest("PUT", "/bad?versioning")
+        for name, value in {**dict(request.headers), "Content-Length": str(8 << 20)}.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        connection.sock.setblocking(False)
+        slow.append([connection, 7 << 20])
+    end, highest = lib.time.monotonic() + 8, 0
+    while lib.time.monotonic() < end:
+        for pair in slow:
+            # What is not taken now is sent later, or never.
+            with contextlib.suppress(BlockingIOError):
+                pair[1] -= pair[0].sock.send(b" " * min(pair[1], 256 << 10))
+        highest = max(highest, server.memory())
+    s3.put_object(Bucket="bad", Key="beside", Body=b"b" * (3 << 20))
+    s3.delete_object(Bucket="bad", Key="beside")
+    grown = (highest - before) >> 20
+    assert grown < 128 + 32, f"{grown} MiB more"
+    held = sum(left == 0 for _, left in slow)
+    assert 0 < held < len(slow) / 2, f"{held} of {len(slow)} documents were taken in"
+    refused = 0
+    for connection, left in slow:
+        if left:
+            # Some may get the share of one that was given up, and wait for the rest of their bytes.
+            connection.sock.settimeout(5)
+            with contextlib.suppress(TimeoutError):
+                answer = connection.sock.recv(4096)
+                refused += b" 503 " in answer and b"retry-after" in answer.lower()
+        connection.close()
+    assert refused > len(slow) / 2, f"{refused} documents were sent away with Retry-After"
+    print(f"{grown} MiB more with {held} of {len(slow)} documents held")
 
 with check("the server ends without a panic (bad input)"):
     server.stop()

@@ -168,6 +168,7 @@ pub(super) fn open(settings: &Settings, create: bool) -> Result<Arc<Holdall>, Fa
             full_below_bytes: settings.disk_full_below,
         },
         cache_bytes: settings.cache_metadata,
+        memory_bytes: settings.memory,
         peers_apart: !settings.behind_proxy,
         progress: Arc::new(if create { log_repair } else { show_repair }),
         ..StartOptions::new(Arc::new(io))

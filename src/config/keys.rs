@@ -25,7 +25,7 @@ const fn secret(name: &'static str) -> Key {
 }
 
 /// All settings, in the order they are shown in.
-pub(super) const KEYS: [Key; 26] = [
+pub(super) const KEYS: [Key; 27] = [
     key("data", Kind::Text, "./holdall-data"),
     key("listen", Kind::Address, "127.0.0.1:7070"),
     key("behind_proxy", Kind::Flag, "false"),
@@ -44,6 +44,7 @@ pub(super) const KEYS: [Key; 26] = [
     key("limits.connections", Kind::Number { least: 1, most: 1_000_000 }, "1024"),
     key("limits.idle_seconds", Kind::Number { least: 1, most: 86_400 }, "60"),
     key("limits.body_min_rate", Kind::Size { auto: false }, "1 KiB"),
+    key("limits.memory", Kind::Size { auto: false }, "256 MiB"),
     key("limits.drain_seconds", Kind::Number { least: 0, most: 3_600 }, "30"),
     key("disk.reserve", Kind::Size { auto: true }, "auto"),
     key("disk.full_below", Kind::Size { auto: true }, "auto"),

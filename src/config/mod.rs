@@ -87,6 +87,8 @@ pub struct Settings {
     pub idle: Duration,
     /// Bytes per second a body must move.
     pub body_min_rate: u64,
+    /// Memory for documents and content in running requests, in bytes.
+    pub memory: u64,
     /// How long running requests may take when the server stops.
     pub drain: Duration,
     /// Bytes put by for a full disk, else a share of it.
@@ -130,6 +132,7 @@ impl Settings {
             connections: as_size(&layers, "limits.connections"),
             idle: Duration::from_secs(as_number(&layers, "limits.idle_seconds").unwrap_or_default()),
             body_min_rate: as_number(&layers, "limits.body_min_rate").unwrap_or_default(),
+            memory: as_number(&layers, "limits.memory").unwrap_or_default(),
             drain: Duration::from_secs(as_number(&layers, "limits.drain_seconds").unwrap_or_default()),
             disk_reserve: as_number(&layers, "disk.reserve"),
             disk_full_below: as_number(&layers, "disk.full_below"),

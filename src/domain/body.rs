@@ -10,6 +10,7 @@ use super::{
     Error,
     error::PAYLOAD_HASH,
     lanes::blocking,
+    memory::{Memory, MemoryShare},
     nouns::Declared,
     quota::{Allowance, Claim},
 };
@@ -25,6 +26,10 @@ use crate::{
 /// Bytes handed to the blocking threads at once. Two blocks of a body are in memory at most: one
 /// being stored, one being gathered.
 const BLOCK: usize = 1 << 20;
+/// The same while memory is short.
+const SMALL_BLOCK: usize = 64 << 10;
+/// The longest chunk, which the chunker holds until it is cut.
+const CHUNK: u64 = 1 << 20;
 
 /// Pieces smaller than this are copied together: a client that sends byte by byte would otherwise
 /// have many times of what it sent kept for it.
@@ -49,6 +54,8 @@ pub(crate) struct BodyIn {
     taken: u64,
     declared: Option<u64>,
     allowance: Option<Allowance>,
+    block: usize,
+    share: Option<MemoryShare>,
 }
 
 impl BodyIn {
@@ -77,7 +84,21 @@ impl BodyIn {
             taken: 0,
             declared: expected.size,
             allowance,
+            block: BLOCK,
+            share: None,
         })
+    }
+
+    /// Takes its share of the memory; before the first byte.
+    pub(crate) async fn settle_in(mut self, memory: &Memory) -> Result<Self, Error> {
+        let held = |block: usize| {
+            let (block, size) = (block as u64, self.declared.unwrap_or(u64::MAX));
+            2 * block.min(size) + CHUNK.min(size)
+        };
+        let share = memory.share(held(SMALL_BLOCK), held(BLOCK)).await?;
+        self.block = if share.bytes() < held(BLOCK) { SMALL_BLOCK } else { BLOCK };
+        self.share = Some(share);
+        Ok(self)
     }
 
     /// Takes the next bytes. More than declared are refused at once.
@@ -96,7 +117,7 @@ impl BodyIn {
         }
         self.gathered_bytes += bytes.len();
         self.gather(bytes);
-        if self.gathered_bytes >= BLOCK {
+        if self.gathered_bytes >= self.block {
             self.hand_over().await?;
         }
         Ok(())
@@ -221,6 +242,8 @@ mod tests {
             taken: 0,
             declared: None,
             allowance: None,
+            block: BLOCK,
+            share: None,
         };
         let sent: Vec<u8> = (0..3 * SMALL).map(|n| n as u8).collect();
         let (first, large) = sent.split_at(SMALL + 1);

@@ -24,6 +24,7 @@ mod jobs;
 mod lanes;
 mod listing;
 mod locks;
+mod memory;
 pub mod nouns;
 mod passwords;
 mod places;
@@ -52,6 +53,7 @@ pub use bootstrap::{FirstAdmin, Preset, Welcome};
 pub use check::{CheckReport, Counts as CheckCounts, Finding, FindingKind};
 pub use error::Error;
 pub use health::Readiness;
+pub use memory::{MemoryShare, MemoryUse};
 pub use put::Put;
 pub use read::Opened;
 pub use start::{StartOptions, World};
@@ -83,4 +85,5 @@ pub struct Holdall {
     credentials: Credentials,
     claims: Arc<quota::Claims>,
     quota_wait: std::time::Duration,
+    memory: memory::Memory,
 }

@@ -69,7 +69,7 @@ impl Holdall {
                 BodyIn::begin(&holdall.store, who.account(), &expected, allowance)
             })
         };
-        let body = self.patiently(begin).await?;
+        let body = self.patiently(begin).await?.settle_in(&self.memory).await?;
         Ok(Put { holdall: Arc::clone(self), caller: caller.clone(), at: at.clone(), body })
     }
 }

@@ -12,6 +12,7 @@ use super::{
     buckets::allowed_at,
     caller::Caller,
     error::{BadPart, What},
+    memory::MemoryShare,
     nouns::{FileVersion, Item, VersionRef},
     tree::{self, Hit, Place},
     view,
@@ -38,6 +39,9 @@ use crate::{
 /// file was opened on a blocking thread, it was read there, too: one trip instead of two is half
 /// the cost of a small GET.
 const READ_AT_ONCE: u64 = 64 << 10;
+/// What a download holds of a larger file: the piece on its way and the one ahead, as long as
+/// chunks mostly are.
+const READ_AHEAD: u64 = 512 << 10;
 /// How often a version is looked up again when its bytes were released between the look and the
 /// opening.
 const REOPENS: usize = 3;
@@ -165,9 +169,24 @@ impl Holdall {
         version: Option<VersionRef>,
         conditions: &Conditions,
     ) -> Result<Opened, Error> {
-        if let Some(opened) = self.open_in_memory(caller, at, version, conditions) {
-            return opened;
+        let mut opened = match self.open_in_memory(caller, at, version, conditions) {
+            Some(opened) => opened?,
+            None => self.open_from_disk(caller, at, version, conditions).await?,
+        };
+        if opened.version.size > READ_AT_ONCE {
+            let ahead = READ_AHEAD.min(opened.version.size);
+            opened.share = Some(self.memory.share(ahead, ahead).await?);
         }
+        Ok(opened)
+    }
+
+    async fn open_from_disk(
+        &self,
+        caller: &Caller,
+        at: &Address,
+        version: Option<VersionRef>,
+        conditions: &Conditions,
+    ) -> Result<Opened, Error> {
         let (caller, at, conditions) = (caller.clone(), at.clone(), conditions.clone());
         let store = Arc::clone(&self.store);
         self.blocking(move || {
@@ -204,7 +223,7 @@ impl Holdall {
             Some(manifest) => Some(self.store.reader_in_memory(manifest)?),
             None => None,
         };
-        Some(Ok(Opened { version, reader, whole: None, store: Arc::clone(&self.store) }))
+        Some(Ok(Opened { version, reader, whole: None, share: None, store: Arc::clone(&self.store) }))
     }
 }
 
@@ -250,6 +269,7 @@ pub struct Opened {
     reader: Option<BlobReader>,
     /// All of a small file, if it was read when it was opened.
     whole: Option<Bytes>,
+    share: Option<MemoryShare>,
     store: Arc<Store>,
 }
 
@@ -260,7 +280,7 @@ impl Opened {
         let wanted = usize::try_from(version.size).unwrap_or(usize::MAX);
         let read = reader.as_mut().filter(|_| small).and_then(|reader| reader.read(0, wanted).ok());
         let whole = read.filter(|bytes| bytes.len() == wanted);
-        Self { version, reader, whole, store }
+        Self { version, reader, whole, share: None, store }
     }
 
     /// The bytes of one part; part 1 of a file sent in one piece is the whole.
@@ -290,8 +310,10 @@ impl Opened {
         let Some(reader) = self.reader else { return stream::empty().boxed() };
         let name = self.version.key;
         let first = Reading { reader, at: range.start, end: range.end };
-        let ahead = first.next();
+        let (ahead, share) = (first.next(), self.share);
         stream::unfold(ahead, move |ahead| {
+            // Held until the stream is dropped.
+            let _share = &share;
             let name = name.clone();
             async move {
                 let (bytes, rest) = match ahead?.await {

@@ -15,10 +15,11 @@ use super::{
     credentials::Credentials,
     health::{self, Repair},
     jobs::{self, Jobs},
+    memory::Memory,
     seal::Keys,
 };
 use crate::{
-    model::limits::QUOTA_WAIT_SECONDS,
+    model::limits::{MEMORY_WAIT_SECONDS, QUOTA_WAIT_SECONDS},
     outside::{clock::Clock, random::Random},
     store::{
         Store, StoreOptions,
@@ -52,6 +53,10 @@ pub struct StartOptions {
     pub room: RoomOptions,
     /// Memory for pages of the metadata, in bytes.
     pub cache_bytes: usize,
+    /// Memory that running requests may take for documents and content, in bytes.
+    pub memory_bytes: u64,
+    /// How long a request waits for its share of it.
+    pub memory_wait: Duration,
     /// Whether the peer of a connection is who asks. Behind a proxy it is not, and peers count as one.
     pub peers_apart: bool,
     /// How long a write that a quota refuses waits for what was removed to be released.
@@ -70,6 +75,8 @@ impl StartOptions {
             shared_dedup: false,
             room: RoomOptions::default(),
             cache_bytes: 64 << 20,
+            memory_bytes: 256 << 20,
+            memory_wait: Duration::from_secs(MEMORY_WAIT_SECONDS),
             peers_apart: true,
             quota_wait: Duration::from_secs(QUOTA_WAIT_SECONDS),
             progress: Arc::new(|_| {}),
@@ -140,6 +147,7 @@ impl Holdall {
             credentials,
             claims: Arc::default(),
             quota_wait: options.quota_wait,
+            memory: Memory::new(options.memory_bytes, options.memory_wait),
         })
     }
 

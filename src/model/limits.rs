@@ -88,6 +88,9 @@ pub const DAV_XML_BYTES: usize = 1 << 20;
 /// A write that the quota refuses waits this long for what the owner removed to be released, seconds.
 /// Longer: `SlowDown`, elsewhere 503, with Retry-After.
 pub const QUOTA_WAIT_SECONDS: u64 = 30;
+/// A request waits this long for its share of the memory for requests (`limits.memory`), seconds.
+/// Longer: `SlowDown`, elsewhere 503, with Retry-After.
+pub const MEMORY_WAIT_SECONDS: u64 = 10;
 /// What Retry-After says when a server that is busy sends a client away, seconds.
 pub const RETRY_AFTER_SECONDS: u64 = 5;
 /// Nested XML elements. More: `MalformedXML`, WebDAV 400.

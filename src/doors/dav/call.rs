@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
+use http_body::Body as _;
 use http_body_util::BodyExt;
 
 use super::{DavDoor, error::Refusal, path::Place};
 use crate::{
-    domain::{Error, Holdall, caller::Caller, error::What},
+    domain::{Error, Holdall, MemoryShare, caller::Caller, error::What},
     doors::gate::body::{self, Body},
     model::{address::Address, etag::Etag, limits},
 };
@@ -50,8 +51,11 @@ impl Call<'_> {
     }
 }
 
-/// The whole of a body that holds XML.
-pub(super) async fn collect_xml(body: &mut Body) -> Result<Bytes, Refusal> {
+/// The whole of a body that holds XML, and its share of the memory, to be kept as long.
+pub(super) async fn collect_xml(call: &Call<'_>, body: &mut Body) -> Result<(Bytes, MemoryShare), Refusal> {
+    let most = limits::DAV_XML_BYTES as u64;
+    let declared = body.size_hint().upper().unwrap_or(most).min(most);
+    let share = call.holdall().memory_for_document(declared).await?;
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else {
@@ -65,7 +69,7 @@ pub(super) async fn collect_xml(body: &mut Body) -> Result<Bytes, Refusal> {
         }
         bytes.extend_from_slice(&data);
     }
-    Ok(bytes.into())
+    Ok((bytes.into(), share))
 }
 
 /// An answer with nothing but a status.

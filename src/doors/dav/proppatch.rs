@@ -25,7 +25,8 @@ use crate::{
 /// # Errors
 /// Any refusal that is not about one property; everything is as it was.
 pub(super) async fn answer(call: &Call<'_>, body: &mut Body) -> Result<Response<Body>, Refusal> {
-    let asked = Asked::read(&collect_xml(body).await?).map_err(|bad| Refusal::bad_request(bad.0))?;
+    let (document, _share) = collect_xml(call, body).await?;
+    let asked = Asked::read(&document).map_err(|bad| Refusal::bad_request(bad.0))?;
     let Some(address) = call.existing()? else {
         return Err(Refusal::new(StatusCode::FORBIDDEN, "this folder is the server's own"));
     };

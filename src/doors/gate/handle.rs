@@ -107,7 +107,8 @@ impl Gate {
     }
 
     pub(crate) fn metrics_text(&self) -> String {
-        self.metrics.text(self.setup.limits.connections, self.setup.holdall.work_set_aside())
+        let (connections, holdall) = (self.setup.limits.connections, &self.setup.holdall);
+        self.metrics.text(connections, holdall.work_set_aside(), holdall.memory_use())
     }
 
     /// Answers a request. The handler runs in a task of its own: a client that goes away breaks

@@ -29,7 +29,7 @@ use super::{
 use crate::{
     domain::{Error, Holdall, Presented, caller::Caller, error::Unrecognised},
     doors::gate::{Body, RequestContext},
-    model::secret::Secret,
+    model::{limits::S3_XML_BYTES, secret::Secret},
 };
 
 /// What the door is configured with.
@@ -182,6 +182,8 @@ impl S3Door {
         let about = (Some(op), &target, taken.source.as_ref());
         owner::check(&self.holdall, &caller, &parts.headers, about).await?;
         let expected = plan.expected.clone();
+        // Held until the answer is there: the operation works on what was made of the document.
+        let mut share = None;
         let (content, declared, length) = match op.body() {
             Kind::None => {
                 if op.refuses_body() {
@@ -194,6 +196,9 @@ impl S3Door {
                 (s3s::Body::http_body_unsync(body), slot, expected.size)
             }
             Kind::Xml => {
+                let most = u64::try_from(S3_XML_BYTES).unwrap_or(u64::MAX);
+                let size = expected.size.unwrap_or(most).min(most);
+                share = Some(self.holdall.memory_for_document(size).await?);
                 let (bytes, slot) = document::collect(op, plan, body).await?;
                 let length = u64::try_from(bytes.len()).ok();
                 (s3s::Body::from(bytes), slot, length)
@@ -219,7 +224,9 @@ impl S3Door {
         *request.uri_mut() = uri(&parsed.target, &query)?;
         *request.headers_mut() = headers;
         request.extensions_mut().insert(parsed);
-        match self.service.call(request).await {
+        let answered = self.service.call(request).await;
+        drop(share);
+        match answered {
             Ok(response) => Ok(answer::finish(asked, op, response)),
             Err(error) => Err(Refusal::internal(format!("the operation failed: {error:?}"))),
         }

@@ -31,7 +31,8 @@ use crate::{
 /// Any refusal, and any failure before the first page of members is read.
 pub(super) async fn answer(call: &Call<'_>, body: &mut Body) -> Result<Response<Body>, Refusal> {
     let depth = depth(call.headers())?;
-    let wanted = Wanted::read(&collect_xml(body).await?).map_err(|bad| Refusal::bad_request(bad.0))?;
+    let (document, _share) = collect_xml(call, body).await?;
+    let wanted = Wanted::read(&document).map_err(|bad| Refusal::bad_request(bad.0))?;
     let own = resource(call, &wanted).await?;
     let is_file = matches!(own.kind, Kind::File { .. });
     if depth == Depth::Infinity && !is_file {
