@@ -181,11 +181,25 @@ fn known(entity: &BytesRef<'_>) -> Result<char, BadXml> {
     }
 }
 
-/// The ASCII part of an XML name as the standard has it; above ASCII whatever XML can hold.
+/// A name without a colon, by XML 1.0 (fifth edition) section 2.3. A reader that is stricter than
+/// the one here would refuse the whole listing in which such a name comes back.
 fn is_name(text: &str) -> bool {
-    let first = |c: char| c.is_ascii_alphabetic() || c == '_' || (!c.is_ascii() && holds(c));
-    let later = |c: char| first(c) || c.is_ascii_digit() || matches!(c, '-' | '.');
-    text.chars().next().is_some_and(first) && text.chars().all(later)
+    text.chars().next().is_some_and(begins_name) && text.chars().all(goes_on_name)
+}
+
+/// NameStartChar, but for the colon.
+fn begins_name(c: char) -> bool {
+    matches!(c, 'A'..='Z' | '_' | 'a'..='z'
+        | '\u{C0}'..='\u{D6}' | '\u{D8}'..='\u{F6}' | '\u{F8}'..='\u{2FF}'
+        | '\u{370}'..='\u{37D}' | '\u{37F}'..='\u{1FFF}' | '\u{200C}'..='\u{200D}'
+        | '\u{2070}'..='\u{218F}' | '\u{2C00}'..='\u{2FEF}' | '\u{3001}'..='\u{D7FF}'
+        | '\u{F900}'..='\u{FDCF}' | '\u{FDF0}'..='\u{FFFD}' | '\u{10000}'..='\u{EFFFF}')
+}
+
+/// NameChar, but for the colon.
+fn goes_on_name(c: char) -> bool {
+    begins_name(c)
+        || matches!(c, '-' | '.' | '0'..='9' | '\u{B7}' | '\u{300}'..='\u{36F}' | '\u{203F}'..='\u{2040}')
 }
 
 #[cfg(test)]
@@ -253,6 +267,18 @@ mod tests {
             "<a><b></a></b>",
         ] {
             assert!(read(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_are_those_every_reader_takes() {
+        for name in ["a", "_1", "a-b.c", "grüße", "名前", "a\u{b7}", "e\u{301}", "\u{10400}"] {
+            assert!(read(format!("<{name}/>").as_bytes()).is_ok(), "{name}");
+        }
+        for name in
+            ["\u{d7}", "\u{37e}", "a\u{2028}b", "a\u{a0}b", "-a", ".a", "\u{301}e", "\u{b7}a", "a\u{fffe}"]
+        {
+            assert!(read(format!("<{name}/>").as_bytes()).is_err(), "{name:?}");
         }
     }
 
