@@ -22,7 +22,7 @@ mod sums;
 mod transfer;
 mod xml;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use dav_server::DavHandler;
 use http::{Request, Response, header};
@@ -91,7 +91,8 @@ impl DavDoor {
                     tracing::error!(request = %context.id, reason, "a WebDAV request failed");
                 }
                 if !head.headers.contains_key(header::EXPECT) {
-                    drain(&mut body).await;
+                    let patience = Duration::from_millis(limits::DAV_DRAIN_MILLIS);
+                    let _ = tokio::time::timeout(patience, drain(&mut body)).await;
                 }
                 refusal.into_response()
             }

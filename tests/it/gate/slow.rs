@@ -135,3 +135,14 @@ async fn connections_beyond_the_limit_wait_until_idle_ones_are_closed() {
     let open = reply.text().lines().find_map(|line| line.strip_prefix("holdall_connections ")).unwrap();
     assert!(open.parse::<usize>().unwrap() <= 4, "{open}");
 }
+
+/// The body is not waited for at its own pace: nobody asked for it.
+#[tokio::test]
+async fn a_refusal_does_not_wait_for_a_body_that_stalls() {
+    let server = TestServer::start().await;
+    let mut raw = Raw::connect(server.address()).await;
+    raw.send("PUT /dav/photos/a HTTP/1.1\r\nhost: test\r\ncontent-length: 1000\r\n\r\nx").await;
+    let began = Instant::now();
+    assert_eq!(raw.reply().await.unwrap().status, 401);
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}
