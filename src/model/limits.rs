@@ -107,6 +107,8 @@ pub const DAV_XML_NAME_BYTES: usize = 1024;
 pub const DAV_DRAIN_BYTES: u64 = 256 << 10;
 /// And milliseconds that it is waited for: who stalls may miss the refusal, and holds nothing up.
 pub const DAV_DRAIN_MILLIS: u64 = 1000;
+/// Seconds in which a document that is held whole has to be there. Slower: 400 `RequestTimeout`.
+pub const DOCUMENT_SECONDS: u64 = 60;
 /// Signed requests may be this old or this far ahead, seconds. Else `RequestTimeTooSkewed`.
 pub const CLOCK_SKEW_SECONDS: i64 = 15 * 60;
 /// Longest life of a presigned URL, seconds. Longer: `AuthorizationQueryParametersError`.

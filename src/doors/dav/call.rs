@@ -1,6 +1,6 @@
 //! One request, recognised and parsed: what every method starts from.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
@@ -56,11 +56,13 @@ pub(super) async fn collect_xml(call: &Call<'_>, body: &mut Body) -> Result<(Byt
     let most = limits::DAV_XML_BYTES as u64;
     let declared = body.size_hint().upper().unwrap_or(most).min(most);
     let share = call.holdall().memory_for_document(declared).await?;
+    let patience = Duration::from_secs(limits::DOCUMENT_SECONDS);
+    *body = body::within(std::mem::replace(body, body::empty()), patience);
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else {
             *body = body::empty();
-            return Err(Refusal::bad_request("the body ended before it was complete"));
+            return Err(Refusal::bad_request("the body ended, or its time was up, before it was complete"));
         };
         let Ok(data) = frame.into_data() else { continue };
         if bytes.len() + data.len() > limits::DAV_XML_BYTES {

@@ -101,6 +101,7 @@ codes! {
     PreconditionFailed 412 "At least one of the preconditions that you specified did not hold.";
     QuotaExceeded 403 "The quota is used up.";
     ReplicationConfigurationNotFoundError 404 "There is no replication configuration for this bucket.";
+    RequestTimeout 400 "The body did not come within the time there is for it.";
     RequestTimeTooSkewed 403 "The difference between the request time and the server's time is too large.";
     ServerSideEncryptionConfigurationNotFoundError 404 "The server-side encryption configuration was not found.";
     ServiceUnavailable 503 "Service is unable to handle request.";

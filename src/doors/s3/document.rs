@@ -1,5 +1,7 @@
 //! XML bodies: gathered within bounds, verified and checked before an operation sees them.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use md5::{Digest, Md5};
@@ -12,7 +14,11 @@ use super::{
     payload::{self, DeclaredSlot, Plan, checksums},
     xml,
 };
-use crate::{domain::nouns::Declared, doors::gate::Body, model::limits::S3_XML_BYTES};
+use crate::{
+    domain::nouns::Declared,
+    doors::gate::{Body, body::within},
+    model::limits::{DOCUMENT_SECONDS, S3_XML_BYTES},
+};
 
 /// The body of an operation that takes a document; empty where it may be left out.
 pub(crate) async fn collect(op: Op, plan: Plan, body: Body) -> Result<(Bytes, DeclaredSlot), Refusal> {
@@ -20,6 +26,7 @@ pub(crate) async fn collect(op: Op, plan: Plan, body: Body) -> Result<(Bytes, De
     if plan.expected.size.is_some_and(|size| size > limit) {
         return Err(Refusal::new(Code::MalformedXML));
     }
+    let body = within(body, Duration::from_secs(DOCUMENT_SECONDS));
     let (mut body, slot) = payload::open(plan, body);
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {

@@ -216,6 +216,9 @@ impl From<Refusal> for io::Error {
 
 /// The refusal inside a body's error; a body that just broke off is incomplete.
 pub(crate) fn of_io(error: &io::Error) -> Refusal {
+    if error.kind() == io::ErrorKind::TimedOut {
+        return Refusal::new(Code::RequestTimeout);
+    }
     error
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<Refusal>())
