@@ -32,6 +32,7 @@ use crate::{
             bucket::BucketRow,
             journal::EventKind,
             tree::{FileRow, Side},
+            version::AttributeRow,
         },
     },
 };
@@ -43,6 +44,7 @@ pub struct Put {
     caller: Caller,
     at: Address,
     body: BodyIn,
+    attributes: AttributeRow,
 }
 
 impl Holdall {
@@ -50,7 +52,7 @@ impl Holdall {
     /// commit, space on the disk now, everything else in the commit.
     ///
     /// # Errors
-    /// If the caller may not write there, or the store takes no bodies.
+    /// If the caller may not write there, attributes are too large, or the store takes no bodies.
     pub async fn begin_put(
         self: &Arc<Self>,
         caller: &Caller,
@@ -65,12 +67,14 @@ impl Holdall {
                 let bucket = allowed_at(&rows, &who, &to, Verb::Write)?;
                 let replaced = replaced(&rows, &bucket, &to)?;
                 let allowance = Allowance::begin((&holdall, &rows), &bucket, expected.size, replaced)?;
+                let attributes = view::attribute_row(&expected.attributes)?;
                 drop(rows);
-                BodyIn::begin(&holdall.store, who.account(), &expected, allowance)
+                Ok((BodyIn::begin(&holdall.store, who.account(), &expected, allowance)?, attributes))
             })
         };
-        let body = self.patiently(begin).await?.settle_in(&self.memory).await?;
-        Ok(Put { holdall: Arc::clone(self), caller: caller.clone(), at: at.clone(), body })
+        let (body, attributes) = self.patiently(begin).await?;
+        let body = body.settle_in(&self.memory).await?;
+        Ok(Put { holdall: Arc::clone(self), caller: caller.clone(), at: at.clone(), body, attributes })
     }
 }
 
@@ -101,7 +105,14 @@ impl Put {
     pub async fn commit(self, options: WriteOptions) -> Result<Written, Error> {
         let claim = self.body.claim();
         let staged = Arc::new(self.body.finish(&options.declared).await?);
-        let write = Arc::new(Write { caller: self.caller, at: self.at, options, claim, staged });
+        let write = Arc::new(Write {
+            caller: self.caller,
+            at: self.at,
+            attributes: self.attributes,
+            options,
+            claim,
+            staged,
+        });
         let commit = || {
             let (staged, write) = (Arc::clone(&write.staged), Arc::clone(&write));
             self.holdall.commit(Some(staged), move |tx| put(tx, &write))
@@ -114,13 +125,14 @@ impl Put {
 struct Write {
     caller: Caller,
     at: Address,
+    attributes: AttributeRow,
     options: WriteOptions,
     claim: Option<Arc<Claim>>,
     staged: Arc<Staged>,
 }
 
 fn put(tx: &mut Tx<'_>, write: &Write) -> Result<Written, Error> {
-    let Write { caller, at, options, claim, staged } = write;
+    let Write { caller, at, attributes, options, claim, staged } = write;
     let mut act = Act::begin(tx, caller, at, Verb::Write)?;
     act.under(claim.clone());
     let mut target = target(&act, at, &options.conditions, &options.tokens)?;
@@ -130,7 +142,7 @@ fn put(tx: &mut Tx<'_>, write: &Write) -> Result<Written, Error> {
         size: staged.size,
         etag: Etag::of_md5(&staged.digests.md5),
         modified: options.modified,
-        attributes: view::attribute_row(&options.attributes),
+        attributes: attributes.clone(),
         checksums: staged.digests.checksums.clone(),
         parts: None,
     };

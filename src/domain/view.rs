@@ -1,8 +1,14 @@
 //! Rows as the nouns doors are given.
 
-use super::nouns::{Attributes, FileVersion, Folder, ListedFile, Versioning};
+use super::{
+    Error,
+    nouns::{Attributes, FileVersion, Folder, ListedFile, Versioning},
+};
 use crate::{
-    model::ids::Seq,
+    model::{
+        ids::Seq,
+        limits::{HEADER_VALUE_BYTES, USER_METADATA_BYTES},
+    },
     store::rows::{
         bucket::BucketRow,
         tree::{FileRow, FolderRow},
@@ -22,8 +28,13 @@ pub(crate) fn attributes(row: &AttributeRow) -> Attributes {
     }
 }
 
-pub(crate) fn attribute_row(attributes: &Attributes) -> AttributeRow {
-    AttributeRow {
+/// Attributes as they are kept.
+///
+/// # Errors
+/// Too large.
+pub(crate) fn attribute_row(attributes: &Attributes) -> Result<AttributeRow, Error> {
+    check(attributes)?;
+    Ok(AttributeRow {
         content_type: attributes.content_type.clone(),
         content_encoding: attributes.content_encoding.clone(),
         content_language: attributes.content_language.clone(),
@@ -31,6 +42,26 @@ pub(crate) fn attribute_row(attributes: &Attributes) -> AttributeRow {
         cache_control: attributes.cache_control.clone(),
         expires: attributes.expires.clone(),
         user: attributes.user.clone(),
+    })
+}
+
+fn check(attributes: &Attributes) -> Result<(), Error> {
+    let user: usize = attributes.user.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if user > USER_METADATA_BYTES {
+        return Err(Error::TooLarge { what: "the user metadata", limit: USER_METADATA_BYTES as u64 });
+    }
+    let headers = [
+        ("the metadata Content-Type", &attributes.content_type),
+        ("the metadata Content-Encoding", &attributes.content_encoding),
+        ("the metadata Content-Language", &attributes.content_language),
+        ("the metadata Content-Disposition", &attributes.content_disposition),
+        ("the metadata Cache-Control", &attributes.cache_control),
+        ("the metadata Expires", &attributes.expires),
+    ];
+    let long = |value: &Option<String>| value.as_ref().is_some_and(|value| value.len() > HEADER_VALUE_BYTES);
+    match headers.into_iter().find(|(_, value)| long(value)) {
+        Some((what, _)) => Err(Error::TooLarge { what, limit: HEADER_VALUE_BYTES as u64 }),
+        None => Ok(()),
     }
 }
 
@@ -82,4 +113,26 @@ pub(crate) fn folder(path: String, row: &FolderRow, changed: Seq) -> Folder {
 pub(crate) fn root(bucket: &BucketRow, changed: Seq) -> Folder {
     let (path, created) = (String::new(), bucket.created);
     Folder { path, node: bucket.root, created, changed, has_props: true, has_locks: true }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_metadata_may_have_two_kilobytes_and_a_header_one() {
+        let user = |length: usize| Attributes {
+            user: vec![("name".into(), "x".repeat(length - 4))],
+            ..Attributes::default()
+        };
+        assert!(attribute_row(&user(USER_METADATA_BYTES)).is_ok());
+        let limit = |attributes: &Attributes| match attribute_row(attributes) {
+            Err(Error::TooLarge { limit, .. }) => limit,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(limit(&user(USER_METADATA_BYTES + 1)), 2048);
+        let header = |length| Attributes { expires: Some("x".repeat(length)), ..Attributes::default() };
+        assert!(attribute_row(&header(HEADER_VALUE_BYTES)).is_ok());
+        assert_eq!(limit(&header(HEADER_VALUE_BYTES + 1)), 1024);
+    }
 }

@@ -35,7 +35,8 @@ pub const LOGINS_HELD_UP_OF_PEER: usize = 16;
 pub const LOGIN_FAILURES: usize = 10_000;
 /// Bytes of user metadata, names and values together. More: `MetadataTooLarge`.
 pub const USER_METADATA_BYTES: usize = 2048;
-/// Bytes of a stored Content-Type, Content-Encoding and the like, each. Longer: too large.
+/// Bytes of a stored Content-Type, Content-Encoding and the like, each. Longer:
+/// `MetadataTooLarge`, WebDAV 413.
 pub const HEADER_VALUE_BYTES: usize = 1024;
 /// Size of one object, as in S3: 5 TiB. Larger: `EntityTooLarge`, WebDAV 413.
 pub const OBJECT_BYTES: u64 = 5 << 40;

@@ -206,6 +206,15 @@ async fn a_body_that_is_not_as_declared_changes_nothing() {
     assert_eq!(dav.content("/dav/ann/a").await.as_deref(), Ok("new"));
 }
 
+#[tokio::test]
+async fn a_type_too_long_to_be_kept_is_refused() {
+    let dav = Dav::start().await;
+    let kind = "x".repeat(1025);
+    assert_eq!(dav.send("PUT", "/dav/ann/a", &[("content-type", &kind)], b"new").await.status, 413);
+    assert_eq!(dav.status("GET", "/dav/ann/a", &[]).await, 404);
+    assert_eq!(dav.send("PUT", "/dav/ann/a", &[("content-type", &kind[1..])], b"new").await.status, 201);
+}
+
 const SHA512_OF_NOTHING: &str =
     "sha-512=:z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7kxvUdBeoGlODJ6+SfaPg==:";
 

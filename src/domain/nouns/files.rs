@@ -107,6 +107,8 @@ pub struct Expected {
     pub checksums: Vec<ChecksumKind>,
     /// Whether the SHA-256 of the whole body is needed (a signed payload).
     pub sha256: bool,
+    /// Kept with the version. Parts have none: what their upload was begun with is kept.
+    pub attributes: Attributes,
 }
 
 /// What the client declared of the body; each is verified before the commit.
@@ -129,8 +131,6 @@ pub struct WriteOptions {
     pub conditions: Conditions,
     /// Verified before the commit.
     pub declared: Declared,
-    /// Kept with the version.
-    pub attributes: Attributes,
     /// The client's time of last change.
     pub modified: Option<Timestamp>,
     /// Lock tokens submitted.

@@ -65,7 +65,7 @@ pub(super) fn transfer(tx: &mut Tx<'_>, plan: &Plan) -> Result<Outcome, Error> {
     }
     let new = NewVersion::copy_of(&mut act, &source.version)?;
     tree::ensure_folders(act.tx, &act.bucket, &mut place, Side::Live)?;
-    let wrote = history::write(&mut act, &place, described(plan, new), same)?;
+    let wrote = history::write(&mut act, &place, described(plan, new)?, same)?;
     if !same {
         props::carry(&mut act, (source.bucket.id, &source.place, &source.file), &place, &wrote.file)?;
     }
@@ -135,14 +135,14 @@ fn refuse_plain_self_copy(plan: &Plan) -> Result<(), Error> {
 
 /// New attributes and times where the request brings them. The client's time goes with the
 /// attributes: who replaces them and names no time has none.
-fn described(plan: &Plan, new: NewVersion) -> NewVersion {
+fn described(plan: &Plan, new: NewVersion) -> Result<NewVersion, Error> {
     let kept = plan.options.attributes.is_none().then_some(new.modified).flatten();
-    let attributes = plan.options.attributes.as_ref().map(view::attribute_row);
-    NewVersion {
+    let attributes = plan.options.attributes.as_ref().map(view::attribute_row).transpose()?;
+    Ok(NewVersion {
         attributes: attributes.unwrap_or(new.attributes),
         modified: plan.options.modified.or(kept),
         ..new
-    }
+    })
 }
 
 /// A folder in the way of a file goes first: in the same commit, or where that has to go file by

@@ -86,7 +86,7 @@ impl Holdall {
     /// Begins an upload. Nothing of it shows but in listings of uploads.
     ///
     /// # Errors
-    /// If the caller may not write there, or too many uploads are open.
+    /// If the caller may not write there, attributes are too large, or too many uploads are open.
     pub async fn begin_upload(&self, caller: &Caller, at: &Address, new: NewUpload) -> Result<Upload, Error> {
         let (caller, at) = (caller.clone(), at.clone());
         self.write(move |tx| begin(tx, &caller, &at, &new)).await
@@ -125,7 +125,7 @@ fn begin(tx: &mut Tx<'_>, caller: &Caller, at: &Address, new: &NewUpload) -> Res
         key: key_of(at).to_owned(),
         begun: act.tx.now(),
         initiator,
-        attributes: view::attribute_row(&new.attributes),
+        attributes: view::attribute_row(&new.attributes)?,
         modified: new.modified,
         checksum: new.checksum,
     };

@@ -36,11 +36,11 @@ pub(super) async fn answer(call: &Call<'_>, body: &mut Body) -> Result<Response<
     let options = WriteOptions {
         conditions: write_conditions(call.headers())?,
         declared: Declared { size, md5: sums.md5, sha256: None, checksums: sums.others.clone() },
-        attributes: attributes(call.headers())?,
         modified: headers::modified(call.headers())?,
         tokens: Vec::new(),
     };
-    let expected = Expected { size, checksums: sums.kinds(), sha256: false };
+    let attributes = attributes(call.headers())?;
+    let expected = Expected { size, checksums: sums.kinds(), sha256: false, attributes };
     let mut put = call.holdall().begin_put(&call.caller, address, expected).await.map_err(refuse)?;
     let mut passing = sums.passing();
     fill(&mut put, body, size, &mut passing).await?;

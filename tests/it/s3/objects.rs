@@ -50,6 +50,19 @@ async fn metadata_over_two_kilobytes_is_refused() {
     let put = s3.send("PUT", "/b-1/k", &[("x-amz-meta-a", &long)], b"").await;
     assert_eq!(code(&put), (400, "MetadataTooLarge".into()));
     assert_eq!(s3.send("PUT", "/b-1/k", &[("x-amz-meta-a", &long[1..])], b"").await.status, 200);
+    let kind = "x".repeat(1025);
+    assert_eq!(
+        code(&s3.send("PUT", "/b-1/k", &[("content-type", &kind)], b"").await),
+        (400, "MetadataTooLarge".into())
+    );
+    assert_eq!(
+        code(&s3.send("POST", "/b-1/k?uploads", &[("content-type", &kind)], b"").await),
+        (400, "MetadataTooLarge".into())
+    );
+    let copy =
+        [("x-amz-copy-source", "/b-1/k"), ("x-amz-metadata-directive", "REPLACE"), ("content-type", &*kind)];
+    assert_eq!(code(&s3.send("PUT", "/b-1/l", &copy, b"").await), (400, "MetadataTooLarge".into()));
+    assert_eq!(s3.send("PUT", "/b-1/k", &[("content-type", &kind[1..])], b"").await.status, 200);
     let key = "k".repeat(1025);
     assert_eq!(
         code(&s3.send("PUT", &format!("/b-1/{key}"), &[], b"").await),

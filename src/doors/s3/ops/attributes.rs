@@ -1,13 +1,9 @@
-//! What a client said about content, on its way in: bounded, and its time of last change, which
-//! rclone and others keep in `x-amz-meta-mtime`, read from it and shown in it.
+//! A client's time of last change, which rclone and others keep in `x-amz-meta-mtime`: read from
+//! what it said about content, and shown in it.
 
-use super::super::{code::Code, error::Refusal};
 use crate::{
     domain::nouns::{Attributes, FileVersion},
-    model::{
-        limits::{HEADER_VALUE_BYTES, USER_METADATA_BYTES},
-        time::Timestamp,
-    },
+    model::time::Timestamp,
 };
 
 /// The user metadata that holds the client's time of last change, in seconds since 1970.
@@ -15,28 +11,6 @@ const MTIME: &str = "mtime";
 
 /// Seconds of the year 9999's last moment: beyond it no date can be written.
 const LAST_SECOND: i64 = 253_402_300_799;
-
-/// Refuses attributes that are too large to be kept.
-pub(super) fn check(attributes: &Attributes) -> Result<(), Refusal> {
-    let user: usize = attributes.user.iter().map(|(name, value)| name.len() + value.len()).sum();
-    if user > USER_METADATA_BYTES {
-        return Err(Refusal::new(Code::MetadataTooLarge)
-            .with("Size", user.to_string())
-            .with("MaxSizeAllowed", USER_METADATA_BYTES.to_string()));
-    }
-    let headers = [
-        &attributes.content_type,
-        &attributes.content_encoding,
-        &attributes.content_language,
-        &attributes.content_disposition,
-        &attributes.cache_control,
-        &attributes.expires,
-    ];
-    if headers.into_iter().flatten().any(|value| value.len() > HEADER_VALUE_BYTES) {
-        return Err(Refusal::new(Code::MetadataTooLarge));
-    }
-    Ok(())
-}
 
 /// The client's time of last change, if it sent one that can be read.
 pub(super) fn modified(attributes: &Attributes) -> Option<Timestamp> {
@@ -104,18 +78,5 @@ mod tests {
         for text in ["", "-", "yesterday", "1e9", "0x1", "99999999999999", "1.2.3", "+1", ".5"] {
             assert_eq!(parse(text), None, "{text}");
         }
-    }
-
-    #[test]
-    fn user_metadata_may_have_two_kilobytes() {
-        let with = |length: usize| Attributes {
-            user: vec![("name".into(), "x".repeat(length - 4))],
-            ..Attributes::default()
-        };
-        assert!(check(&with(USER_METADATA_BYTES)).is_ok());
-        let refused = check(&with(USER_METADATA_BYTES + 1)).unwrap_err();
-        assert_eq!(refused.code, Code::MetadataTooLarge);
-        let long = Attributes { cache_control: Some("x".repeat(1025)), ..Attributes::default() };
-        assert_eq!(check(&long).unwrap_err().code, Code::MetadataTooLarge);
     }
 }

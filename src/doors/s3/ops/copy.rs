@@ -83,9 +83,6 @@ pub(super) async fn object(ops: &Ops, request: S3Request<CopyObjectInput>) -> An
                     attributes.";
         return Err(Refusal::say(Code::InvalidRequest, said).into());
     }
-    if replaces {
-        attributes::check(&parsed.attributes)?;
-    }
     let file = source(ops, &parsed, from).await?;
     if file.size > S3_PUT_BYTES {
         return Err(too_large().into());

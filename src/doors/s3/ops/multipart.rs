@@ -78,7 +78,6 @@ pub(super) async fn create(
 ) -> Answer<CreateMultipartUploadOutput> {
     let parsed = Parsed::of(&request.extensions)?;
     let input = request.input;
-    attributes::check(&parsed.attributes)?;
     let new = NewUpload {
         modified: attributes::modified(&parsed.attributes),
         checksum: begun_with(input.checksum_algorithm.as_ref(), input.checksum_type.as_ref())?,

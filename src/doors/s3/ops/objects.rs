@@ -11,7 +11,7 @@ use super::{
     checksums::fill_checksums,
     shown,
 };
-use crate::domain::nouns::WriteOptions;
+use crate::domain::nouns::{Expected, WriteOptions};
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 
@@ -22,22 +22,17 @@ pub(super) fn pieces(body: Option<StreamingBlob>) -> impl Stream<Item = S3Result
 
 pub(super) async fn put(ops: &Ops, request: S3Request<PutObjectInput>) -> Answer<PutObjectOutput> {
     let parsed = Parsed::of(&request.extensions)?;
-    described::check(&parsed.attributes)?;
     let address = parsed.address()?;
-    let mut put = ops.holdall.begin_put(&parsed.caller, &address, parsed.expected.clone()).await?;
+    let modified = described::modified(&parsed.attributes);
+    let expected = Expected { attributes: parsed.attributes, ..parsed.expected };
+    let mut put = ops.holdall.begin_put(&parsed.caller, &address, expected).await?;
     let mut body = pieces(request.input.body);
     while let Some(piece) = body.next().await {
         put.write(piece?).await?;
     }
     // Only a body that ended as declared has left this behind.
     let declared = parsed.declared.take()?;
-    let options = WriteOptions {
-        conditions: parsed.conditions,
-        declared,
-        modified: described::modified(&parsed.attributes),
-        attributes: parsed.attributes,
-        tokens: Vec::new(),
-    };
+    let options = WriteOptions { conditions: parsed.conditions, declared, modified, tokens: Vec::new() };
     let version = put.commit(options).await?.version;
     let mut response = S3Response::new(PutObjectOutput {
         e_tag: shown::etag(&version.etag),

@@ -110,6 +110,7 @@ fn finish(
         size: declared.size,
         checksums: announced.kind().into_iter().collect(),
         sha256: declared.sha256.is_some(),
+        ..Expected::default()
     };
     Ok(Plan { expected, declared, coding })
 }
