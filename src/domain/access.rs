@@ -154,6 +154,23 @@ pub(crate) fn is_manager(caller: &Caller) -> bool {
     }
 }
 
+/// Decides whether a caller may read the system's counts. They tell nothing of any file, so an
+/// admin's app password will do for whatever gathers them, but not one that is for certain buckets.
+///
+/// # Errors
+/// Unauthenticated for anonymous callers, Denied for all others.
+pub(crate) fn counts_access(caller: &Caller) -> Result<(), Error> {
+    match caller {
+        Caller::Anonymous => Err(Error::Unauthenticated(Unrecognised::Missing)),
+        Caller::Operator => Ok(()),
+        Caller::Person(person) if person.admin && person.scope.buckets.is_empty() => Ok(()),
+        Caller::Person(person) if person.admin => {
+            Err(Error::Denied("this app password is for certain buckets only".into()))
+        }
+        Caller::Person(_) => Err(Error::Denied("counts are for admins".into())),
+    }
+}
+
 fn has_full_proof(person: &Person) -> bool {
     match person.proof {
         Proof::Password => true,
@@ -263,6 +280,17 @@ mod tests {
         for (who, caller, role, expected) in table {
             assert_eq!(row(&caller, Some(role)), expected, "{who}");
         }
+    }
+
+    #[test]
+    fn counts_are_for_admins_without_a_scope() {
+        let may = |caller: &Caller| counts_access(caller).is_ok();
+        assert!(may(&Caller::Operator) && may(&Caller::Person(person(8, true, Proof::Password))));
+        assert!(may(&app(8, &[], false)) && may(&app(8, &[], true)));
+        assert!(
+            !may(&app(8, &["photos"], false)) && !may(&Caller::Person(person(8, false, Proof::Password)))
+        );
+        assert!(matches!(counts_access(&Caller::Anonymous), Err(Error::Unauthenticated(_))));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Error, Holdall};
+use super::{Error, Holdall, access::counts_access, caller::Caller};
 
 /// Shares are counted in pieces of this many bytes.
 const PIECE: u64 = 1024;
@@ -128,9 +128,12 @@ impl Holdall {
     }
 
     /// How much of the memory for requests is taken.
-    #[must_use]
-    pub fn memory_use(&self) -> MemoryUse {
-        self.memory.used()
+    ///
+    /// # Errors
+    /// The caller may not read counts.
+    pub fn memory_use(&self, caller: &Caller) -> Result<MemoryUse, Error> {
+        counts_access(caller)?;
+        Ok(self.memory.used())
     }
 }
 

@@ -19,7 +19,7 @@ use std::{
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, Holdall, locks};
+use super::{Error, Holdall, access::counts_access, caller::Caller, locks};
 use crate::model::ids::BucketId;
 use crate::store::{
     meta::Health,
@@ -189,9 +189,12 @@ impl Holdall {
     }
 
     /// Pieces of background work that cannot be done and wait for somebody to look at them.
-    #[must_use]
-    pub fn work_set_aside(&self) -> u64 {
-        self.jobs.aside()
+    ///
+    /// # Errors
+    /// The caller may not read counts.
+    pub fn work_set_aside(&self, caller: &Caller) -> Result<u64, Error> {
+        counts_access(caller)?;
+        Ok(self.jobs.aside())
     }
 
     /// What the hourly look does, at once.

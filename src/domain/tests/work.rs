@@ -50,16 +50,24 @@ async fn work_that_cannot_be_read_is_set_aside_and_the_rest_is_done() {
     garble(&shelf.holdall).await;
     shelf.work_off().await;
     assert_eq!(shelf.usage().await, Default::default(), "the folder behind the damaged row was released");
-    assert_eq!(shelf.holdall.work_set_aside(), 5, "all but what is only looked at when starting");
+    assert_eq!(
+        shelf.holdall.work_set_aside(&Caller::Operator).unwrap(),
+        5,
+        "all but what is only looked at when starting"
+    );
     let found = kinds_found(&shelf.holdall).await;
     assert!(found.len() >= 5 && found.iter().all(|kind| *kind == FindingKind::Work), "{found:?}");
 
     // It is kept, and a start is not kept from starting by it.
     drop(shelf.holdall);
     let again = by_hand(&disk);
-    assert_eq!(again.work_set_aside(), 1, "a staged copy is all that is taken up at once");
+    assert_eq!(
+        again.work_set_aside(&Caller::Operator).unwrap(),
+        1,
+        "a staged copy is all that is taken up at once"
+    );
     again.work_off(&Default::default()).await.unwrap();
-    assert_eq!(again.work_set_aside(), 6);
+    assert_eq!(again.work_set_aside(&Caller::Operator).unwrap(), 6);
 }
 
 #[tokio::test]
@@ -78,7 +86,7 @@ async fn a_folder_with_a_damaged_name_is_set_aside_and_the_others_are_released()
     }
     shelf.holdall.write(garble).await.unwrap();
     shelf.work_off().await;
-    assert_eq!((shelf.usage().await.files, shelf.holdall.work_set_aside()), (1, 1));
+    assert_eq!((shelf.usage().await.files, shelf.holdall.work_set_aside(&Caller::Operator).unwrap()), (1, 1));
     let mend = |tx: &mut Tx<'_>| {
         let rows = tx.scan(Table::Dent, &KeyRange::prefix(Vec::new()), Order::Forward, 100)?;
         rows.into_iter().filter(|(_, row)| row == &[0xff]).for_each(|(key, _)| tx.delete(Table::Dent, key));
@@ -88,7 +96,7 @@ async fn a_folder_with_a_damaged_name_is_set_aside_and_the_others_are_released()
     drop(shelf.holdall);
     let again = by_hand(&disk);
     again.work_off(&Default::default()).await.unwrap();
-    assert_eq!(again.work_set_aside(), 0, "what was in its way is gone");
+    assert_eq!(again.work_set_aside(&Caller::Operator).unwrap(), 0, "what was in its way is gone");
     assert!(again.read(|rows| Ok(work::next(rows, Kind::Subtree)?.is_none())).await.unwrap());
 }
 
@@ -105,7 +113,7 @@ async fn a_store_that_fails_ends_the_round_and_sets_nothing_aside() {
     disk.crash_after(u64::MAX / 2);
     shelf.holdall.store.meta().reopen().unwrap();
     let waits = shelf.holdall.read(|rows| Ok(work::next(rows, Kind::Subtree)?.is_some())).await.unwrap();
-    assert!(waits && shelf.holdall.work_set_aside() == 0);
+    assert!(waits && shelf.holdall.work_set_aside(&Caller::Operator).unwrap() == 0);
     shelf.work_off().await;
     assert_eq!(shelf.usage().await.files, 0);
 }

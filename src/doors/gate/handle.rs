@@ -30,7 +30,7 @@ use super::{
     target,
 };
 use crate::{
-    domain::{Holdall, Readiness, caller::Caller},
+    domain::{Error, Holdall, Readiness, caller::Caller},
     model::time::Timestamp,
 };
 
@@ -106,9 +106,9 @@ impl Gate {
         self.setup.public_metrics
     }
 
-    pub(crate) fn metrics_text(&self) -> String {
+    pub(crate) fn metrics_text(&self, caller: &Caller) -> Result<String, Error> {
         let (connections, holdall) = (self.setup.limits.connections, &self.setup.holdall);
-        self.metrics.text(connections, holdall.work_set_aside(), holdall.memory_use())
+        Ok(self.metrics.text(connections, holdall.work_set_aside(caller)?, holdall.memory_use(caller)?))
     }
 
     /// Answers a request. The handler runs in a task of its own: a client that goes away breaks

@@ -10,7 +10,10 @@ use super::{
     handle::Gate,
     problem::{problem, text},
 };
-use crate::domain::{Readiness, caller::Caller};
+use crate::{
+    domain::{Error, Readiness, caller::Caller},
+    model::limits::RETRY_AFTER_SECONDS,
+};
 
 /// What there is below `/-/`.
 pub const OWN: [&str; 3] = ["healthy", "ready", "metrics"];
@@ -46,15 +49,54 @@ pub(crate) async fn answer(
 }
 
 async fn metrics(gate: &Gate, request: &Parts, context: &RequestContext) -> Response<Body> {
+    match counts(gate, request, context).await {
+        Ok(counts) => text(StatusCode::OK, counts),
+        Err(error) => refused(&error),
+    }
+}
+
+async fn counts(gate: &Gate, request: &Parts, context: &RequestContext) -> Result<String, Error> {
     let caller = if gate.public_metrics() {
-        Ok(Caller::Operator)
+        Caller::Operator
     } else {
-        authenticate(gate.holdall(), &request.headers, context).await
+        authenticate(gate.holdall(), &request.headers, context).await?
     };
-    match caller {
-        Ok(Caller::Operator) => text(StatusCode::OK, gate.metrics_text()),
-        Ok(Caller::Person(person)) if person.admin => text(StatusCode::OK, gate.metrics_text()),
-        Ok(Caller::Person(_)) => problem(StatusCode::FORBIDDEN, "denied", "counts are for admins"),
-        Ok(Caller::Anonymous) | Err(_) => unauthorized(),
+    gate.metrics_text(&caller)
+}
+
+fn refused(error: &Error) -> Response<Body> {
+    match error {
+        Error::Unauthenticated(_) => unauthorized(),
+        Error::Denied(_) => problem(StatusCode::FORBIDDEN, "denied", &error.to_string()),
+        Error::Busy(_) | Error::Unavailable { .. } => {
+            let mut response =
+                problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "try again in a few seconds");
+            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS.into());
+            response
+        }
+        // Nothing else is the request's fault.
+        _ => {
+            tracing::error!(%error, reason = error.reason(), "the counts cannot be told");
+            problem(StatusCode::INTERNAL_SERVER_ERROR, "internal", "see the server's log")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_wrong_credentials_are_answered_as_such() {
+        let reason = String::new;
+        for (error, status) in [
+            (Error::Unauthenticated(crate::domain::error::Unrecognised::Wrong), 401),
+            (Error::Denied(reason()), 403),
+            (Error::Busy(reason()), 503),
+            (Error::Unavailable { reason: reason() }, 503),
+            (Error::Internal { reason: reason() }, 500),
+        ] {
+            assert_eq!(refused(&error).status(), status, "{error}");
+        }
     }
 }

@@ -1,7 +1,11 @@
 //! What the server answers itself: its health and counts, the start page, names that are reserved,
 //! and methods no door has.
 
-use holdall::doors::gate;
+use holdall::{
+    domain::caller::{Caller, Scope},
+    doors::gate,
+    model::name::{AccountName, BucketName},
+};
 
 use super::callers::{AT_DAV, By, Who};
 use crate::common::{ask::Ask, world::World};
@@ -36,6 +40,11 @@ async fn health_is_for_everybody_and_counts_are_for_admins() {
         assert_eq!(status("GET", "/-/anything").await, 404, "{by:?}");
         assert_eq!(status("GET", "/-").await, 404, "{by:?}");
     }
+    let narrow = Scope { buckets: vec![BucketName::parse("adam").unwrap()], read_only: true };
+    let adam = AccountName::parse("adam").unwrap();
+    let made = world.holdall().add_app_password(&Caller::Operator, &adam, "narrow", narrow, None).await;
+    let counts = Ask::new("GET", "/-/metrics").basic("adam", made.unwrap().1.reveal());
+    assert_eq!(world.ask(&counts).await.status, 403, "an app password for one bucket is no admin's");
     for (path, status) in [("/-/healthy", 200), ("/-/ready", 200), ("/-/metrics", 200), ("/-/anything", 404)]
     {
         assert_eq!(world.ask_operator(&socket, &Ask::new("GET", path)).await.status, status, "{path}");
