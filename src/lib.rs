@@ -10,7 +10,10 @@
 //! | [`domain`] | the rules: one struct, [`domain::Holdall`], and its verbs | store, outside, model |
 //! | [`doors::gate`] | accepts, limits, recognises, routes | domain, model |
 //! | [`doors`] `s3`, `dav`, `api` | each translates one protocol, side by side | gate, domain, model |
-//! | [`server`], [`telemetry`], [`cli`], [`config`] | put the parts together | all |
+//! | [`telemetry`] | sets logging up | – |
+//! | [`config`] | settings, from the file, variables and flags | model |
+//! | [`server`] | opens doors on a system that is there | doors, domain, outside, model |
+//! | [`cli`] | the command line; puts the parts together | all |
 //!
 //! Nothing imports a door, and each heavy library has one home. `tests/it/layering` holds both
 //! tables and reads `src` against them.
