@@ -1,5 +1,7 @@
-//! Where async verbs meet the synchronous store: reads run in a lane of blocking threads on a
-//! short snapshot, unless the rows they need are in memory; writes go to the committer. Nothing else in the domain blocks.
+//! Where async verbs meet the rows of the synchronous store: reads run in a lane of blocking
+//! threads on a short snapshot, unless the rows they need are in memory; writes go to the
+//! committer. Bytes ([`super::body`], [`super::read`]) and the watch ([`super::health`]) have
+//! blocking tasks of their own; no async worker waits for the disk.
 
 use std::sync::Arc;
 

@@ -1,6 +1,7 @@
 //! Work that verbs left behind: detached folders, histories, uploads and buckets are released in
-//! small transactions that no reader can see. Every step starts from the queue alone, so a crash
-//! only delays it.
+//! small transactions that no reader can see. Each step starts from a row of the queue; what time
+//! ends (trash, outdated versions, the journal's tail, locks, finished uploads) is found by looking
+//! through the rows themselves. Nothing is remembered outside the rows, so a crash only delays it.
 
 mod expire;
 mod outdated;
