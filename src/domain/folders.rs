@@ -76,7 +76,7 @@ fn make_folder(
         .ok_or_else(|| tree::broken("a new folder has no name"))?;
     let told =
         Told { kind: EventKind::Folder, node: row.node, path: format!("{}/", place.key()), from: None };
-    let item = Item::Folder(view::folder(place.key(), &row, act.seq));
+    let item = Item::Folder(view::folder(place.key(), &row));
     act.finish(told, &[&folder.chain])?;
     Ok(item)
 }

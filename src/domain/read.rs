@@ -131,13 +131,10 @@ fn folder_at(
         return Ok(None);
     }
     let Some(mut place) = tree::place(rows, bucket, &at.spot)? else {
-        return Ok(Some(view::root(bucket, names::ctag(rows, bucket.id, bucket.root)?)));
+        return Ok(Some(view::root(bucket)));
     };
     match tree::find(rows, bucket, &mut place)? {
-        Hit::Folder(row) => {
-            let changed = names::ctag(rows, bucket.id, row.node)?;
-            Ok(Some(view::folder(place.key(), &row, changed)))
-        }
+        Hit::Folder(row) => Ok(Some(view::folder(place.key(), &row))),
         Hit::File(_) | Hit::Nothing => Ok(None),
     }
 }

@@ -5,10 +5,7 @@ use super::{
     nouns::{Attributes, FileVersion, Folder, ListedFile, Versioning},
 };
 use crate::{
-    model::{
-        ids::Seq,
-        limits::{HEADER_VALUE_BYTES, USER_METADATA_BYTES},
-    },
+    model::limits::{HEADER_VALUE_BYTES, USER_METADATA_BYTES},
     store::rows::{
         bucket::BucketRow,
         tree::{FileRow, FolderRow},
@@ -104,15 +101,15 @@ pub(crate) fn listed(key: String, row: FileRow) -> ListedFile {
 }
 
 /// A folder below the bucket's own.
-pub(crate) fn folder(path: String, row: &FolderRow, changed: Seq) -> Folder {
+pub(crate) fn folder(path: String, row: &FolderRow) -> Folder {
     let (has_props, has_locks) = (row.props, row.locks);
-    Folder { path, node: row.node, created: row.created, changed, has_props, has_locks }
+    Folder { path, node: row.node, created: row.created, has_props, has_locks }
 }
 
 /// The bucket's own folder. It has no row that knows of properties and locks.
-pub(crate) fn root(bucket: &BucketRow, changed: Seq) -> Folder {
+pub(crate) fn root(bucket: &BucketRow) -> Folder {
     let (path, created) = (String::new(), bucket.created);
-    Folder { path, node: bucket.root, created, changed, has_props: true, has_locks: true }
+    Folder { path, node: bucket.root, created, has_props: true, has_locks: true }
 }
 
 #[cfg(test)]

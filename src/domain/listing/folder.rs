@@ -44,7 +44,7 @@ fn list(
     let mut page = FolderPage::default();
     for row in &found {
         let (sortname, dent) = names::read_dent(row)?;
-        if let Some(member) = member(rows, bucket, &chain, &sortname, dent)? {
+        if let Some(member) = member(&chain, &sortname, dent) {
             page.members.push(member);
         }
         page.next = Some(sortname);
@@ -55,25 +55,16 @@ fn list(
     Ok(page)
 }
 
-fn member(
-    rows: &dyn Rows,
-    bucket: &BucketRow,
-    chain: &tree::Chain,
-    sortname: &str,
-    dent: Dent,
-) -> Result<Option<Member>, Error> {
+fn member(chain: &tree::Chain, sortname: &str, dent: Dent) -> Option<Member> {
     let name = sortname.strip_suffix('/').unwrap_or(sortname);
     if !shown_in_tree(name) {
-        return Ok(None);
+        return None;
     }
-    Ok(match dent {
+    match dent {
         Dent::File(row) if row.twin => None,
         Dent::File(row) => Some(Member::File(view::listed(chain.key(name), row))),
-        Dent::Folder(row) => {
-            let changed = names::ctag(rows, bucket.id, row.node)?;
-            Some(Member::Folder(view::folder(chain.key(name), &row, changed)))
-        }
-    })
+        Dent::Folder(row) => Some(Member::Folder(view::folder(chain.key(name), &row))),
+    }
 }
 
 impl Holdall {

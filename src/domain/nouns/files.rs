@@ -4,7 +4,7 @@ use crate::model::{
     checksum::{Checksum, ChecksumKind},
     condition::Conditions,
     etag::Etag,
-    ids::{AccountId, NodeId, Seq, VersionId},
+    ids::{AccountId, NodeId, VersionId},
     time::Timestamp,
 };
 
@@ -80,8 +80,6 @@ pub struct Folder {
     pub node: NodeId,
     /// When it was made.
     pub created: Timestamp,
-    /// When a change last happened anywhere below it, as a place in the journal.
-    pub changed: Seq,
     /// Whether it may have dead properties.
     pub has_props: bool,
     /// Whether it may be locked directly.

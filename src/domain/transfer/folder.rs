@@ -178,7 +178,7 @@ fn finish(
 ) -> Result<Transferred, Error> {
     let told =
         Told { kind, node: row.node, path: format!("{}/", to.key()), from: Some(format!("{}/", from.key())) };
-    let item = Item::Folder(view::folder(to.key(), row, act.seq));
+    let item = Item::Folder(view::folder(to.key(), row));
     let mut chains = vec![&to.chain];
     if kind == EventKind::Moved {
         chains.push(&from.chain);
