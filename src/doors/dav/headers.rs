@@ -84,24 +84,13 @@ pub(super) fn write_conditions(headers: &HeaderMap) -> Result<Conditions, Refusa
 /// `X-OC-Mtime`: seconds since 1970, with a fraction from some clients.
 ///
 /// # Errors
-/// 400 if it is no number, or no time of this calendar.
+/// 400 if it is no number, or no time that dates can show.
 pub(super) fn modified(headers: &HeaderMap) -> Result<Option<Timestamp>, Refusal> {
     let Some(value) = text(headers, &HeaderName::from_static("x-oc-mtime"))? else { return Ok(None) };
-    let bad = || Refusal::bad_request("X-OC-Mtime is a number of seconds since 1970");
-    let (whole, fraction) = value.split_once('.').unwrap_or((value, "0"));
-    let digits = whole.strip_prefix('-').unwrap_or(whole);
-    let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    if !all_digits(digits) || !all_digits(fraction) {
-        return Err(bad());
+    match Timestamp::parse_unix(value) {
+        Some(at) => Ok(Some(at)),
+        None => Err(Refusal::bad_request("X-OC-Mtime is a number of seconds since 1970")),
     }
-    let seconds: i64 = whole.parse().map_err(|_| bad())?;
-    // Years 0 to 9999: what the dates of HTTP and XML can show.
-    if !(-62_135_596_800..=253_402_300_799).contains(&seconds) {
-        return Err(bad());
-    }
-    let millis: i64 = fraction.chars().chain("000".chars()).take(3).collect::<String>().parse().unwrap_or(0);
-    let millis = if whole.starts_with('-') { -millis } else { millis };
-    Ok(Some(Timestamp(seconds * 1000 + millis)))
 }
 
 /// The size a body is declared to have: Finder's `X-Expected-Entity-Length`, ownCloud's
