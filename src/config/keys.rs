@@ -39,7 +39,7 @@ pub(super) const KEYS: [Key; 27] = [
     key("s3.region", Kind::Text, "us-east-1"),
     key("s3.lifecycle_day", Kind::Duration, "24h"),
     key("dav.listen", Kind::Address, ""),
-    key("http.cors_origins", Kind::List, ""),
+    key("http.cors_origins", Kind::Origins, ""),
     key("http.public_metrics", Kind::Flag, "false"),
     key("limits.connections", Kind::Number { least: 1, most: 1_000_000 }, "1024"),
     key("limits.idle_seconds", Kind::Number { least: 1, most: 86_400 }, "60"),

@@ -1,7 +1,10 @@
 //! The kinds of settings and how each is read from a text. A text says the same in `config.toml`,
 //! in the environment and behind a flag.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{Ipv6Addr, SocketAddr},
+    time::Duration,
+};
 
 use crate::model::size;
 
@@ -20,10 +23,10 @@ pub(super) enum Kind {
     Duration,
     /// An IP address and port.
     Address,
-    /// Texts separated by commas.
-    List,
     /// Host names separated by commas.
     Hosts,
+    /// Origins of web pages separated by commas, or `*`.
+    Origins,
     /// One of these.
     Choice(&'static [&'static str]),
 }
@@ -45,7 +48,7 @@ impl Kind {
     /// Reads a text; the error says what it should be.
     pub(super) fn read(self, text: &str) -> Result<Value, String> {
         let text = text.trim();
-        let optional = matches!(self, Self::Text | Self::Address | Self::List | Self::Hosts);
+        let optional = matches!(self, Self::Text | Self::Address | Self::Hosts | Self::Origins);
         if text.is_empty() && optional {
             return Ok(Value::Unset);
         }
@@ -59,9 +62,11 @@ impl Kind {
             Self::Size { .. } => size::parse(text).map(Value::Number),
             Self::Duration => duration(text).map(Value::Duration),
             Self::Address => text.parse().ok().map(Value::Address),
-            Self::List => Some(Value::List(list(text))),
             Self::Hosts => {
                 Some(list(text)).filter(|names| names.iter().all(|name| is_host(name))).map(Value::List)
+            }
+            Self::Origins => {
+                Some(list(text)).filter(|origins| origins.iter().all(|one| is_origin(one))).map(Value::List)
             }
             Self::Choice(words) => words.contains(&text).then(|| Value::Text(text.to_owned())),
         };
@@ -81,8 +86,10 @@ impl Kind {
             Self::Address => {
                 "an IP address and port such as 127.0.0.1:7070 (0.0.0.0 or [::] for all networks)".into()
             }
-            Self::List => "texts separated by commas".into(),
             Self::Hosts => "host names such as s3.example.org, without ports, separated by commas".into(),
+            Self::Origins => "origins as browsers write them, such as https://app.example.org or \
+                              http://localhost:3000, separated by commas, or *"
+                .into(),
             Self::Choice(words) => format!("one of {}", words.join(", ")),
         }
     }
@@ -101,6 +108,33 @@ fn is_host(name: &str) -> bool {
             && !label.ends_with('-')
     };
     name.len() <= 253 && name.strip_suffix('.').unwrap_or(name).split('.').all(label)
+}
+
+/// `*`, or an origin as browsers write it: they are compared byte by byte.
+fn is_origin(text: &str) -> bool {
+    if text == "*" {
+        return true;
+    }
+    let Some((scheme, place)) = text.split_once("://") else { return false };
+    let (host, port) = match place.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (place, None),
+    };
+    let named = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok_and(|parsed| parsed.to_string() == address),
+        None => is_host(host),
+    };
+    let usual = match scheme {
+        "http" => "80",
+        "https" => "443",
+        _ => "",
+    };
+    let written = |port: &str| port.parse::<u16>().is_ok_and(|number| number.to_string() == port);
+    scheme.starts_with(|first: char| first.is_ascii_lowercase())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
+        && !text.bytes().any(|byte| byte.is_ascii_uppercase())
+        && named
+        && port.is_none_or(|port| written(port) && port != usual)
 }
 
 /// A number and a unit.
@@ -150,11 +184,39 @@ mod tests {
         assert_eq!(Kind::Number { least: 1, most: 9 }.read("10").unwrap_err(), "a whole number from 1 to 9");
         assert_eq!(Kind::Choice(&["a", "b"]).read("c").unwrap_err(), "one of a, b");
         assert!(Kind::Address.read("localhost:7070").unwrap_err().contains("127.0.0.1:7070"));
-        assert_eq!(Kind::List.read(" a, b ,"), Ok(Value::List(vec!["a".into(), "b".into()])));
         let names = vec!["s3.example.org".into(), "localhost".into(), "s3_store.".into()];
         assert_eq!(Kind::Hosts.read("s3.example.org, localhost,s3_store."), Ok(Value::List(names)));
         for bad in ["a b", "s3:7070", "http://s3", "a..b", "-a", "a-", ".", "s3/", "é", &"a".repeat(64)] {
             assert!(Kind::Hosts.read(bad).unwrap_err().contains("without ports"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn origins_are_those_that_browsers_send() {
+        let fine = [
+            "*",
+            "https://app.example.org",
+            "http://localhost:3000",
+            "http://[::1]:8080",
+            "app://obsidian.md",
+        ];
+        let read = Kind::Origins.read(&fine.join(" , "));
+        assert_eq!(read, Ok(Value::List(fine.map(str::to_owned).to_vec())));
+        for bad in [
+            "app.example.org",
+            "https://app.example.org/",
+            "https://App.example.org",
+            "https://app.example.org:443",
+            "http://a:080",
+            "http://a:",
+            "https://",
+            "https://*.example.org",
+            "http://[::1",
+            "http://[0::1]",
+            "null",
+            "https://a,b",
+        ] {
+            assert!(Kind::Origins.read(bad).is_err(), "{bad}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Whether a page from elsewhere may use WebDAV and the API. A preflight carries no credentials
+//! Whether a page from elsewhere may use WebDAV, and the API once the network has one. A preflight carries no credentials
 //! and is answered without any; an origin that is not configured gets an answer a browser reads
 //! as no. Credentials a browser holds are never allowed along.
 
