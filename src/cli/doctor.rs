@@ -47,13 +47,13 @@ fn finding(state: State, what: &'static str, found: impl Into<String>) -> Findin
 pub(super) async fn run(context: &Context, doctor: &Doctor) -> Result<(), Failure> {
     let settings = &context.settings;
     if doctor.healthy {
-        let (server, _) = server(settings).await;
+        let (server, ..) = server(settings).await;
         let fine = server.state == State::Ok;
         context.printer.members(&server)?;
         return if fine { Ok(()) } else { Err(Failure::Said(1)) };
     }
-    let (server, at) = server(settings).await;
-    let (running, hangs) = (server.state == State::Ok, server.state == State::Fail);
+    let (server, at, running) = server(settings).await;
+    let hangs = server.state == State::Fail;
     let (data, reach) = data(settings).await;
     let mut findings =
         vec![data, space(settings), server, port(&at, running).await, tls(settings, &at), clock()];
@@ -104,24 +104,25 @@ fn space(settings: &Settings) -> Finding {
     }
 }
 
-/// Whether the server answers on its socket and listens where it says; and where that is, or
-/// would be.
-async fn server(settings: &Settings) -> (Finding, Listens) {
+/// Whether the server answers on its socket and listens where it says; where that is, or would be;
+/// and whether it is the server, of whatever version, who listens there.
+async fn server(settings: &Settings) -> (Finding, Listens, bool) {
     let server = match timeout(PATIENCE, reach::version(settings)).await {
         Ok(Ok(server)) => server,
         Ok(Err(_)) => {
             let text = "does not run; once everything else is right, start it with `holdall serve`";
-            return (finding(State::Warn, "server", text), reach::configured(settings));
+            return (finding(State::Warn, "server", text), reach::configured(settings), false);
         }
         Err(_) => {
             let text = "does not answer; look at its log and restart it";
-            return (finding(State::Fail, "server", text), reach::configured(settings));
+            return (finding(State::Fail, "server", text), reach::configured(settings), false);
         }
     };
     let (own, runs) = (env!("CARGO_PKG_VERSION"), server.version.clone());
     let at = reach::first(server, settings);
     let shown = format!("{}://{}", if at.tls { "https" } else { "http" }, at.address);
-    let found = if !listens(at.address).await {
+    let listening = listens(at.address).await;
+    let found = if !listening {
         let text = format!("runs, and does not answer at {shown}; look at its log and restart it");
         finding(State::Fail, "server", text)
     } else if runs == own {
@@ -129,7 +130,7 @@ async fn server(settings: &Settings) -> (Finding, Listens) {
     } else {
         finding(State::Warn, "server", format!("version {runs} runs, this is {own}; restart the server"))
     };
-    (found, at)
+    (found, at, listening)
 }
 
 async fn listens(address: SocketAddr) -> bool {

@@ -1,7 +1,9 @@
 //! The command line, beside a server and without one.
 
 use std::{
-    net::TcpStream,
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    os::unix::net::UnixListener,
     path::PathBuf,
     process::{Output, Stdio},
 };
@@ -38,6 +40,39 @@ fn the_address_that_is_told_is_the_one_listened_at() {
     assert!(help().contains(&line(address)), "{}", help());
     drop(served);
     assert!(help().contains(&line("127.0.0.1:7070")), "{}", help());
+}
+
+/// Says of itself what it is told to, whatever it is asked over the socket.
+fn answer_over(socket: UnixListener, said: String) {
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        said.len()
+    );
+    std::thread::spawn(move || {
+        for mut stream in socket.incoming().flatten() {
+            let mut asked = [0; 4096];
+            if stream.read(&mut asked).is_ok_and(|length| length > 0) {
+                let _ = stream.write_all(format!("{head}{said}").as_bytes());
+            }
+        }
+    });
+}
+
+/// The story: after an update the server that still ran was told to be in its own way.
+#[test]
+fn a_server_of_another_version_holds_its_own_port() {
+    let (_directory, data) = place();
+    std::fs::create_dir(&data).unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listens = serde_json::json!([{ "address": port.local_addr().unwrap(), "tls": false }]);
+    let said = serde_json::json!({ "version": "0.0.0", "listens": listens });
+    answer_over(UnixListener::bind(data.join("admin.sock")).unwrap(), said.to_string());
+    let findings = json(&run(&data, &["doctor", "--json"]));
+    let state = |what: &str| {
+        let finding = findings.as_array().unwrap().iter().find(|finding| finding["what"] == what);
+        finding.unwrap()["state"].clone()
+    };
+    assert_eq!((state("server"), state("port")), ("warn".into(), "ok".into()), "{findings}");
 }
 
 /// The story: it printed the name in the settings, and whatever `--user` said.
