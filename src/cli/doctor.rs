@@ -93,7 +93,7 @@ fn space(settings: &Settings) -> Finding {
         return finding(State::Warn, "space", "cannot be told without the data directory");
     };
     let (free, total) = (disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize);
-    let least = settings.disk_full_below.unwrap_or((total / 100).clamp(64 << 20, 2 << 30));
+    let least = reach::room(settings).full_below(total);
     let text = format!("{} MiB of {} MiB are free", free >> 20, total >> 20);
     if free < least {
         finding(State::Fail, "space", format!("{text}: new files are refused; delete files or add room"))

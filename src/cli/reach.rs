@@ -155,6 +155,11 @@ pub(super) fn socket_of(data: &Path) -> PathBuf {
     data.join("admin.sock")
 }
 
+/// The room that is kept on the disk.
+pub(super) fn room(settings: &Settings) -> RoomOptions {
+    RoomOptions { reserve_bytes: settings.disk_reserve, full_below_bytes: settings.disk_full_below }
+}
+
 /// Opens the data; only a server may make it.
 pub(super) fn open(settings: &Settings, create: bool) -> Result<Arc<Holdall>, Failure> {
     let refused =
@@ -163,10 +168,7 @@ pub(super) fn open(settings: &Settings, create: bool) -> Result<Arc<Holdall>, Fa
     let options = StartOptions {
         create,
         shared_dedup: settings.dedup == Dedup::Store,
-        room: RoomOptions {
-            reserve_bytes: settings.disk_reserve,
-            full_below_bytes: settings.disk_full_below,
-        },
+        room: room(settings),
         cache_bytes: settings.cache_metadata,
         memory_bytes: settings.memory,
         peers_apart: !settings.behind_proxy,

@@ -38,7 +38,9 @@ impl RoomOptions {
         self.reserve_bytes.unwrap_or((total / 1000).clamp(64 * MIB, 1024 * MIB).min(total / 16))
     }
 
-    fn full_below(self, total: u64) -> u64 {
+    /// Below how many free bytes of so many no new bodies are taken.
+    #[must_use]
+    pub fn full_below(self, total: u64) -> u64 {
         self.full_below_bytes.unwrap_or((total / 100).clamp(64 * MIB, 2048 * MIB))
     }
 }
