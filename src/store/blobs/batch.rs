@@ -14,10 +14,11 @@ use super::{
     rows::{ChunkRow, ChunkState, HashKey, PIECES_PER_PAGE, Piece, add_chunk_refs, find_chunk, number_key},
 };
 use crate::{
-    model::ids::{ChunkNo, ManifestId},
+    model::ids::{ChunkNo, ManifestId, SegmentId},
     store::{
         error::StoreError,
         meta::{codec::Row, rows::RowsMut, table::Table},
+        segments::Held,
     },
 };
 
@@ -39,6 +40,8 @@ pub(super) struct Batch {
     more: BTreeMap<ChunkNo, u64>,
     /// Keeps the chunks of `more` and `healed`.
     pins: Vec<Pin>,
+    /// Keeps the segments that `fresh` and `healed` lie in.
+    held: BTreeMap<SegmentId, Held>,
     /// Chunks of this batch by what they hold: they are not in the index yet.
     own: HashMap<[u8; 32], ChunkNo>,
     stored: u64,
@@ -69,6 +72,11 @@ impl Batch {
     fn piece(&mut self, target: Option<ChunkNo>, len: u64) {
         self.pieces.push(Piece { target: target.map(|chunk| chunk.0), len });
         self.end += len;
+    }
+
+    /// Keeps a segment until the batch is committed or given up.
+    pub(super) fn hold(&mut self, held: Held) {
+        self.held.entry(held.segment()).or_insert(held);
     }
 
     /// Adds zeros.
@@ -146,7 +154,7 @@ mod tests {
         },
         *,
     };
-    use crate::model::{ids::SegmentId, limits};
+    use crate::model::limits;
 
     fn row(number: u64) -> ChunkRow {
         ChunkRow {

@@ -216,7 +216,8 @@ impl ChunkSink {
         let crcs = crcs(bytes);
         let record = Record { chunk, domain: AccountId(self.domain), digest, crcs, bytes };
         self.dirty = true;
-        let placed = self.blobs.segments.append(self.lane, &record)?;
+        let (placed, held) = self.blobs.segments.append(self.lane, &record)?;
+        self.batch.hold(held);
         let row = ChunkRow {
             segment: placed.segment,
             offset: placed.offset,

@@ -18,6 +18,8 @@ use std::{io, sync::Arc};
 pub enum Site {
     /// Chunk records of a lane, before their rows are committed.
     SegmentData,
+    /// Records that compaction copied, before their rows are switched over.
+    RelocationData,
     /// A segment's footer, when it is sealed.
     SegmentSeal,
     /// The folders of a new segment file.
@@ -40,8 +42,9 @@ pub enum Site {
 
 impl Site {
     /// Every site, for tests that leave out one after the other.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::SegmentData,
+        Self::RelocationData,
         Self::SegmentSeal,
         Self::SegmentDir,
         Self::Meta,

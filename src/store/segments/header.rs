@@ -17,7 +17,7 @@ use super::{
 use crate::model::{ids::SegmentId, time::Timestamp};
 
 /// Bytes of the header; the first record begins here.
-pub(super) const HEADER: u64 = 4096;
+pub const HEADER: u64 = 4096;
 const MAGIC: [u8; 8] = *b"HOLDSEGM";
 const FORMAT: u32 = 1;
 

@@ -11,10 +11,14 @@ use std::{
 use super::{
     Placed, SegmentState, Shared,
     footer::SealError,
+    held::Held,
     record::Prepared,
     writer::{self, Writer},
 };
-use crate::store::{error::StoreError, io::Site};
+use crate::{
+    model::ids::SegmentId,
+    store::{error::StoreError, io::Site},
+};
 
 /// What a lane is for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -38,6 +42,14 @@ impl LaneKind {
             Self::Normal => 1,
             Self::Exclusive => 2,
             Self::Relocation => 3,
+        }
+    }
+
+    /// What the sync of its records is called.
+    fn site(self) -> Site {
+        match self {
+            Self::Small | Self::Normal | Self::Exclusive => Site::SegmentData,
+            Self::Relocation => Site::RelocationData,
         }
     }
 
@@ -101,7 +113,7 @@ impl State {
 
 /// What one step has to sync of one segment.
 struct Due {
-    id: crate::model::ids::SegmentId,
+    id: SegmentId,
     file: Arc<dyn crate::store::io::File>,
     end: u64,
     named: bool,
@@ -127,7 +139,7 @@ impl Lane {
         state.poisoned.clone().filter(|_| !state.closing)
     }
 
-    pub(super) fn append(&self, record: Prepared) -> Result<Placed, StoreError> {
+    pub(super) fn append(&self, record: Prepared) -> Result<(Placed, Held), StoreError> {
         let shared = &*self.shared;
         let mut state = self.state();
         state.alive()?;
@@ -156,16 +168,34 @@ impl Lane {
             LaneKind::Exclusive | LaneKind::Relocation => open.writeback(shared),
             LaneKind::Small | LaneKind::Normal => None,
         };
+        // Before anybody can seal the segment.
+        let held = shared.holds.take(header.segment);
         drop(state);
         if let Some(part) = writeback {
             part.start();
         }
-        Ok(Placed {
+        let placed = Placed {
             segment: header.segment,
             offset: header.offset,
             stored_len: header.stored_len,
             codec: header.codec,
-        })
+        };
+        Ok((placed, held))
+    }
+
+    /// The segment that is written, and where it ends.
+    pub(super) fn open_segment(&self) -> Option<(SegmentId, u64)> {
+        self.state().open.as_ref().map(|open| (open.id, open.end))
+    }
+
+    /// Goes on in a new segment, if this is the one that is written.
+    pub(super) fn roll(&self, segment: SegmentId) {
+        let mut state = self.state();
+        if state.open.as_ref().is_some_and(|open| open.id == segment) {
+            state.retire();
+            drop(state);
+            self.work.notify_all();
+        }
     }
 
     pub(super) fn wait_synced(&self, done: Done) {
@@ -217,7 +247,7 @@ impl Lane {
         if !due.named {
             writer::sync_name(&self.shared, due.id)?;
         }
-        due.file.sync(Site::SegmentData)?;
+        due.file.sync(self.kind.site())?;
         let growth = self.shared.options.growth_bytes;
         if let Some(writer) = self.state().writers().find(|writer| writer.id == due.id) {
             writer.named = true;

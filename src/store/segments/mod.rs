@@ -15,6 +15,7 @@ mod bytes;
 mod codec;
 mod footer;
 mod header;
+mod held;
 mod lane;
 mod path;
 mod read;
@@ -35,14 +36,17 @@ use std::{
 use super::{error::StoreError, io::Io};
 use crate::model::{ids::SegmentId, time::Timestamp};
 use codec::Codecs;
+use held::Holds;
 use lane::Lane;
 use read::{Files, Place};
 use record::Prepared;
 
 pub use codec::Codec;
 pub use footer::FooterEntry;
+pub use header::HEADER as SEGMENT_HEADER;
+pub use held::Held;
 pub use lane::{Done, LaneKind};
-pub use read::RecordRead;
+pub use read::{RecordRead, Verbatim};
 pub use record::{Crcs, Record, RecordHeader, record_bytes};
 pub use recover::{Finding, Recovered};
 
@@ -138,6 +142,7 @@ struct Shared {
     options: SegmentOptions,
     /// Rows to write with the next commit. Never held while anything else is asked for.
     states: Mutex<Vec<(SegmentId, SegmentState)>>,
+    holds: Arc<Holds>,
 }
 
 impl Shared {
@@ -175,7 +180,7 @@ impl Segments {
         options: SegmentOptions,
         known: Vec<(SegmentId, SegmentState)>,
     ) -> Result<(Self, Vec<Recovered>), StoreError> {
-        let shared = Arc::new(Shared { io, options, states: Mutex::default() });
+        let shared = Arc::new(Shared { io, options, states: Mutex::default(), holds: Arc::default() });
         let recovered = recover::recover(&shared, known)?;
         let lane = |kind| Lane::new(kind, shared.clone());
         let segments = Self {
@@ -213,14 +218,48 @@ impl Segments {
         Some(ExclusiveLane { segments: self.clone(), number })
     }
 
-    /// Stores a chunk. It can be read at once; it is durable after [`Segments::wait_synced`].
+    /// Stores a chunk. It can be read at once; it is durable after [`Segments::wait_synced`]. The
+    /// hold keeps its segment from the collector; it is dropped after the chunk's row is committed.
     ///
     /// # Errors
     /// Full when the disk is; the lane goes on when there is room again. Unavailable after a
     /// failed sync of this lane, for ever. After any other failure the lane goes on in a new
     /// segment.
-    pub fn append(&self, lane: LaneId, record: &Record<'_>) -> Result<Placed, StoreError> {
+    pub fn append(&self, lane: LaneId, record: &Record<'_>) -> Result<(Placed, Held), StoreError> {
         self.lane(lane).append(Prepared::new(record, &self.codecs)?)
+    }
+
+    /// Stores a record as it was read, under the lane of relocations.
+    ///
+    /// # Errors
+    /// As [`Segments::append`].
+    pub fn append_copy(&self, record: Verbatim) -> Result<(Placed, Held), StoreError> {
+        self.lane(LaneId::Relocation).append(Prepared::copy(record))
+    }
+
+    /// Whether a segment has records whose rows are not committed yet. Of a sealed one, once this
+    /// is false it stays so.
+    #[must_use]
+    pub fn is_held(&self, segment: SegmentId) -> bool {
+        self.shared.holds.is_held(segment)
+    }
+
+    /// The segments that are written now, and where they end.
+    #[must_use]
+    pub fn open_segments(&self) -> Vec<(LaneId, SegmentId, u64)> {
+        let open = |id: LaneId| self.lane(id).open_segment().map(|(segment, end)| (id, segment, end));
+        LaneId::all().filter_map(open).collect()
+    }
+
+    /// Has a lane go on in a new segment, if this still is the one it writes.
+    pub fn roll(&self, lane: LaneId, segment: SegmentId) {
+        self.lane(lane).roll(segment);
+    }
+
+    /// Bytes that make a segment full.
+    #[must_use]
+    pub fn segment_bytes(&self) -> u64 {
+        self.shared.options.segment_bytes
     }
 
     /// Calls `done` once everything appended to the lane before this call is durable, names
@@ -254,6 +293,19 @@ impl Segments {
     #[must_use]
     pub fn read_in_memory(&self, segment: SegmentId, offset: u64, stored_len: u32) -> Option<RecordRead> {
         self.files.read_in_memory(&self.shared, Place { segment, offset, stored_len })
+    }
+
+    /// Reads a record and verifies all of it, to be stored elsewhere as it is.
+    ///
+    /// # Errors
+    /// As [`Segments::read`].
+    pub fn read_verbatim(
+        &self,
+        segment: SegmentId,
+        offset: u64,
+        stored_len: u32,
+    ) -> Result<Verbatim, StoreError> {
+        self.files.verbatim(&self.shared, Place { segment, offset, stored_len })
     }
 
     /// The rows that changed since the last call, oldest first: they must be written by the next
@@ -305,8 +357,9 @@ impl Segments {
         Ok(entries)
     }
 
-    /// Removes a segment's file. Only for the collector, after the commit that let go of its last
-    /// chunk is durable.
+    /// Removes a segment's file; one that is gone is no error. Only for the collector, after the
+    /// commit that let go of its last chunk is durable. The name is not synced: a file that comes
+    /// back after a crash is adopted as dead.
     ///
     /// # Errors
     /// When the disk fails.

@@ -31,6 +31,20 @@ pub struct RecordRead {
     pub plaintext: Bytes,
 }
 
+/// A record that was verified, as it lies in its segment.
+#[derive(Clone, Debug)]
+pub struct Verbatim {
+    /// What it says about itself.
+    pub header: RecordHeader,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Verbatim {
+    fn stored(&self) -> &[u8] {
+        self.bytes.get(HEADER..HEADER + self.header.stored_len as usize).unwrap_or_default()
+    }
+}
+
 /// Open files, the least recently used one closed first.
 #[derive(Default)]
 pub(super) struct Files(Mutex<Open>);
@@ -70,6 +84,15 @@ impl Files {
 
     /// Reads one record; anything but exactly what was stored is damage.
     pub(super) fn read(&self, shared: &Shared, place: Place) -> Result<RecordRead, StoreError> {
+        place.verified(shared.options.uuid, self.bytes(shared, place)?)
+    }
+
+    /// Reads and verifies one record and leaves it packed.
+    pub(super) fn verbatim(&self, shared: &Shared, place: Place) -> Result<Verbatim, StoreError> {
+        place.verbatim(shared.options.uuid, self.bytes(shared, place)?)
+    }
+
+    fn bytes(&self, shared: &Shared, place: Place) -> Result<Vec<u8>, StoreError> {
         let wrong = |error: io::Error| match error.kind() {
             io::ErrorKind::NotFound => place.damaged("the segment is missing"),
             io::ErrorKind::UnexpectedEof => place.damaged("the segment ends before it"),
@@ -78,10 +101,10 @@ impl Files {
         let mut bytes = place.buffer()?;
         let file = self.get(shared, place.segment).map_err(wrong)?;
         file.read_at(&mut bytes, place.offset).map_err(wrong)?;
-        place.verified(shared.options.uuid, bytes)
+        Ok(bytes)
     }
 
-    /// The same without waiting for the disk; `None` where that cannot be done, and for whatever
+    /// [`Files::read`] without waiting for the disk; `None` where that cannot be done, and for whatever
     /// [`Files::read`] would say of a record that is not what was stored.
     pub(super) fn read_in_memory(&self, shared: &Shared, place: Place) -> Option<RecordRead> {
         let file = self.opened(place.segment)?;
@@ -124,6 +147,26 @@ impl Place {
 
     /// The record in these bytes, if it is the one that was stored here.
     fn verified(&self, uuid: [u8; 16], bytes: Vec<u8>) -> Result<RecordRead, StoreError> {
+        let whole = self.whole(uuid, bytes)?;
+        let header = whole.header;
+        let plaintext = match self.unpacked(&whole)? {
+            Some(plaintext) => plaintext.into(),
+            None => Bytes::from(whole.bytes).slice(HEADER..HEADER + self.stored_len as usize),
+        };
+        self.is_plaintext(&header, &plaintext)?;
+        Ok(RecordRead { header, plaintext })
+    }
+
+    /// The same, left packed.
+    fn verbatim(&self, uuid: [u8; 16], bytes: Vec<u8>) -> Result<Verbatim, StoreError> {
+        let whole = self.whole(uuid, bytes)?;
+        let unpacked = self.unpacked(&whole)?;
+        self.is_plaintext(&whole.header, unpacked.as_deref().unwrap_or_else(|| whole.stored()))?;
+        Ok(whole)
+    }
+
+    /// A record whose stored bytes are as sound as their sums.
+    fn whole(&self, uuid: [u8; 16], bytes: Vec<u8>) -> Result<Verbatim, StoreError> {
         let header = RecordHeader::parse(uuid, &bytes)
             .ok_or_else(|| self.damaged("its header is not what was written"))?;
         if (header.segment, header.offset, header.stored_len) != (self.segment, self.offset, self.stored_len)
@@ -136,15 +179,21 @@ impl Place {
         if !header.matches(stored, padding) {
             return Err(self.damaged("its bytes are not what was written"));
         }
-        let plaintext = match header.codec {
-            Codec::Raw => Bytes::from(bytes).slice(HEADER..HEADER + stored_len),
-            Codec::Zstd => decompress(stored, header.raw_len as usize)
-                .ok_or_else(|| self.damaged("it cannot be decompressed"))?
-                .into(),
-        };
-        if plaintext.len() != header.raw_len as usize || blake3::hash(&plaintext) != header.digest {
-            return Err(self.damaged("its digest differs"));
+        Ok(Verbatim { header, bytes })
+    }
+
+    /// The plaintext, if that is not what is stored.
+    fn unpacked(&self, whole: &Verbatim) -> Result<Option<Vec<u8>>, StoreError> {
+        match whole.header.codec {
+            Codec::Raw => Ok(None),
+            Codec::Zstd => decompress(whole.stored(), whole.header.raw_len as usize)
+                .map(Some)
+                .ok_or_else(|| self.damaged("it cannot be decompressed")),
         }
-        Ok(RecordRead { header, plaintext })
+    }
+
+    fn is_plaintext(&self, header: &RecordHeader, bytes: &[u8]) -> Result<(), StoreError> {
+        let same = bytes.len() == header.raw_len as usize && blake3::hash(bytes) == header.digest;
+        if same { Ok(()) } else { Err(self.damaged("its digest differs")) }
     }
 }

@@ -24,6 +24,7 @@
 use super::{
     bytes::{Fields, checked, seal_crc},
     codec::{Codec, Codecs},
+    read::Verbatim,
 };
 use crate::{
     model::ids::{AccountId, ChunkNo, SegmentId},
@@ -187,6 +188,11 @@ impl Prepared {
         };
         buffer.resize(buffer.len().next_multiple_of(8), 0);
         Ok(Self { header, buffer })
+    }
+
+    /// A record as it was read; only its place is written anew.
+    pub(super) fn copy(record: Verbatim) -> Self {
+        Self { header: record.header, buffer: record.bytes }
     }
 
     /// Room it will take.

@@ -49,7 +49,8 @@ fn noise(number: u64, len: usize) -> Vec<u8> {
 fn append(segments: &Segments, lane: LaneId, chunk: u64, bytes: &[u8]) -> Result<Placed, StoreError> {
     let digest = *blake3::hash(bytes).as_bytes();
     let crcs = Crcs { crc32: 1, crc32c: 2, crc64: chunk };
-    segments.append(lane, &Record { chunk: ChunkNo(chunk), domain: AccountId(9), digest, crcs, bytes })
+    let record = Record { chunk: ChunkNo(chunk), domain: AccountId(9), digest, crcs, bytes };
+    Ok(segments.append(lane, &record)?.0)
 }
 
 fn read(segments: &Segments, placed: Placed) -> Result<RecordRead, StoreError> {
