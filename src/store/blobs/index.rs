@@ -3,7 +3,9 @@
 //!
 //! Hashes come in no order, and rows in no order are dear. So new entries stay in memory, where
 //! they are found just as well, and are merged into the table in sorted slices. Up to `merged`
-//! every chunk is in the table; opening the store reads the chunks behind it.
+//! every chunk is in the table; opening the store reads the chunks behind it. Entries of chunks
+//! that are gone leave the table with the same slices; one that a crash forgets stays there until
+//! the same content comes again, and is never a hit.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -44,6 +46,8 @@ pub(crate) struct HashIndex {
 #[derive(Debug, Default)]
 struct State {
     fresh: HashMap<HashKey, ChunkNo>,
+    /// Chunks that were deleted, and what the table may still say.
+    gone: HashMap<HashKey, ChunkNo>,
     /// The highest chunk number offered or merged.
     highest: u64,
     merged: u64,
@@ -55,6 +59,15 @@ struct State {
 }
 
 impl State {
+    fn forget(&mut self, key: HashKey, chunk: ChunkNo) {
+        if self.fresh.get(&key) == Some(&chunk) {
+            self.fresh.remove(&key);
+        }
+        if self.gone.len() < HELD {
+            self.gone.insert(key, chunk);
+        }
+    }
+
     fn offer(&mut self, key: HashKey, chunk: ChunkNo) {
         self.highest = self.highest.max(chunk.0);
         if self.fresh.len() < HELD || self.fresh.contains_key(&key) {
@@ -65,10 +78,19 @@ impl State {
     }
 }
 
+/// What becomes of a row.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Entry {
+    /// It leads to this chunk.
+    To(ChunkNo),
+    /// It goes, if it leads to this chunk.
+    Gone(ChunkNo),
+}
+
 /// A merge under way: what is left of it.
 struct Merge {
     /// In the order of keys.
-    entries: Vec<(HashKey, ChunkNo)>,
+    entries: Vec<(HashKey, Entry)>,
     next: usize,
     merged: u64,
 }
@@ -120,6 +142,14 @@ impl HashIndex {
         }
     }
 
+    /// Lets chunks that were deleted be forgotten, after the commit that deleted their rows.
+    pub(crate) fn forget(&self, chunks: impl IntoIterator<Item = (HashKey, ChunkNo)>) {
+        let mut state = self.state();
+        for (key, chunk) in chunks {
+            state.forget(key, chunk);
+        }
+    }
+
     /// Announces an upload, so that no merge claims chunks it has numbered and not committed.
     pub(crate) fn begin(self: &Arc<Self>) -> UnderWay {
         let mut state = self.state();
@@ -144,12 +174,16 @@ impl HashIndex {
     fn plan(&self, however_few: bool) -> Option<Merge> {
         let mut state = self.state();
         let enough = if however_few { 1 } else { MERGE_AT };
-        if state.merging || state.fresh.len() < enough {
+        if state.merging || state.fresh.len() + state.gone.len() < enough {
             return None;
         }
         state.merging = true;
-        let mut entries: Vec<_> = state.fresh.iter().map(|(key, chunk)| (*key, *chunk)).collect();
+        // What was stored anew since replaces the row anyway.
+        let gone = state.gone.iter().filter(|(key, _)| !state.fresh.contains_key(*key));
+        let fresh = state.fresh.iter().map(|(key, chunk)| (*key, Entry::To(*chunk)));
+        let mut entries: Vec<_> = fresh.chain(gone.map(|(key, chunk)| (*key, Entry::Gone(*chunk)))).collect();
         entries.sort_unstable();
+        state.gone.clear();
         let unsure = state.under_way.keys().next().copied().into_iter().chain(state.left_out).min();
         let merged = unsure.map_or(state.highest, |unsure| unsure - 1).min(state.highest).max(state.merged);
         Some(Merge { entries, next: 0, merged })
@@ -161,8 +195,8 @@ impl HashIndex {
         let end = (merge.next == merge.entries.len()).then_some(merge.merged);
         let (index, submitter) = (Arc::clone(self), Arc::clone(&meta));
         let verb = move |tx: &mut crate::store::meta::Tx<'_>| {
-            for (key, chunk) in &slice {
-                tx.put(Table::ChunkHash, key.row_key(), NumberRow { number: chunk.0 }.encode());
+            for (key, entry) in &slice {
+                put(tx, key.row_key(), *entry)?;
             }
             if let Some(number) = end {
                 tx.put(Table::Config, MERGED.to_vec(), NumberRow { number }.encode());
@@ -182,12 +216,25 @@ impl HashIndex {
         state.merging = false;
         let Some(merge) = done else { return };
         for (key, chunk) in &merge.entries {
-            if state.fresh.get(key) == Some(chunk) {
+            if state.fresh.get(key).is_some_and(|fresh| Entry::To(*fresh) == *chunk) {
                 state.fresh.remove(key);
             }
         }
         state.merged = merge.merged;
     }
+}
+
+fn put(tx: &mut dyn RowsMut, key: Vec<u8>, entry: Entry) -> Result<(), StoreError> {
+    match entry {
+        Entry::To(chunk) => tx.put(Table::ChunkHash, key, NumberRow { number: chunk.0 }.encode()),
+        Entry::Gone(chunk) => {
+            let row: Option<NumberRow> = find(tx, Table::ChunkHash, &key)?;
+            if row.is_some_and(|row| row.number == chunk.0) {
+                tx.delete(Table::ChunkHash, key);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// An upload that has not committed all of its chunks.
@@ -253,6 +300,30 @@ mod tests {
         }
         assert_eq!(merged(&meta), Some(10_001));
         assert_eq!(found(7), Some(ChunkNo(10_001)));
+    }
+
+    #[test]
+    fn a_deleted_chunk_leaves_the_table_unless_its_content_came_again() {
+        let meta = Meta::open(Arc::new(SimDisk::new()), MetaOptions::new(Arc::new(|| Timestamp(0))));
+        let meta = Arc::new(meta.unwrap());
+        let index = Arc::new(HashIndex::open(&meta.snapshot().unwrap()).unwrap());
+        let found = |number| index.candidate(&meta.snapshot().unwrap(), &key(number)).unwrap();
+        let merge = || {
+            assert!(index.merge(&meta, true));
+            while index.is_merging() {
+                meta.step();
+            }
+        };
+        index.offer((1..=3).map(|number| (key(number), ChunkNo(number))));
+        merge();
+        index.offer([(key(2), ChunkNo(9)), (key(4), ChunkNo(4))]);
+        index.forget((1..=4).map(|number| (key(number), ChunkNo(number))));
+        assert_eq!(found(4), None, "it was not in the table yet");
+        merge();
+        assert_eq!([found(1), found(2), found(3), found(4)], [None, Some(ChunkNo(9)), None, None]);
+        index.forget([(key(2), ChunkNo(2))]);
+        merge();
+        assert_eq!(found(2), Some(ChunkNo(9)), "another chunk has its place");
     }
 
     #[test]

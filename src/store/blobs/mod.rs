@@ -23,7 +23,8 @@ mod ingest;
 pub mod manifest;
 pub mod pins;
 mod reader;
-mod rows;
+pub(super) mod readings;
+pub(super) mod rows;
 mod slice;
 mod staged;
 pub mod verify;
@@ -41,18 +42,19 @@ use self::{
     index::HashIndex,
     ingest::Found,
     pins::{Pins, Thing},
-    rows::{ChunkState, HashKey, Queued, SegmentRow, find_chunk, number_key, queued},
+    readings::Readings,
+    rows::{ChunkRow, ChunkState, HashKey, Queued, SegmentRow, find_chunk, number_key, queued},
 };
 use super::{
     error::StoreError,
     meta::{Meta, Submission, Tx, codec::Row, rows::RowsMut, table::Table},
     segments::{LaneId, Segments},
 };
-use crate::model::ids::ManifestId;
+use crate::model::ids::{ChunkNo, ManifestId};
 
-pub(super) use self::rows::known_segments;
 #[cfg(test)]
 pub(super) use self::rows::used_segments;
+pub(super) use self::rows::{emptied_segments, known_segments};
 pub use self::{
     ingest::{ChunkSink, Ingest, IngestOptions},
     reader::BlobReader,
@@ -78,6 +80,7 @@ pub struct Blobs {
     segments: Arc<Segments>,
     index: Arc<HashIndex>,
     pins: Arc<Pins>,
+    readings: Arc<Readings>,
     options: BlobOptions,
     /// Held while rows of segments are taken and queued, so that they are queued in order.
     reporting: Mutex<()>,
@@ -109,6 +112,7 @@ impl Blobs {
             segments,
             index,
             pins: Arc::default(),
+            readings: Arc::default(),
             options,
             reporting: Mutex::new(()),
             driven: AtomicBool::new(false),
@@ -140,6 +144,16 @@ impl Blobs {
     #[must_use]
     pub fn pins(&self) -> &Arc<Pins> {
         &self.pins
+    }
+
+    /// Who reads chunks now.
+    pub(crate) fn readings(&self) -> &Arc<Readings> {
+        &self.readings
+    }
+
+    /// What finds chunks by their digests.
+    pub(crate) fn index(&self) -> &Arc<HashIndex> {
+        &self.index
     }
 
     /// Queues a verb once the bytes of a body are durable. `done` is called after the group of
@@ -183,8 +197,36 @@ impl Blobs {
         self.segments.wait_synced(lane, Box::new(done));
     }
 
+    /// Commits a verb after everything appended to a lane so far is durable, and waits for its
+    /// answer.
+    pub(crate) fn apply_after<T: Send + 'static>(
+        self: &Arc<Self>,
+        lane: LaneId,
+        verb: impl FnMut(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (sender, answer) = std::sync::mpsc::channel();
+        self.submit_after(Some(lane), Submission::new(verb, move |result| drop(sender.send(result))));
+        self.answer(&answer)
+    }
+
+    /// Makes sure that nobody shares a damaged chunk, and that the same content, sent again,
+    /// heals it.
+    pub(crate) fn mark_bad(&self, chunk: ChunkNo, seen: ChunkRow) {
+        let verb = move |tx: &mut Tx<'_>| {
+            if let Some(mut row) = find_chunk(tx, chunk)?
+                && row == seen
+            {
+                row.state = ChunkState::Bad;
+                tx.put(Table::Chunk, number_key(chunk.0), row.encode());
+            }
+            Ok(())
+        };
+        // Who met it has the error whether or not this is committed.
+        self.meta.submit(verb, |_: Result<(), StoreError>| ());
+    }
+
     /// Queues the rows of segments that changed, ahead of whatever is queued later.
-    pub(super) fn report_segments(&self) {
+    pub(crate) fn report_segments(&self) {
         let _order = self.reporting.lock().unwrap_or_else(PoisonError::into_inner);
         let states = self.segments.take_states();
         if states.is_empty() {

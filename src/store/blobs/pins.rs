@@ -74,6 +74,40 @@ impl Pins {
     }
 }
 
+/// What one transaction of the collector has claimed. Dropping it ends the claims: after its commit
+/// is durable, or was refused.
+#[derive(Debug)]
+pub struct Claims {
+    pins: Arc<Pins>,
+    things: Mutex<Vec<Thing>>,
+}
+
+impl Claims {
+    /// None yet.
+    #[must_use]
+    pub fn new(pins: &Arc<Pins>) -> Arc<Self> {
+        Arc::new(Self { pins: Arc::clone(pins), things: Mutex::default() })
+    }
+
+    /// [`Pins::claim`], until this is dropped.
+    #[must_use]
+    pub fn take(&self, thing: Thing) -> bool {
+        let claimed = self.pins.claim(thing);
+        if claimed {
+            self.things.lock().unwrap_or_else(PoisonError::into_inner).push(thing);
+        }
+        claimed
+    }
+}
+
+impl Drop for Claims {
+    fn drop(&mut self) {
+        for thing in self.things.get_mut().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            self.pins.unclaim(thing);
+        }
+    }
+}
+
 /// Keeps one thing; dropping it lets go.
 #[derive(Debug)]
 pub struct Pin {
@@ -112,5 +146,17 @@ mod tests {
         assert!(pins.pin(thing).is_none());
         pins.unclaim(thing);
         assert!(pins.pin(thing).is_some());
+    }
+
+    #[test]
+    fn claims_end_with_their_transaction() {
+        let pins = Arc::new(Pins::default());
+        let (kept, free) = (Thing::Chunk(ChunkNo(1)), Thing::Chunk(ChunkNo(2)));
+        let pin = pins.pin(kept);
+        let claims = Claims::new(&pins);
+        assert!(!claims.take(kept) && claims.take(free));
+        assert!(pins.pin(free).is_none());
+        drop(claims);
+        assert!(pins.pin(free).is_some() && pin.is_some());
     }
 }

@@ -11,17 +11,13 @@ use super::{
     Blobs, manifest,
     manifest::Placed,
     pins::{Pin, Thing},
-    rows::{ChunkRow, ChunkState, Life, ManifestRow, Shape, find, find_chunk, load_chunk, number_key},
+    rows::{ChunkRow, ChunkState, Life, ManifestRow, Shape, find, load_chunk, number_key},
 };
 use crate::{
     model::ids::{ChunkNo, ManifestId},
     store::{
         error::StoreError,
-        meta::{
-            codec::Row,
-            rows::{Rows, RowsMut},
-            table::Table,
-        },
+        meta::{rows::Rows, table::Table},
         segments::RecordRead,
     },
 };
@@ -120,6 +116,8 @@ impl BlobReader {
         if self.shape != Shape::Leaf {
             return None;
         }
+        // As in `load`.
+        let _reading = self.blobs.readings.begin();
         let (chunk, row) = self.blobs.meta.recall(|rows| {
             let pieces = manifest::first_pieces(rows, self.id).ok()?;
             let [only] = pieces.as_slice() else { return None };
@@ -167,6 +165,8 @@ impl BlobReader {
     }
 
     fn load(&self, chunk: ChunkNo) -> Result<Bytes, StoreError> {
+        // What the row names stays until this ends.
+        let _reading = self.blobs.readings.begin();
         let row = self.rows(|rows| load_chunk(rows, chunk))?;
         match self.load_from(chunk, &row) {
             Ok(bytes) => Ok(bytes),
@@ -177,7 +177,7 @@ impl BlobReader {
                     return self.load_from(chunk, &now);
                 }
                 if matches!(error, StoreError::Damaged(_)) && row.state == ChunkState::Live {
-                    self.mark_bad(chunk, row);
+                    self.blobs.mark_bad(chunk, row);
                 }
                 Err(error)
             }
@@ -187,22 +187,6 @@ impl BlobReader {
     fn load_from(&self, chunk: ChunkNo, row: &ChunkRow) -> Result<Bytes, StoreError> {
         let read = self.blobs.segments.read(row.segment, row.offset, row.stored_len)?;
         content(chunk, row, read)
-    }
-
-    /// Makes sure that nobody shares a damaged chunk, and that the same content, sent again,
-    /// heals it.
-    fn mark_bad(&self, chunk: ChunkNo, seen: ChunkRow) {
-        let verb = move |tx: &mut crate::store::meta::Tx<'_>| {
-            if let Some(mut row) = find_chunk(tx, chunk)?
-                && row == seen
-            {
-                row.state = ChunkState::Bad;
-                tx.put(Table::Chunk, number_key(chunk.0), row.encode());
-            }
-            Ok(())
-        };
-        // The reader has its error whether or not this is committed.
-        self.blobs.meta.submit(verb, |_: Result<(), StoreError>| ());
     }
 
     /// Clips a range to the body.

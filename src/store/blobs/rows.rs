@@ -5,12 +5,18 @@
 //! page       manifest, start offset    up to 80 pieces: chunk number or child manifest + 1,
 //!                                      0 for a hole; length
 //! chunk      chunk number              where its record lies, lengths, digests, domain, state
-//! chunkrc    chunk number              references; absent while there is one
+//! chunkrc    chunk number              references; absent while there is one, 0 while it is idle
 //! chunkhash  domain, 16 digest bytes   chunk number
 //! segment    segment                   kind, whether it is sealed, length
 //! queue      1, manifest               released: the collector takes it apart
 //! queue      2, manifest               open: written by a long upload that has not ended
+//! queue      3, chunk                  idle: its last reference went while an upload kept it
+//! queue      4, chunk                  condemned: the epoch it was condemned in
+//! queue      5, segment                emptied: nothing lies in it, its file is to go
+//! config     "collector-epoch"         the collector's last epoch
 //! ```
+
+use std::collections::BTreeSet;
 
 use crate::{
     model::ids::{AccountId, ChunkNo, ManifestId, SegmentId},
@@ -183,9 +189,15 @@ pub(crate) fn known_segments(rows: &dyn Rows) -> Result<Vec<(SegmentId, SegmentS
     known.collect()
 }
 
+/// The segments that the collector is removing.
+pub(crate) fn emptied_segments(rows: &dyn Rows) -> Result<BTreeSet<SegmentId>, StoreError> {
+    let numbers = queued_numbers(rows, Queued::Emptied, None, usize::MAX)?;
+    Ok(numbers.into_iter().map(SegmentId).collect())
+}
+
 /// The segments that chunks lie in.
 #[cfg(test)]
-pub(crate) fn used_segments(rows: &dyn Rows) -> Result<std::collections::BTreeSet<SegmentId>, StoreError> {
+pub(crate) fn used_segments(rows: &dyn Rows) -> Result<BTreeSet<SegmentId>, StoreError> {
     let found = rows.scan(Table::Chunk, &KeyRange::prefix(Vec::new()), Order::Forward, usize::MAX)?;
     found.iter().map(|(_, value)| ChunkRow::decode(value).map(|row| row.segment)).collect()
 }
@@ -234,18 +246,29 @@ impl HashKey {
     }
 }
 
-/// Why a manifest is queued.
+/// What is queued for the collector, and why.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Queued {
     /// Its last reference went.
     Released = 1,
     /// A long upload is writing it, or died doing so.
     Open = 2,
+    /// A chunk whose last reference went while an upload had found it.
+    Idle = 3,
+    /// A chunk that is condemned. The row holds the epoch.
+    Condemned = 4,
+    /// A segment that nothing lies in any more.
+    Emptied = 5,
 }
 
 /// The key of a manifest's queue row.
 pub(crate) fn queue_key(why: Queued, manifest: ManifestId) -> Vec<u8> {
-    Key::new().byte(why as u8).number(manifest.0).done()
+    queue_at(why, manifest.0)
+}
+
+/// The key of the queue row of whatever has this number.
+pub(crate) fn queue_at(why: Queued, number: u64) -> Vec<u8> {
+    Key::new().byte(why as u8).number(number).done()
 }
 
 /// At most `limit` queued manifests behind `after`.
@@ -255,12 +278,29 @@ pub(crate) fn queued(
     after: Option<ManifestId>,
     limit: usize,
 ) -> Result<Vec<ManifestId>, StoreError> {
+    let numbers = queued_numbers(rows, why, after.map(|after| after.0), limit)?;
+    Ok(numbers.into_iter().map(ManifestId).collect())
+}
+
+/// The numbers of at most `limit` queued things behind `after`.
+pub(crate) fn queued_numbers(
+    rows: &dyn Rows,
+    why: Queued,
+    after: Option<u64>,
+    limit: usize,
+) -> Result<Vec<u64>, StoreError> {
     let mut range = KeyRange::prefix(vec![why as u8]);
     if let Some(after) = after {
-        range = range.after(queue_key(why, after));
+        range = range.after(queue_at(why, after));
     }
     let found = rows.scan(Table::Queue, &range, Order::Forward, limit)?;
-    found.iter().map(|(key, _)| number_behind(key, 1).map(ManifestId)).collect()
+    found.iter().map(|(key, _)| number_behind(key, 1)).collect()
+}
+
+/// The highest number that is queued.
+pub(crate) fn last_queued(rows: &dyn Rows, why: Queued) -> Result<Option<u64>, StoreError> {
+    let found = rows.scan(Table::Queue, &KeyRange::prefix(vec![why as u8]), Order::Reverse, 1)?;
+    found.first().map(|(key, _)| number_behind(key, 1)).transpose()
 }
 
 /// The number in a key behind its first `skip` bytes.
@@ -291,11 +331,20 @@ pub(crate) fn chunk_refs(rows: &dyn Rows, chunk: ChunkNo) -> Result<u64, StoreEr
     Ok(row.map_or(1, |row| row.number))
 }
 
-/// Adds references to a chunk that has one.
+/// Adds references to a chunk that has one, or is idle.
 pub(crate) fn add_chunk_refs(tx: &mut dyn RowsMut, chunk: ChunkNo, more: u64) -> Result<(), StoreError> {
-    let number = chunk_refs(tx, chunk)? + more;
-    tx.put(Table::ChunkRc, number_key(chunk.0), NumberRow { number }.encode());
+    let refs = chunk_refs(tx, chunk)?.saturating_add(more);
+    set_chunk_refs(tx, chunk, refs);
     Ok(())
+}
+
+/// Sets the references of a chunk: one is no row.
+pub(crate) fn set_chunk_refs(tx: &mut dyn RowsMut, chunk: ChunkNo, number: u64) {
+    if number == 1 {
+        tx.delete(Table::ChunkRc, number_key(chunk.0));
+    } else {
+        tx.put(Table::ChunkRc, number_key(chunk.0), NumberRow { number }.encode());
+    }
 }
 
 #[cfg(test)]

@@ -40,6 +40,8 @@ pub enum Finding {
     },
     /// A chunk is condemned although something refers to it.
     Condemned(ChunkNo),
+    /// Nothing refers to a chunk, and the collector does not know of it.
+    Lost(ChunkNo),
     /// A chunk that content needs is known to be damaged.
     Bad(ChunkNo),
     /// A chunk lies in a segment that has no row.
@@ -61,6 +63,7 @@ impl fmt::Display for Finding {
                 write!(f, "chunk {chunk} counts {kept} references, {found} were found")
             }
             Self::Condemned(chunk) => write!(f, "chunk {chunk} is condemned and referred to"),
+            Self::Lost(chunk) => write!(f, "nothing refers to chunk {chunk}, and it is not queued"),
             Self::NoSegment(chunk) => write!(f, "the segment of chunk {chunk} has no row"),
             Self::Bad(chunk) => write!(f, "chunk {chunk} is damaged and needed"),
         }
@@ -78,7 +81,7 @@ pub struct Recount {
     pub referenced: u64,
     /// Chunks that only manifests in the collector's queue refer to.
     pub queued: u64,
-    /// Chunks that nothing refers to.
+    /// Chunks that nothing refers to; the collector knows of them.
     pub unreferenced: u64,
     /// How much does not add up.
     pub found: u64,

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::rows::{
     ChunkRow, ChunkState, Life, ManifestRow, NumberRow, PageRow, Queued, Shape, known_segments,
-    number_behind, number_key, queue_key,
+    number_behind, number_key, queue_at, queue_key,
 };
 use crate::{
     model::ids::{ChunkNo, ManifestId, SegmentId},
@@ -128,9 +128,11 @@ impl Counting<'_> {
             }
             Ok(())
         })?;
-        // The size of an open manifest is known at its end; one that was given up keeps 0.
-        let unfinished = row.life != Life::Live && row.size == 0;
-        if !whole || (!unfinished && (end != row.size || pieces != row.pieces)) {
+        // The size of an open manifest is known at its end. One that was given up has none until the
+        // collector takes it apart, and its pieces are never known.
+        let uncounted = row.life != Life::Live && row.pieces == 0;
+        let sized = !uncounted || row.size != 0;
+        if !whole || (sized && end != row.size) || (!uncounted && pieces != row.pieces) {
             self.out.note(Finding::Pages(id));
         }
         Ok(())
@@ -164,7 +166,7 @@ impl Counting<'_> {
                     self.out.note(Finding::ChunkRefs { chunk: ChunkNo(counted), kept: refs, found: 0 });
                 }
             }
-            self.chunk(ChunkNo(number), &row, kept);
+            self.chunk(ChunkNo(number), &row, kept)?;
             Ok(())
         })?;
         while let Some((counted, kept)) = counts.next_until(u64::MAX)? {
@@ -175,7 +177,7 @@ impl Counting<'_> {
         Ok(())
     }
 
-    fn chunk(&mut self, chunk: ChunkNo, row: &ChunkRow, kept: Option<u64>) {
+    fn chunk(&mut self, chunk: ChunkNo, row: &ChunkRow, kept: Option<u64>) -> Result<(), StoreError> {
         self.out.chunks += 1;
         let needed = self.chunks.is_needed(chunk.0);
         let found = self.chunks.take(chunk.0);
@@ -195,6 +197,13 @@ impl Counting<'_> {
             ChunkState::Bad if needed => self.out.note(Finding::Bad(chunk)),
             _ => {}
         }
+        if found == 0 {
+            let why = if row.state == ChunkState::Condemned { Queued::Condemned } else { Queued::Idle };
+            if self.rows.get(Table::Queue, &queue_at(why, chunk.0))?.is_none() {
+                self.out.note(Finding::Lost(chunk));
+            }
+        }
+        Ok(())
     }
 }
 
