@@ -3,10 +3,13 @@
 //! Knows bytes and rows, not permissions. Everything that touches the data directory goes
 //! through [`io`].
 //!
+//! What nothing refers to any more is given back by [`collect`] alone.
+//!
 //! [`Store`] puts the parts together. Lanes and committer are state machines: a [`Driver`] runs
 //! them on threads, a simulation calls [`Store::step_all`].
 
 pub mod blobs;
+pub mod collect;
 pub mod dir;
 mod driver;
 pub mod error;
@@ -15,17 +18,18 @@ pub mod meta;
 pub mod rows;
 pub mod segments;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::{fmt, ops::Range, sync::Arc};
 
 use self::{
     blobs::{BlobOptions, BlobReader, Blobs, Ingest, IngestOptions, Staged},
+    collect::Collection,
     dir::{DataDir, DirOptions, RoomOptions},
     error::StoreError,
     io::{Io, Space},
     meta::{Kind, Meta, MetaOptions, Now, Progress, Snapshot, Tx},
-    segments::{Recovered, SegmentOptions, Segments},
+    segments::{Finding, Recovered, SegmentOptions, Segments},
 };
 use crate::model::ids::{ManifestId, SegmentId};
 
@@ -98,6 +102,7 @@ pub struct Store {
     meta: Arc<Meta>,
     segments: Arc<Segments>,
     blobs: Arc<Blobs>,
+    collection: Collection,
     recovered: Vec<Recovered>,
     // The last to go: another process may come in afterwards.
     dir: Arc<DataDir>,
@@ -137,11 +142,15 @@ impl Store {
             ..SegmentOptions::new(dir.uuid(), fresh, options.now)
         };
         let known = blobs::known_segments(&meta.snapshot()?)?;
-        let (segments, recovered) = Segments::open(Arc::clone(&io), sizes, known)?;
+        let (segments, mut recovered) = Segments::open(Arc::clone(&io), sizes, known)?;
+        // Their files were to go, and went.
+        let emptied = blobs::emptied_segments(&meta.snapshot()?)?;
+        recovered.retain(|found| found.finding != Finding::Missing || !emptied.contains(&found.segment));
         let segments = Arc::new(segments);
         let how = BlobOptions { shared_dedup: options.shared_dedup, batch_bytes: options.batch_bytes };
         let blobs = Blobs::open(Arc::clone(&meta), Arc::clone(&segments), how)?;
-        let store = Self { io, meta, segments, blobs, recovered, dir };
+        let collection = Collection::default();
+        let store = Self { io, meta, segments, blobs, collection, recovered, dir };
         // What recovery found is in rows before anything new is.
         store.step_all();
         Ok(Arc::new(store))
@@ -264,6 +273,12 @@ impl Store {
     #[must_use]
     pub fn blobs(&self) -> &Arc<Blobs> {
         &self.blobs
+    }
+
+    /// What is known of collecting.
+    #[must_use]
+    pub fn collection(&self) -> &Collection {
+        &self.collection
     }
 
     /// Segments that opening found not as a closed store leaves them.

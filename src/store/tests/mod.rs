@@ -3,6 +3,7 @@
 mod bodies;
 mod crashes;
 mod long;
+mod threads;
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use crate::model::{
 };
 
 /// Small segments and batches, so that tests meet many; a clock that goes on.
-fn options(io: impl Io + 'static) -> StoreOptions {
+pub(crate) fn options(io: impl Io + 'static) -> StoreOptions {
     let clock = std::sync::atomic::AtomicI64::new(0);
     let now = move || Timestamp(clock.fetch_add(1000, std::sync::atomic::Ordering::Relaxed));
     StoreOptions {
@@ -32,36 +33,36 @@ fn options(io: impl Io + 'static) -> StoreOptions {
     }
 }
 
-fn open(disk: &SimDisk) -> Arc<Store> {
+pub(crate) fn open(disk: &SimDisk) -> Arc<Store> {
     Store::open(options(disk.clone())).unwrap()
 }
 
-fn noise(seed: &str, length: usize) -> Vec<u8> {
+pub(crate) fn noise(seed: &str, length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
     blake3::Hasher::new().update(seed.as_bytes()).finalize_xof().fill(&mut bytes);
     bytes
 }
 
-fn account(id: u64) -> IngestOptions {
+pub(crate) fn account(id: u64) -> IngestOptions {
     IngestOptions { domain: Some(AccountId(id)), ..IngestOptions::default() }
 }
 
-fn stage(store: &Store, bytes: &[u8], options: &IngestOptions) -> Arc<Staged> {
+pub(crate) fn stage(store: &Store, bytes: &[u8], options: &IngestOptions) -> Arc<Staged> {
     let mut ingest = store.begin(options).unwrap();
     ingest.write(bytes).unwrap();
     Arc::new(ingest.finish().unwrap())
 }
 
-fn seal(store: &Store, staged: Arc<Staged>) -> Result<ManifestId, StoreError> {
+pub(crate) fn seal(store: &Store, staged: Arc<Staged>) -> Result<ManifestId, StoreError> {
     let sealed = Arc::clone(&staged);
     store.apply(Some(staged), move |tx| sealed.seal(tx))
 }
 
-fn put(store: &Store, bytes: &[u8]) -> ManifestId {
+pub(crate) fn put(store: &Store, bytes: &[u8]) -> ManifestId {
     seal(store, stage(store, bytes, &account(1))).unwrap()
 }
 
-fn get(store: &Store, id: ManifestId) -> Result<Vec<u8>, StoreError> {
+pub(crate) fn get(store: &Store, id: ManifestId) -> Result<Vec<u8>, StoreError> {
     let mut reader = store.reader(id)?;
     let mut bytes = Vec::new();
     while (bytes.len() as u64) < reader.size() {
@@ -72,10 +73,10 @@ fn get(store: &Store, id: ManifestId) -> Result<Vec<u8>, StoreError> {
     Ok(bytes)
 }
 
-fn release(store: &Store, id: ManifestId) {
+pub(crate) fn release(store: &Store, id: ManifestId) {
     store.apply(None, move |tx| manifest::release(tx, id)).unwrap();
 }
 
-fn recount(store: &Store, references: &[ManifestId]) -> verify::Recount {
+pub(crate) fn recount(store: &Store, references: &[ManifestId]) -> verify::Recount {
     verify::recount(&store.snapshot().unwrap(), &mut references.iter().map(|id| Ok(*id))).unwrap()
 }

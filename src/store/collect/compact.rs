@@ -1,0 +1,230 @@
+//! Moves what lives in sparse segments together, so that they become empty.
+//!
+//! Records are copied as they are, verified on the way, and synced; then one transaction switches
+//! the rows that still name the old place. A crash leaves duplicates, which are dead bytes, or
+//! the old state. A record that is not sound ends its segment's turn and stays where it is.
+
+use super::{
+    Collector, SEGMENTS_PER_PASS, Step,
+    survey::{Live, Survey},
+    sweep::{lives, records},
+};
+use crate::{
+    model::ids::{ChunkNo, SegmentId},
+    store::{
+        blobs::rows::{ChunkRow, ChunkState, find_chunk, load_chunk, number_key},
+        error::StoreError,
+        meta::{Tx, codec::Row, rows::RowsMut, table::Table},
+        segments::{FooterEntry, Held, LaneId, Placed, SEGMENT_HEADER, Verbatim, record_bytes},
+    },
+};
+
+/// Chunks moved in one transaction, and bytes of them.
+const CHUNKS: usize = 500;
+const BYTES: u64 = 8 << 20;
+
+/// A segment worth moving.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Candidate {
+    pub(super) segment: SegmentId,
+    live: Live,
+    /// Dead bytes of a thousand.
+    share: u64,
+}
+
+/// The closed segments of which so many of a hundred bytes are dead, the deadest last.
+pub(super) fn candidates(survey: &Survey, percent: u64) -> Result<Vec<Candidate>, StoreError> {
+    let mut found = Vec::new();
+    for &segment in &survey.closed {
+        let live = survey.live(segment);
+        let room = survey.length(segment).saturating_sub(SEGMENT_HEADER);
+        let dead = room.checked_sub(live.bytes).ok_or_else(|| {
+            StoreError::Damaged(format!("more lives in segment {segment} than it has room for"))
+        })?;
+        let share = dead.saturating_mul(1000).checked_div(room).unwrap_or_default();
+        if live.chunks > 0 && share >= percent.saturating_mul(10) {
+            found.push(Candidate { segment, live, share });
+        }
+    }
+    found.sort_unstable_by_key(|candidate| (candidate.share, candidate.segment));
+    Ok(found)
+}
+
+/// A segment that is being moved: the records left to do, the first last.
+#[derive(Debug)]
+pub(super) struct Moving {
+    segment: SegmentId,
+    left: Vec<FooterEntry>,
+}
+
+/// How it stands with a segment's turn.
+enum Turn {
+    More,
+    Over,
+    /// A record is not sound: the segment stays.
+    Stuck,
+}
+
+/// What became of one record.
+enum Copy {
+    Moved(Copied, Held),
+    /// Its chunk was healed and lies elsewhere since.
+    Elsewhere,
+    /// It is not what its row says.
+    Unsound,
+}
+
+/// A record that was copied.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Copied {
+    pub(super) chunk: ChunkNo,
+    pub(super) from: (SegmentId, u64),
+    pub(super) to: Placed,
+}
+
+impl Collector {
+    /// The next step of moving; `Done` when this pass has moved what it could.
+    pub(super) fn compact(&mut self) -> Result<Step, StoreError> {
+        let Some(mut moving) = self.moving.take() else { return self.begin_moving() };
+        match self.move_some(&mut moving) {
+            Ok(Turn::More) => {
+                self.moving = Some(moving);
+                Ok(Step::More)
+            }
+            Ok(Turn::Over) => {
+                self.report.segments_compacted += 1;
+                self.pass.0 += 1;
+                self.store.collection().settled(moving.segment);
+                Ok(Step::More)
+            }
+            Ok(Turn::Stuck) => Ok(Step::More),
+            // There is room again once what was moved so far is swept.
+            Err(StoreError::Full) => {
+                self.report.no_room = true;
+                self.candidates.clear();
+                Ok(Step::Done)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn begin_moving(&mut self) -> Result<Step, StoreError> {
+        let segment_bytes = self.store.segments().segment_bytes();
+        if self.pass.1 >= segment_bytes.saturating_mul(SEGMENTS_PER_PASS) {
+            return Ok(Step::Done);
+        }
+        let Some(next) = self.candidates.pop() else { return Ok(Step::Done) };
+        if self.store.space()?.free < segment_bytes {
+            self.report.no_room = true;
+            self.candidates.clear();
+            return Ok(Step::Done);
+        }
+        let segment = next.segment;
+        let mut left = lives(&self.store.snapshot()?, segment, records(&self.store, segment)?)?;
+        let bytes = left.iter().map(|record| record_bytes(record.stored_len)).sum::<u64>();
+        let counted = (next.live.chunks, next.live.bytes);
+        if (left.len() as u64, bytes) != counted {
+            return self.doubt(segment, left.len() as u64, counted.0).map(|()| Step::More);
+        }
+        left.sort_unstable_by_key(|record| std::cmp::Reverse(record.offset));
+        self.moving = Some(Moving { segment, left });
+        Ok(Step::More)
+    }
+
+    /// The chunk rows and the records of a segment disagree. Fewer records once may be a chunk
+    /// that was healed elsewhere meanwhile.
+    fn doubt(&mut self, segment: SegmentId, records: u64, rows: u64) -> Result<(), StoreError> {
+        if records > rows || !self.store.collection().doubt(segment) {
+            return Err(StoreError::Damaged(format!(
+                "segment {segment} has {records} records that chunks name, and {rows} chunks lie in it"
+            )));
+        }
+        Ok(())
+    }
+
+    fn move_some(&mut self, moving: &mut Moving) -> Result<Turn, StoreError> {
+        let (mut copied, mut held, mut bytes) = (Vec::new(), Vec::new(), 0);
+        let mut turn = Turn::Over;
+        while let Some(record) = moving.left.pop() {
+            match self.copy(moving.segment, &record)? {
+                Copy::Moved(one, hold) => {
+                    bytes += record_bytes(one.to.stored_len);
+                    copied.push(one);
+                    held.push(hold);
+                }
+                Copy::Elsewhere => {}
+                Copy::Unsound => {
+                    turn = Turn::Stuck;
+                    break;
+                }
+            }
+            if copied.len() >= CHUNKS || bytes >= BYTES {
+                turn = if moving.left.is_empty() { Turn::Over } else { Turn::More };
+                break;
+            }
+        }
+        if copied.is_empty() {
+            return Ok(turn);
+        }
+        let switched =
+            self.store.blobs().apply_after(LaneId::Relocation, move |tx: &mut Tx<'_>| switch(tx, &copied))?;
+        drop(held);
+        self.report.chunks_moved += switched;
+        self.report.bytes_moved += bytes;
+        self.pass.1 += bytes;
+        self.copied += bytes;
+        Ok(turn)
+    }
+
+    /// Copies one record.
+    fn copy(&mut self, segment: SegmentId, record: &FooterEntry) -> Result<Copy, StoreError> {
+        let row = load_chunk(&self.store.snapshot()?, record.chunk)?;
+        if (row.segment, row.offset) != (segment, record.offset) {
+            return Ok(Copy::Elsewhere);
+        }
+        let whole = match self.store.segments().read_verbatim(segment, record.offset, row.stored_len) {
+            Ok(whole) if says_the_same(&whole, record.chunk, &row) => whole,
+            Ok(_) => {
+                self.note_bad(segment, record, row, "its record is another chunk's");
+                return Ok(Copy::Unsound);
+            }
+            Err(StoreError::Damaged(why)) => {
+                self.note_bad(segment, record, row, &why);
+                return Ok(Copy::Unsound);
+            }
+            Err(error) => return Err(error),
+        };
+        let (to, held) = self.store.segments().append_copy(whole)?;
+        Ok(Copy::Moved(Copied { chunk: record.chunk, from: (segment, record.offset), to }, held))
+    }
+
+    fn note_bad(&mut self, segment: SegmentId, record: &FooterEntry, row: ChunkRow, why: &str) {
+        let chunk = record.chunk;
+        tracing::error!(%chunk, %segment, why, "a chunk is damaged; its segment is not compacted");
+        self.report.damaged.push(format!("chunk {chunk} in segment {segment}: {why}"));
+        self.store.collection().stuck(segment);
+        if row.state == ChunkState::Live {
+            self.store.blobs().mark_bad(chunk, row);
+        }
+    }
+}
+
+fn says_the_same(whole: &Verbatim, chunk: ChunkNo, row: &ChunkRow) -> bool {
+    let header = &whole.header;
+    let said = (header.chunk, header.digest, header.raw_len, header.codec.code(), header.domain.0);
+    said == (chunk, row.digest, row.raw_len, row.codec, row.domain)
+}
+
+/// Has chunk rows name the new place, where they still name the old one. How many did.
+pub(super) fn switch(tx: &mut dyn RowsMut, copied: &[Copied]) -> Result<u64, StoreError> {
+    let mut switched = 0;
+    for one in copied {
+        let row = find_chunk(tx, one.chunk)?.filter(|row| (row.segment, row.offset) == one.from);
+        if let Some(row) = row {
+            let row = ChunkRow { segment: one.to.segment, offset: one.to.offset, ..row };
+            tx.put(Table::Chunk, number_key(one.chunk.0), row.encode());
+            switched += 1;
+        }
+    }
+    Ok(switched)
+}

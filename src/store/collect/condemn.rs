@@ -1,0 +1,127 @@
+//! The end of a chunk: condemned when nothing refers to it and no upload has found it, deleted in
+//! a later epoch.
+//!
+//! Between the two it lies there and is found by nobody. An epoch begins with a commit; which
+//! one a chunk was condemned in stands in its queue row.
+
+use super::Collector;
+use crate::{
+    model::ids::ChunkNo,
+    store::{
+        blobs::{
+            pins::{Claims, Thing},
+            rows::{
+                ChunkRow, ChunkState, HashKey, NumberRow, Queued, find, load_chunk, number_key, queue_at,
+            },
+        },
+        error::StoreError,
+        meta::{
+            codec::Row,
+            rows::{Rows, RowsMut},
+            table::Table,
+        },
+        segments::record_bytes,
+    },
+};
+
+/// Where the last epoch is kept.
+const EPOCH: &[u8] = b"collector-epoch";
+
+/// Begins an epoch.
+pub(super) fn next_epoch(tx: &mut dyn RowsMut) -> Result<u64, StoreError> {
+    let last: Option<NumberRow> = find(tx, Table::Config, EPOCH)?;
+    let number = last.map_or(0, |row| row.number) + 1;
+    tx.put(Table::Config, EPOCH.to_vec(), NumberRow { number }.encode());
+    Ok(number)
+}
+
+/// Condemns a chunk that was claimed. It may have been idle, found, and let go again since.
+pub(super) fn condemn(
+    tx: &mut dyn RowsMut,
+    chunk: ChunkNo,
+    row: ChunkRow,
+    epoch: u64,
+) -> Result<(), StoreError> {
+    let idle = queue_at(Queued::Idle, chunk.0);
+    if tx.get(Table::Queue, &idle)?.is_some() {
+        tx.delete(Table::Queue, idle);
+    }
+    let row = ChunkRow { state: ChunkState::Condemned, ..row };
+    tx.put(Table::Chunk, number_key(chunk.0), row.encode());
+    tx.delete(Table::ChunkRc, number_key(chunk.0));
+    tx.put(Table::Queue, queue_at(Queued::Condemned, chunk.0), NumberRow { number: epoch }.encode());
+    Ok(())
+}
+
+fn refs(rows: &dyn Rows, chunk: ChunkNo) -> Result<Option<u64>, StoreError> {
+    let row: Option<NumberRow> = find(rows, Table::ChunkRc, &number_key(chunk.0))?;
+    Ok(row.map(|row| row.number))
+}
+
+/// Looks at idle chunks again: those that an upload refers to now are left alone, those that
+/// nobody keeps any more are condemned. How many that is.
+pub(super) fn settle(
+    tx: &mut dyn RowsMut,
+    chunks: &[ChunkNo],
+    epoch: u64,
+    claims: &Claims,
+) -> Result<u64, StoreError> {
+    let mut condemned = 0;
+    for &chunk in chunks {
+        let key = queue_at(Queued::Idle, chunk.0);
+        if tx.get(Table::Queue, &key)?.is_none() {
+            continue;
+        }
+        let row = load_chunk(tx, chunk)?;
+        if row.state == ChunkState::Condemned {
+            return Err(StoreError::Damaged(format!("chunk {chunk} is both idle and condemned")));
+        }
+        if refs(tx, chunk)? != Some(0) {
+            tx.delete(Table::Queue, key);
+        } else if claims.take(Thing::Chunk(chunk)) {
+            condemn(tx, chunk, row, epoch)?;
+            condemned += 1;
+        }
+    }
+    Ok(condemned)
+}
+
+/// A chunk that is no more, as the hash index knew it.
+pub(super) type Gone = (Option<HashKey>, ChunkNo);
+
+/// Deletes chunks that were condemned in an earlier epoch; which, and the room they took.
+pub(super) fn reap(
+    tx: &mut dyn RowsMut,
+    chunks: &[ChunkNo],
+    epoch: u64,
+    claims: &Claims,
+) -> Result<(Vec<Gone>, u64), StoreError> {
+    let (mut gone, mut bytes) = (Vec::new(), 0);
+    for &chunk in chunks {
+        let key = queue_at(Queued::Condemned, chunk.0);
+        let queued: Option<NumberRow> = find(tx, Table::Queue, &key)?;
+        if queued.is_none_or(|queued| queued.number >= epoch) {
+            continue;
+        }
+        let row = load_chunk(tx, chunk)?;
+        if row.state != ChunkState::Condemned || refs(tx, chunk)?.is_some() {
+            return Err(StoreError::Damaged(format!("chunk {chunk} is to be deleted and is in use")));
+        }
+        if claims.take(Thing::Chunk(chunk)) {
+            tx.delete(Table::Chunk, number_key(chunk.0));
+            tx.delete(Table::Queue, key);
+            gone.push((HashKey::new(row.domain, &row.digest), chunk));
+            bytes += record_bytes(row.stored_len);
+        }
+    }
+    Ok((gone, bytes))
+}
+
+impl Collector {
+    /// Lets the hash index forget chunks whose deletion is durable.
+    pub(super) fn forget(&self, gone: &[Gone]) {
+        let index = self.store.blobs().index();
+        index.forget(gone.iter().filter_map(|(key, chunk)| Some(((*key)?, *chunk))));
+        index.merge(self.store.meta(), false);
+    }
+}

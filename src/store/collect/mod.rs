@@ -1,0 +1,396 @@
+//! The collector: gives back the room of what nothing refers to any more. The only code that
+//! frees bytes.
+//!
+//! ```text
+//! release   a manifest's last reference went: page by page its chunks lose theirs
+//! condemn   a chunk's last reference went and no upload has found it: nobody finds it any more
+//! reap      in a later epoch its row is deleted, its bytes are dead
+//! survey    what lives in each segment is counted; the rest is dead
+//! compact   what lives in a sparse segment is copied elsewhere and switched over
+//! sweep     a segment in which nothing lives is marked, and removed after its last reader
+//! ```
+//!
+//! Every step is one bounded transaction, and rows alone tell the next one where to go on: a
+//! crash only delays. No clock decides anything. Whatever was not expected (a row that cannot be
+//! read or is missing, a count below zero, two counts that differ) ends the run before anything
+//! more is deleted, and [`Collection::aborted`] says so until a run ends well.
+//!
+//! A [`Collector`] is a state machine: [`Collector::step`] does the next step, on whatever thread
+//! it is called. Knows rows and segments; who runs it, when and how fast is decided above.
+
+mod compact;
+mod condemn;
+mod forecast;
+mod release;
+mod report;
+mod survey;
+mod sweep;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use self::{
+    compact::{Candidate, Moving},
+    survey::Survey,
+    sweep::Sweep,
+};
+use super::{
+    Store,
+    blobs::{
+        pins::Claims,
+        rows::{Queued, last_queued, queued_numbers},
+    },
+    error::StoreError,
+    meta::{Tx, rows::Rows},
+};
+use crate::model::ids::{ChunkNo, ManifestId};
+
+pub use self::{
+    forecast::{Forecast, forecast},
+    report::{Collection, Phase, Report},
+    survey::{Usage, usage},
+};
+
+/// Manifests of one transaction; long ones take many.
+const MANIFESTS: usize = 100;
+/// Chunks settled or deleted in one transaction.
+const CHUNKS: usize = 200;
+/// Segments' worth of records that one pass moves before the old segments are swept.
+const SEGMENTS_PER_PASS: u64 = 4;
+
+/// What a run does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CollectOptions {
+    /// Segments of which so many of a hundred bytes are dead are moved; `None` moves nothing.
+    pub compact_from: Option<u64>,
+    /// A segment that is still written is ended when so many of its bytes are dead, and, if
+    /// anything lives in it, when it would be moved then.
+    pub end_from: u64,
+    /// Segments are counted even if nothing was deleted.
+    pub count_anyway: bool,
+}
+
+/// Whether anything waits for a run.
+///
+/// # Errors
+/// If a row cannot be read.
+pub fn has_work(rows: &dyn Rows) -> Result<bool, StoreError> {
+    for why in [Queued::Released, Queued::Idle, Queued::Condemned, Queued::Emptied] {
+        if !queued_numbers(rows, why, None, 1)?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// What a step came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// There is more to do.
+    More,
+    /// There is more to do once readers have gone on; nothing was done.
+    Waiting,
+    /// Nothing is left.
+    Done,
+}
+
+/// One run of the collector. There is one at a time.
+#[derive(Debug)]
+pub struct Collector {
+    store: Arc<Store>,
+    options: CollectOptions,
+    phase: Phase,
+    /// Behind which queued thing this phase goes on.
+    after: Option<u64>,
+    epoch: u64,
+    /// The last manifest that was released when the run began.
+    until: Option<u64>,
+    /// Whether those manifests were gone through no more than once.
+    first_pass: bool,
+    /// Whether one of them was made of parts.
+    parts: bool,
+    /// All of them were gone through.
+    released: bool,
+    /// Chunks condemned in this epoch.
+    condemned: u64,
+    survey: Option<Survey>,
+    /// Segments that were still written were ended; once is enough.
+    ended: bool,
+    sweep: Sweep,
+    candidates: Vec<Candidate>,
+    moving: Option<Moving>,
+    /// Segments and bytes moved in this pass.
+    pass: (u64, u64),
+    /// Bytes copied since [`Collector::take_copied`].
+    copied: u64,
+    /// It was ended before it was done.
+    failed: bool,
+    report: Report,
+}
+
+impl Collector {
+    /// Begins a run.
+    ///
+    /// # Errors
+    /// Busy while there is another.
+    pub fn begin(store: &Arc<Store>, options: CollectOptions) -> Result<Self, StoreError> {
+        store.collection().enter()?;
+        Ok(Self {
+            store: Arc::clone(store),
+            options,
+            phase: Phase::Epoch,
+            after: None,
+            epoch: 0,
+            until: None,
+            first_pass: true,
+            parts: false,
+            released: false,
+            condemned: 0,
+            survey: None,
+            ended: false,
+            sweep: Sweep::default(),
+            candidates: Vec::new(),
+            moving: None,
+            pass: (0, 0),
+            copied: 0,
+            failed: false,
+            report: Report::default(),
+        })
+    }
+
+    /// Does the next step.
+    ///
+    /// # Errors
+    /// What ended the run; nothing is done after that.
+    pub fn step(&mut self) -> Result<Step, StoreError> {
+        let stepped = self.next();
+        if let Err(error) = &stepped {
+            self.phase = Phase::Done;
+            self.failed = true;
+            self.store.collection().failed(error);
+        }
+        if stepped.as_ref().is_ok_and(|step| *step == Step::Done) && !self.failed {
+            self.store.collection().finished();
+        }
+        self.store.collection().tell(self.phase, &self.report);
+        stepped
+    }
+
+    /// Runs to the end on this thread.
+    ///
+    /// # Errors
+    /// As [`Collector::step`].
+    pub fn run(mut self) -> Result<Report, StoreError> {
+        loop {
+            match self.step()? {
+                Step::More => {}
+                Step::Waiting => std::thread::sleep(std::time::Duration::from_millis(1)),
+                Step::Done => return Ok(self.report.clone()),
+            }
+        }
+    }
+
+    /// What it has done so far.
+    #[must_use]
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// Bytes copied since the last call.
+    pub fn take_copied(&mut self) -> u64 {
+        std::mem::take(&mut self.copied)
+    }
+
+    fn next(&mut self) -> Result<Step, StoreError> {
+        match self.phase {
+            Phase::Epoch => {
+                self.epoch = self.store.apply(None, |tx: &mut Tx<'_>| condemn::next_epoch(tx))?;
+                self.condemned = 0;
+                Ok(self.go(Phase::Reap))
+            }
+            Phase::Reap => self.reap(),
+            Phase::Settle => self.settle(),
+            Phase::Release => self.release(),
+            Phase::Survey => self.take_survey(),
+            Phase::Sweep => match self.sweep()? {
+                Step::Done => Ok(self.after_sweep()),
+                step => Ok(step),
+            },
+            Phase::Compact => match self.compact()? {
+                Step::Done => Ok(self.after_compaction()),
+                step => Ok(step),
+            },
+            Phase::Done => Ok(Step::Done),
+        }
+    }
+
+    fn go(&mut self, phase: Phase) -> Step {
+        self.phase = phase;
+        self.after = None;
+        Step::More
+    }
+
+    /// The next queued chunks of a kind.
+    fn queued(&mut self, why: Queued, limit: usize) -> Result<Vec<u64>, StoreError> {
+        let found = queued_numbers(&self.store.snapshot()?, why, self.after, limit)?;
+        self.after = found.last().copied().or(self.after);
+        Ok(found)
+    }
+
+    fn reap(&mut self) -> Result<Step, StoreError> {
+        let chunks: Vec<_> = self.queued(Queued::Condemned, CHUNKS)?.into_iter().map(ChunkNo).collect();
+        if chunks.is_empty() {
+            return Ok(self.go(Phase::Settle));
+        }
+        let (epoch, claims) = (self.epoch, Claims::new(self.store.blobs().pins()));
+        let claimed = Arc::clone(&claims);
+        let reaped =
+            self.store.apply(None, move |tx: &mut Tx<'_>| condemn::reap(tx, &chunks, epoch, &claimed));
+        // The claims end when it is durable, or was refused.
+        drop(claims);
+        let (gone, bytes) = reaped?;
+        self.report.chunks_deleted += gone.len() as u64;
+        self.report.bytes_deleted += bytes;
+        self.forget(&gone);
+        Ok(Step::More)
+    }
+
+    fn settle(&mut self) -> Result<Step, StoreError> {
+        let chunks: Vec<_> = self.queued(Queued::Idle, CHUNKS)?.into_iter().map(ChunkNo).collect();
+        if chunks.is_empty() {
+            return Ok(if self.released { self.after_release() } else { self.go(Phase::Release) });
+        }
+        let (epoch, claims) = (self.epoch, Claims::new(self.store.blobs().pins()));
+        let claimed = Arc::clone(&claims);
+        let settled =
+            self.store.apply(None, move |tx: &mut Tx<'_>| condemn::settle(tx, &chunks, epoch, &claimed));
+        drop(claims);
+        self.count_condemned(settled?);
+        Ok(Step::More)
+    }
+
+    fn count_condemned(&mut self, condemned: u64) {
+        self.condemned += condemned;
+        self.report.chunks_condemned += condemned;
+    }
+
+    /// Takes manifests apart, those that were released when the run began: what is released
+    /// meanwhile, however fast, holds up nothing.
+    fn release(&mut self) -> Result<Step, StoreError> {
+        let until = match self.until {
+            Some(until) => until,
+            None => {
+                let last = last_queued(&self.store.snapshot()?, Queued::Released)?;
+                *self.until.insert(last.unwrap_or_default())
+            }
+        };
+        let before = self.after;
+        let mut ids: Vec<_> = self.queued(Queued::Released, MANIFESTS)?.into_iter().map(ManifestId).collect();
+        ids.retain(|id| id.0 <= until);
+        if ids.is_empty() {
+            // The parts of composites were queued behind our back; once more, for them.
+            if std::mem::take(&mut self.parts) && self.first_pass {
+                self.first_pass = false;
+                self.report.passed_over = 0;
+                return Ok(self.go(Phase::Release));
+            }
+            self.released = true;
+            return Ok(self.after_release());
+        }
+        let (epoch, claims) = (self.epoch, Claims::new(self.store.blobs().pins()));
+        let (walking, claimed) = (ids.clone(), Arc::clone(&claims));
+        let walked =
+            self.store.apply(None, move |tx: &mut Tx<'_>| release::walk(tx, &walking, epoch, &claimed));
+        drop(claims);
+        self.after = before;
+        for (id, walked) in ids.into_iter().zip(walked?) {
+            self.report.references += walked.references;
+            self.report.manifests += u64::from(walked.done);
+            self.report.passed_over += u64::from(walked.pinned);
+            self.count_condemned(walked.condemned);
+            self.parts |= walked.parts;
+            if walked.done || walked.pinned {
+                self.after = Some(id.0);
+            }
+        }
+        Ok(Step::More)
+    }
+
+    fn after_release(&mut self) -> Step {
+        self.go(if self.condemned > 0 {
+            // What was condemned just now is deleted in the next epoch.
+            Phase::Epoch
+        } else if self.options.count_anyway || self.report.chunks_deleted > 0 {
+            Phase::Survey
+        } else {
+            Phase::Sweep
+        })
+    }
+
+    fn take_survey(&mut self) -> Result<Step, StoreError> {
+        let mut survey = match self.survey.take() {
+            Some(survey) => survey,
+            None => Survey::begin(&self.store)?,
+        };
+        if !survey.step(&self.store)? {
+            self.survey = Some(survey);
+            return Ok(Step::More);
+        }
+        self.report.usage = survey.usage();
+        self.store.collection().surveyed(survey.usage());
+        if !std::mem::replace(&mut self.ended, true) && self.end_segments(&survey)? {
+            return Ok(Step::More);
+        }
+        self.candidates = match self.options.compact_from {
+            Some(percent) => compact::candidates(&survey, percent)?,
+            None => Vec::new(),
+        };
+        self.candidates.retain(|candidate| !self.store.collection().is_stuck(candidate.segment));
+        self.pass = (0, 0);
+        self.mark(&sweep::empty(&survey))?;
+        Ok(self.go(Phase::Sweep))
+    }
+
+    /// Ends segments that are still written and hold much that is dead, so that the next survey
+    /// finds them closed. True if there were any.
+    fn end_segments(&mut self, survey: &Survey) -> Result<bool, StoreError> {
+        let segments = self.store.segments();
+        let mut ended = false;
+        for &(lane, segment, _) in &survey.open {
+            let worth = survey.is_worth_ending(segment, self.options.compact_from, self.options.end_from);
+            if worth && !segments.is_held(segment) {
+                segments.roll(lane, segment);
+                // Syncs and seals it; its lane's thread may do the same.
+                segments.step(lane);
+                ended |= segments.open_segments().iter().all(|(_, open, _)| *open != segment);
+            }
+        }
+        if ended {
+            self.store.blobs().report_segments();
+            // Its rows are committed with or before this.
+            self.store.apply(None, |_: &mut Tx<'_>| Ok::<_, StoreError>(()))?;
+        }
+        Ok(ended)
+    }
+
+    fn after_sweep(&mut self) -> Step {
+        self.go(if self.candidates.is_empty() { Phase::Done } else { Phase::Compact })
+    }
+
+    /// What was moved out of is empty now; what is still sparse comes in the next pass.
+    fn after_compaction(&mut self) -> Step {
+        self.candidates.clear();
+        self.go(if self.pass.0 > 0 { Phase::Survey } else { Phase::Done })
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        // Rows of the index that lead nowhere need not wait for thousands more.
+        if self.report.chunks_deleted > 0 {
+            self.store.blobs().index().merge(self.store.meta(), true);
+        }
+        self.store.collection().leave();
+    }
+}

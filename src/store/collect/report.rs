@@ -1,0 +1,207 @@
+//! What a run did, and what is known between runs. Knows nothing of how.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use super::Usage;
+use crate::{model::ids::SegmentId, store::error::StoreError};
+
+/// Where a run is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Phase {
+    /// It begins an epoch.
+    #[default]
+    Epoch,
+    /// Condemned chunks are deleted.
+    Reap,
+    /// Chunks that uploads kept are looked at again.
+    Settle,
+    /// Released manifests are taken apart.
+    Release,
+    /// Segments are counted.
+    Survey,
+    /// Empty segments are removed.
+    Sweep,
+    /// Sparse segments are moved together.
+    Compact,
+    /// It has ended.
+    Done,
+}
+
+impl Phase {
+    /// For people and programs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Epoch | Self::Reap | Self::Settle => "deleting",
+            Self::Release => "releasing",
+            Self::Survey => "counting",
+            Self::Sweep => "removing",
+            Self::Compact => "compacting",
+            Self::Done => "done",
+        }
+    }
+}
+
+/// What a run did.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Report {
+    /// Manifests taken apart.
+    pub manifests: u64,
+    /// References they let go of.
+    pub references: u64,
+    /// Chunks condemned.
+    pub chunks_condemned: u64,
+    /// Chunks deleted.
+    pub chunks_deleted: u64,
+    /// Bytes of segments those took.
+    pub bytes_deleted: u64,
+    /// Manifests that are being read, left for later.
+    pub passed_over: u64,
+    /// Segments moved out of.
+    pub segments_compacted: u64,
+    /// Chunks moved.
+    pub chunks_moved: u64,
+    /// Bytes they take.
+    pub bytes_moved: u64,
+    /// Segments removed.
+    pub segments_removed: u64,
+    /// Bytes of files that went.
+    pub bytes_returned: u64,
+    /// Compaction stopped for want of room.
+    pub no_room: bool,
+    /// Chunks that could not be moved because they are damaged, a sentence each.
+    pub damaged: Vec<String>,
+    /// What was counted last.
+    pub usage: Usage,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    usage: Option<Usage>,
+    aborted: Option<String>,
+    phase: Phase,
+    report: Report,
+    /// Bytes returned by runs that ended.
+    returned: u64,
+    /// Segments with a damaged record that must stay where it is.
+    stuck: BTreeSet<SegmentId>,
+    /// Segments whose records and rows did not agree once.
+    doubted: BTreeSet<SegmentId>,
+}
+
+/// What is known of collecting, from one run to the next.
+#[derive(Debug, Default)]
+pub struct Collection {
+    running: AtomicBool,
+    state: Mutex<State>,
+}
+
+impl Collection {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn enter(&self) -> Result<(), StoreError> {
+        if self.running.swap(true, Ordering::AcqRel) {
+            return Err(StoreError::Busy("a collection is running already".into()));
+        }
+        self.tell(Phase::Epoch, &Report::default());
+        Ok(())
+    }
+
+    pub(super) fn leave(&self) {
+        let mut state = self.state();
+        state.returned += std::mem::take(&mut state.report.bytes_returned);
+        drop(state);
+        self.running.store(false, Ordering::Release);
+    }
+
+    pub(super) fn tell(&self, phase: Phase, report: &Report) {
+        let mut state = self.state();
+        state.phase = phase;
+        state.report.clone_from(report);
+    }
+
+    pub(super) fn surveyed(&self, usage: Usage) {
+        self.state().usage = Some(usage);
+    }
+
+    /// A segment of this length that was counted is gone; what is left.
+    pub(super) fn swept(&self, length: u64) -> Usage {
+        let mut state = self.state();
+        if let Some(usage) = &mut state.usage {
+            usage.without(length);
+        }
+        state.usage.unwrap_or_default()
+    }
+
+    /// What ended a run. A store that is full, closing or failed says so itself, and is no doubt.
+    pub(super) fn failed(&self, error: &StoreError) {
+        let why = match error {
+            StoreError::Full | StoreError::Unavailable(_) | StoreError::Busy(_) => return,
+            StoreError::Io(source) => format!("{error}: {source}"),
+            StoreError::Damaged(_) | StoreError::Refused(_) => error.to_string(),
+        };
+        tracing::error!(why, "collecting was ended: something does not add up, and nothing more is freed");
+        self.state().aborted = Some(why);
+    }
+
+    pub(super) fn finished(&self) {
+        self.state().aborted = None;
+    }
+
+    /// Notes a doubt about a segment; false if it is not the first.
+    pub(super) fn doubt(&self, segment: SegmentId) -> bool {
+        self.state().doubted.insert(segment)
+    }
+
+    pub(super) fn settled(&self, segment: SegmentId) {
+        self.state().doubted.remove(&segment);
+    }
+
+    pub(super) fn stuck(&self, segment: SegmentId) {
+        self.state().stuck.insert(segment);
+    }
+
+    pub(super) fn is_stuck(&self, segment: SegmentId) -> bool {
+        self.state().stuck.contains(&segment)
+    }
+
+    /// Whether a run is under way.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.running.load(Ordering::Acquire)
+    }
+
+    /// What was counted last, if anything was since the store was opened.
+    #[must_use]
+    pub fn usage(&self) -> Option<Usage> {
+        self.state().usage
+    }
+
+    /// Why the last run was ended before it was done, if something did not add up.
+    #[must_use]
+    pub fn aborted(&self) -> Option<String> {
+        self.state().aborted.clone()
+    }
+
+    /// Where the last run is, and what it did.
+    #[must_use]
+    pub fn progress(&self) -> (Phase, Report) {
+        let state = self.state();
+        (state.phase, state.report.clone())
+    }
+
+    /// Bytes of files removed since the store was opened.
+    #[must_use]
+    pub fn returned(&self) -> u64 {
+        let state = self.state();
+        state.returned + state.report.bytes_returned
+    }
+}

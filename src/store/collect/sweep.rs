@@ -1,0 +1,133 @@
+//! The end of a segment: marked in one transaction, its file removed once that is durable and the
+//! last reader who might look there has ended, its row deleted at last.
+
+use std::collections::BTreeMap;
+
+use super::{Collector, Step, survey::Survey};
+use crate::{
+    model::ids::SegmentId,
+    store::{
+        Store,
+        blobs::{
+            readings::Mark,
+            rows::{Queued, SegmentRow, find, find_chunk, number_key, queue_at, queued_numbers},
+        },
+        error::StoreError,
+        meta::{
+            Tx,
+            rows::{Rows, RowsMut},
+            table::Table,
+        },
+        segments::FooterEntry,
+    },
+};
+
+/// Segments marked in one transaction.
+const AT_ONCE: usize = 200;
+/// How often a removal that readers hold up is tried before it is left to the next run.
+const PATIENCE: u32 = 500;
+
+/// Segments on their way out.
+#[derive(Debug, Default)]
+pub(super) struct Sweep {
+    /// When each was marked, as far as this run did it.
+    marks: BTreeMap<SegmentId, Mark>,
+    after: Option<u64>,
+    tried: u32,
+}
+
+/// The closed segments that nothing lives in.
+pub(super) fn empty(survey: &Survey) -> Vec<SegmentId> {
+    let closed = survey.closed.iter().copied();
+    closed.filter(|segment| survey.live(*segment).chunks == 0).collect()
+}
+
+/// The records of a sealed segment; none if its file is gone or was never one.
+pub(super) fn records(store: &Store, segment: SegmentId) -> Result<Vec<FooterEntry>, StoreError> {
+    if store.segments().length(segment)?.is_none() {
+        return Ok(Vec::new());
+    }
+    match store.segments().footer(segment) {
+        Err(StoreError::Damaged(_)) => store.segments().walk(segment),
+        read => read,
+    }
+}
+
+/// The records of a segment that chunk rows name.
+pub(super) fn lives(
+    rows: &dyn Rows,
+    segment: SegmentId,
+    records: Vec<FooterEntry>,
+) -> Result<Vec<FooterEntry>, StoreError> {
+    let mut found = Vec::new();
+    for record in records {
+        let row = find_chunk(rows, record.chunk)?;
+        if row.is_some_and(|row| (row.segment, row.offset) == (segment, record.offset)) {
+            found.push(record);
+        }
+    }
+    Ok(found)
+}
+
+impl Collector {
+    /// Marks segments; from then on they are not surveyed.
+    pub(super) fn mark(&mut self, segments: &[SegmentId]) -> Result<(), StoreError> {
+        for some in segments.chunks(AT_ONCE) {
+            let marked = some.to_vec();
+            self.store.apply(None, move |tx: &mut Tx<'_>| {
+                for segment in &marked {
+                    tx.put(Table::Queue, queue_at(Queued::Emptied, segment.0), Vec::new());
+                }
+                Ok::<_, StoreError>(())
+            })?;
+            // Only now: a reader that begins later sees the rows of that commit.
+            let mark = self.store.blobs().readings().mark();
+            self.sweep.marks.extend(some.iter().map(|segment| (*segment, mark)));
+        }
+        Ok(())
+    }
+
+    /// Removes the next marked segment.
+    pub(super) fn sweep(&mut self) -> Result<Step, StoreError> {
+        let next = queued_numbers(&self.store.snapshot()?, Queued::Emptied, self.sweep.after, 1)?;
+        let Some(segment) = next.first().copied().map(SegmentId) else {
+            self.sweep = Sweep::default();
+            return Ok(Step::Done);
+        };
+        let readings = self.store.blobs().readings();
+        // One that an earlier run marked may have readers of now, too.
+        let mark = *self.sweep.marks.entry(segment).or_insert_with(|| readings.mark());
+        if !readings.has_passed(mark) {
+            self.sweep.tried += 1;
+            if self.sweep.tried > PATIENCE {
+                self.sweep = Sweep { after: Some(segment.0), ..std::mem::take(&mut self.sweep) };
+            }
+            return Ok(Step::Waiting);
+        }
+        self.remove(segment)?;
+        Ok(Step::More)
+    }
+
+    fn remove(&mut self, segment: SegmentId) -> Result<(), StoreError> {
+        // The survey went through all chunks, this goes through the records: both must agree.
+        let records = records(&self.store, segment)?;
+        if let Some(record) = lives(&self.store.snapshot()?, segment, records)?.first() {
+            let chunk = record.chunk;
+            return Err(StoreError::Damaged(format!(
+                "segment {segment} counts as empty and has chunk {chunk}"
+            )));
+        }
+        let length = self.store.segments().length(segment)?.unwrap_or_default();
+        self.store.segments().remove(segment)?;
+        let counted = self.store.apply(None, move |tx: &mut Tx<'_>| {
+            let row: Option<SegmentRow> = find(tx, Table::Segment, &number_key(segment.0))?;
+            tx.delete(Table::Segment, number_key(segment.0));
+            tx.delete(Table::Queue, queue_at(Queued::Emptied, segment.0));
+            Ok::<_, StoreError>(row.map_or(0, |row| row.length))
+        })?;
+        self.report.segments_removed += 1;
+        self.report.bytes_returned += length;
+        self.report.usage = self.store.collection().swept(counted);
+        Ok(())
+    }
+}
