@@ -173,6 +173,7 @@ pub(super) fn open(settings: &Settings, create: bool) -> Result<Arc<Holdall>, Fa
         memory_bytes: settings.memory,
         peers_apart: !settings.behind_proxy,
         progress: Arc::new(if create { log_repair } else { show_repair }),
+        compact_rate: settings.disk_compact_rate,
         ..StartOptions::new(Arc::new(io))
     };
     let world = World { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };

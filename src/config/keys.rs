@@ -25,7 +25,7 @@ const fn secret(name: &'static str) -> Key {
 }
 
 /// All settings, in the order they are shown in.
-pub(super) const KEYS: [Key; 27] = [
+pub(super) const KEYS: [Key; 28] = [
     key("data", Kind::Text, "./holdall-data"),
     key("listen", Kind::Address, "127.0.0.1:7070"),
     key("behind_proxy", Kind::Flag, "false"),
@@ -48,6 +48,7 @@ pub(super) const KEYS: [Key; 27] = [
     key("limits.drain_seconds", Kind::Number { least: 0, most: 3_600 }, "30"),
     key("disk.reserve", Kind::Size { auto: true }, "auto"),
     key("disk.full_below", Kind::Size { auto: true }, "auto"),
+    key("disk.compact_rate", Kind::Size { auto: false }, "32 MiB"),
     key("cache.metadata", Kind::Size { auto: false }, "64 MiB"),
     key("admin.user", Kind::Text, "admin"),
     secret("admin.password"),

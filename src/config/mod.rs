@@ -95,6 +95,8 @@ pub struct Settings {
     pub disk_reserve: Option<u64>,
     /// New bodies are refused below this many free bytes, else a share of the disk.
     pub disk_full_below: Option<u64>,
+    /// Bytes a second that compaction in the background copies.
+    pub disk_compact_rate: u64,
     /// Memory for metadata, in bytes.
     pub cache_metadata: usize,
     /// See [`FirstAdmin`].
@@ -136,6 +138,7 @@ impl Settings {
             drain: Duration::from_secs(as_number(&layers, "limits.drain_seconds").unwrap_or_default()),
             disk_reserve: as_number(&layers, "disk.reserve"),
             disk_full_below: as_number(&layers, "disk.full_below"),
+            disk_compact_rate: as_number(&layers, "disk.compact_rate").unwrap_or_default(),
             cache_metadata: as_size(&layers, "cache.metadata"),
             admin: FirstAdmin {
                 user: required(&layers, "admin.user")?,

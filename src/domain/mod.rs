@@ -15,6 +15,7 @@ mod buckets;
 pub mod caller;
 mod changes;
 mod check;
+mod collect;
 mod credentials;
 pub mod error;
 mod folders;
@@ -51,6 +52,7 @@ mod view;
 pub use authenticate::Presented;
 pub use bootstrap::{FirstAdmin, Preset, Welcome};
 pub use check::{CheckReport, Counts as CheckCounts, Finding, FindingKind};
+pub use collect::{CollectReport, Collected, CollectionState, Forecast, SegmentUsage, Space};
 pub use error::Error;
 pub use health::Readiness;
 pub use memory::{MemoryShare, MemoryUse};
@@ -79,6 +81,7 @@ pub struct Holdall {
     jobs: Arc<jobs::Jobs>,
     batches: Arc<batch::Drivers>,
     health: health::Seen,
+    collecting: Arc<collect::Collecting>,
     stop: CancellationToken,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,

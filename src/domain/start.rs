@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Error, Holdall,
     batch::{self, Drivers},
+    collect,
     credentials::Credentials,
     health::{self, Repair},
     jobs::{self, Jobs},
@@ -61,6 +62,8 @@ pub struct StartOptions {
     pub peers_apart: bool,
     /// How long a write that a quota refuses waits for what was removed to be released.
     pub quota_wait: Duration,
+    /// Bytes a second that compaction in the background copies.
+    pub compact_rate: u64,
     /// Called while large metadata is repaired after a crash.
     pub progress: Progress,
 }
@@ -79,6 +82,7 @@ impl StartOptions {
             memory_wait: Duration::from_secs(MEMORY_WAIT_SECONDS),
             peers_apart: true,
             quota_wait: Duration::from_secs(QUOTA_WAIT_SECONDS),
+            compact_rate: 32 << 20,
             progress: Arc::new(|_| {}),
         }
     }
@@ -109,12 +113,14 @@ impl Holdall {
     /// # Errors
     /// Unavailable when the directory or its keys are refused, damaged when they are.
     pub fn start(options: StartOptions, world: World) -> Result<Arc<Self>, Error> {
+        let compact_rate = options.compact_rate;
         let holdall = Arc::new(Self::at_rest(options, world)?);
         *holdall.driver.lock().unwrap_or_else(PoisonError::into_inner) = Some(Store::drive(&holdall.store)?);
         let (weak, jobs) = (Arc::downgrade(&holdall), Arc::clone(&holdall.jobs));
         tokio::spawn(jobs::run(weak.clone(), jobs, holdall.stop.clone()));
         tokio::spawn(batch::run(weak.clone(), Arc::clone(&holdall.batches), holdall.stop.clone()));
-        tokio::spawn(health::run(weak, holdall.stop.clone()));
+        tokio::spawn(health::run(weak.clone(), holdall.stop.clone()));
+        tokio::spawn(collect::job::run(weak, compact_rate, holdall.stop.clone()));
         Ok(holdall)
     }
 
@@ -141,6 +147,7 @@ impl Holdall {
             jobs: Arc::new(Jobs::with(aside)),
             batches: Arc::new(Drivers::default()),
             health: health::Seen::with(repair),
+            collecting: Arc::default(),
             stop: CancellationToken::new(),
             clock: world.clock,
             random: world.random,
@@ -165,6 +172,10 @@ impl Holdall {
     /// If the last commit failed; nothing acknowledged is lost then.
     pub fn close(&self) -> Result<(), Error> {
         self.stop.cancel();
+        // A run ends with its step, while there are threads to answer it.
+        while self.store.collection().is_running() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         let driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner).take();
         driver.map_or(Ok(()), |driver| driver.close().map_err(Error::from))
     }

@@ -94,6 +94,24 @@ pub fn buckets(rows: &dyn Rows, account: AccountId) -> Result<Vec<BucketId>, Sto
         .collect()
 }
 
+/// The usage of all buckets. Read in pages: there may be many.
+///
+/// # Errors
+/// If the rows cannot be read.
+pub fn of_all(rows: &dyn Rows) -> Result<UsageRow, StoreError> {
+    let (mut sum, mut range) = (UsageRow::NONE, KeyRange::prefix(Vec::new()));
+    loop {
+        let found = rows.scan(Table::Usage, &range, Order::Forward, 1000)?;
+        for (_, value) in &found {
+            sum = sum.plus(&UsageRow::decode(value)?);
+        }
+        match found.into_iter().next_back() {
+            Some((key, _)) => range = range.after(key),
+            None => return Ok(sum),
+        }
+    }
+}
+
 /// Writes the usage of one bucket; none at all is no row.
 pub fn set(rows: &mut dyn RowsMut, account: AccountId, bucket: BucketId, usage: &UsageRow) {
     if *usage == UsageRow::NONE {

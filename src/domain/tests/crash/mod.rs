@@ -33,8 +33,10 @@ const SEEDS: u64 = 10;
 const CUTS: u64 = 20;
 
 /// Answers of what the workloads must have done between them.
-const WHAT: [&str; 11] =
-    ["put", "remove", "Copy", "Move", "make", "begin", "part", "complete", "abort", "Enabled", "bucket"];
+const WHAT: [&str; 12] = [
+    "put", "remove", "Copy", "Move", "make", "begin", "part", "complete", "abort", "Enabled", "bucket",
+    "collect",
+];
 
 /// Small numbers in no order, from a seed.
 struct Dice(u64);
@@ -77,7 +79,9 @@ fn golden(seed: u64) -> Golden {
         let mut read = 0;
         for _ in 0..OPERATIONS {
             clock.advance(1000);
-            answers.push(work.step().await);
+            let answer = work.step().await;
+            assert!(!answer.starts_with("collect Some"), "{answer}");
+            answers.push(answer);
             let changes = disk.counts().changes;
             states.push(seen(&work.holdall, &work.ada).await);
             read += disk.counts().changes - changes;
@@ -146,8 +150,17 @@ async fn verify(
     check().await?;
     holdall.work_off(&stop).await.map_err(|error| format!("{error:?}"))?;
     check().await.map_err(|error| format!("after the jobs: {error}"))?;
+    let collected = holdall.collect(&Caller::Operator, true).await.map_err(|error| format!("{error:?}"))?;
+    if let Some(why) = collected.aborted {
+        return Err(format!("collecting was ended: {why}"));
+    }
+    check().await.map_err(|error| format!("after collecting: {error}"))?;
     let after = seen(&holdall, &ada).await;
-    if after == shown { Ok(begun) } else { Err(format!("jobs changed: {:#?}", differences(&shown, &after))) }
+    if after == shown {
+        Ok(begun)
+    } else {
+        Err(format!("jobs or the collector changed: {:#?}", differences(&shown, &after)))
+    }
 }
 
 async fn under_way(holdall: &Holdall) -> bool {
@@ -180,6 +193,7 @@ fn image((seed, calls): (u64, u64), golden: &Golden, skip: Option<Site>) -> Resu
         if let Ok(holdall) = open(&again, &Arc::new(SetClock::at(Timestamp(9_000_000)))) {
             drop(holdall.finish_batches(&CancellationToken::new()).await);
             drop(holdall.work_off(&CancellationToken::new()).await);
+            drop(holdall.collect(&Caller::Operator, true).await);
         }
         let begun = verify(&image, acknowledged, golden, None).await?;
         let twice = verify(&again.crash(calls + 1), acknowledged, golden, Some(begun)).await;

@@ -120,9 +120,10 @@ impl Workload {
             46..58 => self.transfer().await,
             58..68 => self.transfer_folder().await,
             68..73 => self.make_folder().await,
-            73..89 => self.upload().await,
-            89..93 => self.version().await,
-            93..97 => self.buckets().await,
+            73..85 => self.upload().await,
+            85..88 => self.version().await,
+            88..91 => self.buckets().await,
+            91..97 => self.collect().await,
             _ => self.jobs().await,
         };
         match done {
@@ -274,6 +275,12 @@ impl Workload {
             }
         }
         Ok("bucket".into())
+    }
+
+    async fn collect(&mut self) -> Result<String, Error> {
+        let compact = self.dice.roll(2) == 0;
+        let collected = self.holdall.collect(&Caller::Operator, compact).await?;
+        Ok(format!("collect {:?}", collected.aborted))
     }
 
     async fn jobs(&mut self) -> Result<String, Error> {

@@ -1,0 +1,228 @@
+//! Giving back the room of what was deleted: by itself in the background (see [`job`]), and when
+//! it is asked for. The store decides what may go; here it is decided who may ask, and when.
+
+pub(super) mod job;
+
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Error, Holdall, access, caller::Caller};
+use crate::store::{
+    Store,
+    collect::{self, CollectOptions, Collector, Step},
+    error::StoreError,
+    rows::usage,
+};
+
+pub use crate::store::collect::{Forecast, Report as CollectReport, Usage as SegmentUsage};
+
+/// Percent of a segment that must be dead for it to be moved when compaction is asked for, or
+/// nothing else is to be done.
+const IDLE_PERCENT: u64 = 10;
+/// The same while others work.
+const BUSY_PERCENT: u64 = 40;
+/// How long a run waits for readers of a segment, or for another run, before it looks again.
+const WAIT: Duration = Duration::from_millis(10);
+
+/// What is known beside the store's own knowledge.
+#[derive(Debug, Default)]
+pub(crate) struct Collecting {
+    /// Runs that were asked for. The background gives way to them.
+    asked: AtomicUsize,
+    space: Mutex<Option<Space>>,
+}
+
+/// What the store holds and what that takes, as counted last.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Space {
+    /// Bytes of all versions, parts and history, as quotas count them.
+    pub logical_bytes: u64,
+    /// What the segments hold.
+    pub segments: SegmentUsage,
+}
+
+impl Space {
+    /// Bytes that need not be stored because they are there already: the logical bytes, less
+    /// those of the chunks they are made of, each counted once and before compression. So it
+    /// counts content that was sent twice, copies, and zeros; what was deleted and is not
+    /// collected yet still counts as stored.
+    #[must_use]
+    pub fn saved_bytes(&self) -> u64 {
+        self.logical_bytes.saturating_sub(self.segments.plain_bytes)
+    }
+}
+
+/// How collecting stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CollectionState {
+    /// Whether a run is under way.
+    pub running: bool,
+    /// What it does, or did last.
+    pub phase: &'static str,
+    /// What it has done so far, or did.
+    pub report: CollectReport,
+    /// Why the last run was ended before it was done. Nothing is freed until a run that is asked
+    /// for ends well.
+    pub aborted: Option<String>,
+    /// Bytes of files removed since the start.
+    pub returned_bytes: u64,
+    /// What was counted last.
+    pub space: Option<Space>,
+}
+
+/// How a run that was asked for ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Collected {
+    /// What it did.
+    pub report: CollectReport,
+    /// Why it ended before it was done.
+    pub aborted: Option<String>,
+}
+
+impl Holdall {
+    /// Collects what was deleted, and with `compact` moves sparse segments together; only for who
+    /// manages the system. At full speed; a run in the background gives way.
+    ///
+    /// # Errors
+    /// Denied, disk full, unavailable. That something does not add up is no error: it is told.
+    pub async fn collect(&self, caller: &Caller, compact: bool) -> Result<Collected, Error> {
+        may_collect(caller)?;
+        let _asked = Asked::new(&self.collecting);
+        // Deleted folders and buckets are taken apart first, so that their bodies are released.
+        self.work_off(&self.stop).await?;
+        let options =
+            CollectOptions { compact_from: compact.then_some(IDLE_PERCENT), end_from: 0, count_anyway: true };
+        let (store, stop) = (std::sync::Arc::clone(&self.store), self.stop.clone());
+        let (report, ended) = self.blocking(move || asked_run(&store, options, &stop)).await?;
+        let ended = match ended {
+            None => None,
+            // The store itself says so where it is asked, and nothing is in doubt.
+            Some(error @ (StoreError::Full | StoreError::Unavailable(_) | StoreError::Busy(_))) => {
+                return Err(error.into());
+            }
+            Some(error) => Some(self.store.collection().aborted().unwrap_or_else(|| error.to_string())),
+        };
+        self.count_space().await?;
+        Ok(Collected { report, aborted: ended })
+    }
+
+    /// What [`Holdall::collect`] would do.
+    ///
+    /// # Errors
+    /// Denied; damaged if something does not add up.
+    pub async fn forecast_collection(&self, caller: &Caller) -> Result<Forecast, Error> {
+        may_collect(caller)?;
+        let store = std::sync::Arc::clone(&self.store);
+        self.blocking(move || Ok(collect::forecast(&store)?)).await
+    }
+
+    /// How collecting stands.
+    ///
+    /// # Errors
+    /// Denied.
+    pub fn collection(&self, caller: &Caller) -> Result<CollectionState, Error> {
+        may_collect(caller)?;
+        Ok(self.collection_state())
+    }
+
+    /// What the store holds, as counted last; counted now if it was not since the start.
+    ///
+    /// # Errors
+    /// Denied, unavailable.
+    pub async fn space(&self, caller: &Caller) -> Result<Space, Error> {
+        may_collect(caller)?;
+        match self.collecting.space() {
+            Some(space) => Ok(space),
+            None => {
+                let store = std::sync::Arc::clone(&self.store);
+                self.blocking(move || Ok(collect::usage(&store).map(drop)?)).await?;
+                Ok(self.count_space().await?.unwrap_or_default())
+            }
+        }
+    }
+
+    /// How collecting stands, for the counts of the server. Does not wait for the disk.
+    pub(crate) fn collection_state(&self) -> CollectionState {
+        let known = self.store.collection();
+        let (phase, report) = known.progress();
+        CollectionState {
+            running: known.is_running(),
+            phase: phase.name(),
+            report,
+            aborted: known.aborted(),
+            returned_bytes: known.returned(),
+            space: self.collecting.space(),
+        }
+    }
+
+    /// Adds the logical bytes to what the store counted last.
+    async fn count_space(&self) -> Result<Option<Space>, Error> {
+        let Some(segments) = self.store.collection().usage() else { return Ok(None) };
+        let logical = self.read(|rows| Ok(usage::of_all(rows)?)).await?;
+        let logical_bytes = logical.charged().saturating_add(logical.history);
+        let space = Space { logical_bytes, segments };
+        *self.collecting.space.lock().unwrap_or_else(PoisonError::into_inner) = Some(space);
+        Ok(Some(space))
+    }
+}
+
+impl Collecting {
+    fn space(&self) -> Option<Space> {
+        *self.space.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::Acquire) > 0
+    }
+}
+
+/// A run that somebody waits for.
+struct Asked<'a>(&'a Collecting);
+
+impl<'a> Asked<'a> {
+    fn new(collecting: &'a Collecting) -> Self {
+        collecting.asked.fetch_add(1, Ordering::AcqRel);
+        Self(collecting)
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        self.0.asked.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+fn may_collect(caller: &Caller) -> Result<(), Error> {
+    if access::is_manager(caller) { Ok(()) } else { Err(Error::Denied("only admins collect".into())) }
+}
+
+/// Runs to the end, once any other run has ended; what it did, and what ended it.
+fn asked_run(
+    store: &std::sync::Arc<Store>,
+    options: CollectOptions,
+    stop: &CancellationToken,
+) -> Result<(CollectReport, Option<StoreError>), Error> {
+    let stopping = || StoreError::Unavailable("it is closing".into());
+    let mut collector = loop {
+        match Collector::begin(store, options) {
+            Err(StoreError::Busy(_)) if !stop.is_cancelled() => std::thread::sleep(WAIT),
+            begun => break begun?,
+        }
+    };
+    loop {
+        if stop.is_cancelled() {
+            return Err(stopping().into());
+        }
+        match collector.step() {
+            Ok(Step::More) => {}
+            Ok(Step::Waiting) => std::thread::sleep(WAIT),
+            Ok(Step::Done) => return Ok((collector.report().clone(), None)),
+            Err(error) => return Ok((collector.report().clone(), Some(error))),
+        }
+    }
+}
