@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     domain::{
+        Error,
         caller::Caller,
         nouns::{self, HistoryPolicy, ListBuckets, Versioning},
     },
@@ -70,6 +71,10 @@ async fn show(
     let name = extract::bucket(&name)?;
     let mut bucket = Bucket::from(holdall.show_bucket(&caller, &name).await?);
     bucket.usage = Some(holdall.bucket_usage(&caller, &name).await?.into());
+    bucket.store = match holdall.space(&caller).await {
+        Err(Error::Denied(_)) => None,
+        counted => Some(counted?.into()),
+    };
     Ok(Json(bucket))
 }
 

@@ -5,6 +5,8 @@
 mod accounts;
 mod buckets;
 mod check;
+mod collected;
+mod collection;
 mod credentials;
 mod error;
 mod extract;
@@ -54,6 +56,7 @@ impl ApiDoor {
             .merge(credentials::routes())
             .merge(buckets::routes())
             .merge(check::routes())
+            .merge(collection::routes())
             .merge(recovery::routes())
             .fallback(nothing)
             .method_not_allowed_fallback(not_allowed)

@@ -9,6 +9,8 @@ use crate::{
     model::secret::Secret,
 };
 
+pub use super::collected::{Collected, Collection, CollectionRun, Space};
+
 /// A problem document (RFC 9457) with a stable code. The command line prints its own errors in the
 /// same shape.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -253,6 +255,9 @@ pub struct Bucket {
     /// What it holds; only where one bucket is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// What the whole store holds, as counted last; only there too, and only for admins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<Space>,
 }
 
 impl From<nouns::Bucket> for Bucket {
@@ -272,6 +277,7 @@ impl From<nouns::Bucket> for Bucket {
             },
             quota: bucket.quota,
             usage: None,
+            store: None,
         }
     }
 }

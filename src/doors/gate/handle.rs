@@ -26,6 +26,7 @@ use super::{
     page,
     problem::problem,
     pulse::{Active, Pulse},
+    room,
     route::{self, Hosts, Route},
     target,
 };
@@ -108,7 +109,10 @@ impl Gate {
 
     pub(crate) fn metrics_text(&self, caller: &Caller) -> Result<String, Error> {
         let (connections, holdall) = (self.setup.limits.connections, &self.setup.holdall);
-        Ok(self.metrics.text(connections, holdall.work_set_aside(caller)?, holdall.memory_use(caller)?))
+        let (aside, memory) = (holdall.work_set_aside(caller)?, holdall.memory_use(caller)?);
+        let mut text = self.metrics.text(connections, aside, memory);
+        text.push_str(&room::text(&holdall.collection_state()));
+        Ok(text)
     }
 
     /// Answers a request. The handler runs in a task of its own: a client that goes away breaks

@@ -21,6 +21,7 @@ mod pace;
 mod page;
 mod problem;
 mod pulse;
+mod room;
 mod route;
 pub mod socket;
 mod target;

@@ -6,9 +6,11 @@ use crate::common::{ask::Ask, world::World};
 
 /// Every address and method of the API, with a body that would be understood, and what the
 /// operator gets.
-const ROUTES: [(&str, &str, &str, u16); 25] = [
+const ROUTES: [(&str, &str, &str, u16); 27] = [
     ("GET", "/api/v1/version", "", 200),
     ("GET", "/api/v1/check", "", 200),
+    ("GET", "/api/v1/collection", "", 200),
+    ("POST", "/api/v1/collection", r#"{"dry_run":true}"#, 200),
     ("GET", "/api/v1/accounts", "", 200),
     ("POST", "/api/v1/accounts", r#"{"name":"made"}"#, 201),
     ("GET", "/api/v1/accounts/{name}", "", 200),

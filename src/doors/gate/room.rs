@@ -1,0 +1,61 @@
+//! What `/-/metrics` tells of the room that files take, as it was counted last.
+
+use std::fmt::Write as _;
+
+use crate::domain::CollectionState;
+
+/// The text form. What was not counted since the start is left out.
+pub(crate) fn text(state: &CollectionState) -> String {
+    let mut text = String::new();
+    let counted = state.space.map(|space| {
+        [
+            ("holdall_logical_bytes", "gauge", space.logical_bytes),
+            ("holdall_live_bytes", "gauge", space.segments.live_bytes),
+            ("holdall_dead_bytes", "gauge", space.segments.dead_bytes),
+            ("holdall_deduplicated_bytes", "gauge", space.saved_bytes()),
+            ("holdall_chunks", "gauge", space.segments.chunks),
+            ("holdall_segments", "gauge", space.segments.segments),
+        ]
+    });
+    let known = [
+        ("holdall_collection_running", "gauge", u64::from(state.running)),
+        ("holdall_collection_aborted", "gauge", u64::from(state.aborted.is_some())),
+        ("holdall_returned_bytes_total", "counter", state.returned_bytes),
+    ];
+    for (name, kind, value) in counted.into_iter().flatten().chain(known) {
+        // Writing to a String does not fail.
+        let _ = writeln!(text, "# TYPE {name} {kind}\n{name} {value}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{CollectReport, SegmentUsage, Space};
+
+    #[test]
+    fn room_is_told_once_it_was_counted() {
+        let mut state = CollectionState {
+            running: false,
+            phase: "done",
+            report: CollectReport::default(),
+            aborted: Some("chunk 1 has no row".into()),
+            returned_bytes: 7,
+            space: None,
+        };
+        assert!(!text(&state).contains("holdall_live_bytes"));
+        let segments = SegmentUsage { plain_bytes: 60, live_bytes: 50, dead_bytes: 5, ..Default::default() };
+        state.space = Some(Space { logical_bytes: 100, segments });
+        let told = text(&state);
+        for line in [
+            "holdall_live_bytes 50\n",
+            "holdall_dead_bytes 5\n",
+            "holdall_deduplicated_bytes 40\n",
+            "holdall_collection_aborted 1\n",
+            "holdall_returned_bytes_total 7\n",
+        ] {
+            assert!(told.contains(line), "{told}");
+        }
+    }
+}
