@@ -42,6 +42,10 @@ pub(super) enum Command {
     RecoveryKey(RecoveryKeyCommand),
     /// Recount all references, whether the server runs or not.
     Check,
+    /// Give back the room of what was deleted; the server also does so by itself.
+    Gc(Gc),
+    /// The same, and move what is needed out of segments that hold much that is not.
+    Compact,
     /// Look whether everything is as it should be.
     Doctor(Doctor),
     /// Show how to mount the files on each system, and how S3 clients reach them.
@@ -211,6 +215,13 @@ pub(super) enum BucketCommand {
 pub(super) enum RecoveryKeyCommand {
     /// Show that you kept it: it is asked for, or read from standard input.
     Confirm,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Gc {
+    /// Only tell how much would be given back.
+    #[arg(long)]
+    pub(super) dry_run: bool,
 }
 
 #[derive(Args, Debug)]

@@ -55,9 +55,10 @@ async fn while_telling<T>(work: impl Future<Output = T>) -> T {
     }
 }
 
-fn say(text: &str) {
+/// Writes to the terminal.
+pub(super) fn say(text: &str) {
     let mut out = std::io::stderr().lock();
-    // A terminal that has gone is no fault of the check.
+    // A terminal that has gone is no fault of the command.
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 

@@ -4,6 +4,7 @@
 mod arguments;
 mod bucket;
 mod check;
+mod collect;
 mod credentials;
 mod doctor;
 mod failure;
@@ -119,6 +120,8 @@ async fn command(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Bucket(command) => bucket::run(context, command).await,
         Command::RecoveryKey(command) => recovery::run(context, command).await,
         Command::Check => check::run(context).await,
+        Command::Gc(gc) => collect::gc(context, &gc).await,
+        Command::Compact => collect::compact(context).await,
         Command::Doctor(doctor) => doctor::run(context, &doctor).await,
         Command::MountHelp(help) => hints::run(context, &help).await,
         Command::Config(ConfigCommand::Show) => show_config(context),

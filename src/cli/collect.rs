@@ -1,0 +1,116 @@
+//! `holdall gc` and `holdall compact`: give back the room of what was deleted, by the server that
+//! runs or on the data itself.
+
+use std::{io::IsTerminal as _, time::Duration};
+
+use http::Method;
+
+use super::{Context, arguments::Gc, check::say, failure::Failure, reach::Reach};
+use crate::doors::api::types::{Collected, Collection, CollectionRun};
+
+const ADDRESS: &str = "/api/v1/collection";
+
+/// `holdall gc`: exit code 0 if it ended well, 1 if something did not add up.
+pub(super) async fn gc(context: &Context, gc: &Gc) -> Result<(), Failure> {
+    run(context, CollectionRun { dry_run: gc.dry_run, compact: false }).await
+}
+
+/// `holdall compact`: the same, and sparse segments are moved together.
+pub(super) async fn compact(context: &Context) -> Result<(), Failure> {
+    run(context, CollectionRun { dry_run: false, compact: true }).await
+}
+
+async fn run(context: &Context, what: CollectionRun) -> Result<(), Failure> {
+    let reach = Reach::find(&context.settings).await?;
+    let asked = reach.tell::<Collected>(Method::POST, ADDRESS, &what);
+    let collected = while_telling(&reach, asked).await?;
+    context.printer.one(&collected, || as_text(&collected, what.compact))?;
+    match &collected.aborted {
+        Some(why) => Err(Failure::Refused(format!("nothing more was freed: {why}"))),
+        None if !collected.damaged.is_empty() => {
+            Err(Failure::Refused("damaged chunks stay where they are; `holdall check` tells of them".into()))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Tells people at a terminal every second how far it is.
+async fn while_telling<T>(reach: &Reach, work: impl Future<Output = T>) -> T {
+    if !std::io::stderr().is_terminal() {
+        return work.await;
+    }
+    let mut work = std::pin::pin!(work);
+    let mut told = false;
+    loop {
+        if let Ok(done) = tokio::time::timeout(Duration::from_secs(1), &mut work).await {
+            if told {
+                say("\r\x1b[K");
+            }
+            return done;
+        }
+        if let Ok(state) = reach.ask::<Collection>(Method::GET, ADDRESS).await {
+            let done = &state.done;
+            let (chunks, moved) = (done.chunks, amount(done.moved_bytes));
+            let returned = amount(done.returned_bytes);
+            say(&format!(
+                "\r\x1b[K{}: {chunks} chunks deleted, {moved} moved, {returned} given back",
+                state.phase
+            ));
+            told = true;
+        }
+    }
+}
+
+fn as_text(collected: &Collected, compact: bool) -> String {
+    let (deleted, returned) = (amount(collected.deleted_bytes), amount(collected.returned_bytes));
+    let (chunks, segments) = (collected.chunks, collected.segments);
+    let mut lines = vec![if collected.dry_run {
+        format!("{chunks} chunks ({deleted}) would be deleted and {returned} given back, {segments} segments")
+    } else {
+        format!("{chunks} chunks ({deleted}) deleted and {returned} given back, {segments} segments")
+    }];
+    if collected.compacted > 0 {
+        lines.push(format!(
+            "{} moved out of {} segments",
+            amount(collected.moved_bytes),
+            collected.compacted
+        ));
+    }
+    if collected.passed_over > 0 {
+        lines.push(format!("{} files are being read and were left for later", collected.passed_over));
+    }
+    if collected.no_room {
+        lines.push("there is not enough free room to move segments together: one segment's worth".to_owned());
+    }
+    if collected.dead_bytes > 0 {
+        let dead = amount(collected.dead_bytes);
+        let hint = if compact { "" } else { "; `holdall compact` returns most of it" };
+        lines.push(format!("{dead} dead in segments that also hold what is needed{hint}"));
+    }
+    lines.extend(collected.damaged.iter().map(|text| format!("damaged: {text}")));
+    lines.join("\n")
+}
+
+/// Bytes for people.
+fn amount(bytes: u64) -> String {
+    let mut unit = "B";
+    let mut tenths = bytes.saturating_mul(10);
+    for next in ["KiB", "MiB", "GiB", "TiB"] {
+        if tenths < 10_240 {
+            break;
+        }
+        (tenths, unit) = (tenths / 1024, next);
+    }
+    if unit == "B" { format!("{bytes} B") } else { format!("{}.{} {unit}", tenths / 10, tenths % 10) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_for_people() {
+        let shown = [0, 1023, 1024, 1536, 300 << 20, 5 << 40].map(amount);
+        assert_eq!(shown, ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "300.0 MiB", "5.0 TiB"]);
+    }
+}
