@@ -18,6 +18,7 @@ use crate::{
     model::{
         address::Address,
         ids::{NodeId, Seq, VersionId},
+        limits,
     },
     store::{
         meta::Tx,
@@ -28,6 +29,9 @@ use crate::{
         },
     },
 };
+
+/// Rows that must be left for what a verb is a part of.
+const LAST_ROWS: usize = 4;
 
 /// A verb at work in a bucket.
 pub(crate) struct Act<'t, 'g> {
@@ -104,8 +108,7 @@ impl<'t, 'g> Act<'t, 'g> {
     /// Ends the verb: quota, usage, journal, and the folders of each chain touched.
     pub(crate) fn finish(mut self, told: Told, chains: &[&Chain]) -> Result<(), Error> {
         self.charge()?;
-        self.tell(told, chains);
-        Ok(())
+        self.tell(told, chains)
     }
 
     fn charge(&mut self) -> Result<(), Error> {
@@ -120,7 +123,7 @@ impl<'t, 'g> Act<'t, 'g> {
         Ok(())
     }
 
-    fn tell(self, told: Told, chains: &[&Chain]) {
+    fn tell(self, told: Told, chains: &[&Chain]) -> Result<(), Error> {
         let row = ChangeRow {
             at: self.tx.now(),
             by: self.caller.account(),
@@ -135,6 +138,12 @@ impl<'t, 'g> Act<'t, 'g> {
                 self.tx.touch(self.bucket.id, folder, self.seq);
             }
         }
+        // Locks and properties on a very long path can be more than a transaction holds.
+        if self.tx.room() < LAST_ROWS {
+            let what = "properties, locks and folders in one change";
+            return Err(Error::TooMany { what, limit: limits::TX_ROWS as u64 });
+        }
+        Ok(())
     }
 
     /// Ends a verb that changes nothing a reader can see: usage, and no journal row.

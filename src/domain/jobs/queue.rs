@@ -18,9 +18,9 @@ use crate::{
 };
 
 /// Counts first, since a folder is released as what it is counted as. A bucket leaves work of the
-/// other kinds.
-const KINDS: [Kind; 6] =
-    [Kind::Trashed, Kind::Subtree, Kind::History, Kind::Upload, Kind::Completed, Kind::Bucket];
+/// other kinds. Properties are few, and somebody may wait for them to be gone.
+const KINDS: [Kind; 7] =
+    [Kind::Props, Kind::Trashed, Kind::Subtree, Kind::History, Kind::Upload, Kind::Completed, Kind::Bucket];
 
 /// How often a piece of work is tried that fails for no reason one can see.
 const TRIES: u32 = 3;
@@ -63,6 +63,7 @@ impl Holdall {
             Kind::Completed => self.release(place, release::completed).await,
             Kind::Bucket => self.release(place, release::bucket).await,
             Kind::Staging => self.release(place, release::staging).await,
+            Kind::Props => self.release(place, release::props_of_dead).await,
         }
     }
 

@@ -18,7 +18,7 @@ use crate::{
         rows::{
             props,
             taken::{self, TakenRow},
-            tree::{self as names, Dent, FileRow, Side},
+            tree::{self as names, Dent, FileRow, FolderRow, Side},
             usage::{self, UsageRow},
             version::{self, Class, VersionRow},
             work::{self, Kind, TrashRow, WorkRow},
@@ -185,6 +185,21 @@ pub(super) fn release_trash(tx: &mut Tx<'_>, work: &WorkRow, key: &[u8], value: 
     let counted = !work::undone(tx, Kind::Trashed, &count)?;
     work::drop_work(tx, Kind::Trashed, &count);
     work::queue(tx, Kind::Subtree, &WorkRow { id: item.node.0, history: counted, ..work.clone() });
+    Ok(())
+}
+
+/// Releases the properties of a folder that is dead.
+pub(super) fn props_of_dead(tx: &mut Tx<'_>, work: &WorkRow) -> Result<(), Error> {
+    let node = NodeId(work.id);
+    if let Some(row) = names::node(tx, node)?
+        && let Some(parent) = row.parent
+        && let at = (work.bucket, parent)
+        && let Some(folder) = names::folder(tx, Side::Dead, at, &row.name)?.filter(|dead| dead.node == node)
+    {
+        props::clear(tx, work.bucket, node)?;
+        names::put_folder(tx, Side::Dead, at, &row.name, &FolderRow { props: false, ..folder });
+    }
+    work::finish(tx, Kind::Props, work);
     Ok(())
 }
 

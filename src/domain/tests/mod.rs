@@ -5,6 +5,7 @@ mod authenticate;
 mod batch;
 mod bootstrap;
 mod buckets;
+mod chains;
 mod check;
 mod crash;
 mod credentials;

@@ -1,7 +1,7 @@
 //! Giving names: folders come to life on the way to a file, bounds rise, twins learn of each
 //! other.
 
-use super::{At, Chain, Node, Place};
+use super::{At, Chain, Node, Place, settle::without_props};
 use crate::{
     domain::Error,
     model::{address::ObjectKey, ids::NodeId, limits},
@@ -25,10 +25,7 @@ pub(crate) fn ensure_folders(
     for name in std::mem::take(&mut place.missing) {
         let at = (bucket.id, place.chain.last());
         let id = match tree::folder(tx, Side::Dead, at, &name)? {
-            Some(row) if side == Side::Live => {
-                tree::remove_name(tx, Side::Dead, at, &tree::folder_sortname(&name));
-                enliven(tx, at, &name, row)?
-            }
+            Some(row) if side == Side::Live => revive(tx, bucket, (at, &name), row)?,
             Some(row) => row.node,
             None => new_folder(tx, at, &name, side)?,
         };
@@ -53,6 +50,18 @@ fn new_folder(tx: &mut Tx<'_>, at: At, name: &str, side: Side) -> Result<NodeId,
             Ok(node)
         }
     }
+}
+
+/// Brings a dead folder back to life with the identity it had.
+fn revive(
+    tx: &mut Tx<'_>,
+    bucket: &BucketRow,
+    (at, name): (At, &str),
+    row: FolderRow,
+) -> Result<NodeId, Error> {
+    let row = without_props(tx, bucket, row)?;
+    tree::remove_name(tx, Side::Dead, at, &tree::folder_sortname(name));
+    enliven(tx, at, name, row)
 }
 
 /// Writes a folder's live name, with its alias and its twin.
@@ -167,8 +176,7 @@ pub(crate) fn revive_folders(tx: &mut Tx<'_>, bucket: &BucketRow, place: &mut Pl
     for (index, folder) in place.chain.folders.iter().enumerate() {
         let at = (bucket.id, place.chain.parent_of(index));
         if let Some(row) = tree::folder(tx, Side::Dead, at, &folder.name)? {
-            tree::remove_name(tx, Side::Dead, at, &tree::folder_sortname(&folder.name));
-            enliven(tx, at, &folder.name, row)?;
+            revive(tx, bucket, (at, &folder.name), row)?;
         }
     }
     Ok(())

@@ -14,9 +14,18 @@ use crate::{
             bucket::BucketRow,
             props,
             tree::{self, FolderRow, Side},
+            work::{self, Kind, WorkRow},
         },
     },
 };
+
+/// What a verb changes beside the properties of folders: names, nodes and tags on a path of as
+/// many segments as one may have. As many rows of its transaction are kept for that.
+const KEPT_ROWS: usize = 800;
+
+/// The same for a verb that brings folders back: it can have made room for them itself just
+/// before, and then no job could do it first.
+const KEPT_TO_REVIVE: usize = 400;
 
 /// Takes a file's name away. Its node and its folders are the caller's to look after.
 pub(crate) fn detach(tx: &mut Tx<'_>, bucket: &BucketRow, place: &Place, side: Side) -> Result<(), Error> {
@@ -65,7 +74,6 @@ pub(crate) fn settle(tx: &mut Tx<'_>, bucket: &BucketRow, chain: &Chain) -> Resu
         }
         if was == Side::Live {
             unlink_folder(tx, at, &folder.name)?;
-            props::clear(tx, bucket.id, folder.id)?;
             if row.locks {
                 let above: Vec<_> = chain.ids().take(index + 1).collect();
                 props::clear_locks(tx, bucket.id, &above, folder.id)?;
@@ -73,12 +81,19 @@ pub(crate) fn settle(tx: &mut Tx<'_>, bucket: &BucketRow, chain: &Chain) -> Resu
         } else {
             tree::remove_name(tx, Side::Dead, at, &tree::folder_sortname(&folder.name));
         }
+        let left = !forget_props(tx, bucket, &row, KEPT_ROWS)?;
         match now {
             Some(side) => {
-                let row = FolderRow { twin: false, props: false, locks: false, ..row };
+                let row = FolderRow { twin: false, props: left, locks: false, ..row };
                 tree::put_folder(tx, side, at, &folder.name, &row);
+                if left {
+                    work::queue(tx, Kind::Props, &work(bucket, folder.id));
+                }
             }
             None => {
+                if left {
+                    work::queue(tx, Kind::Subtree, &work(bucket, folder.id));
+                }
                 tree::remove_node(tx, folder.id);
                 tx.delete(Table::Ctag, ctag_key(bucket.id, folder.id));
                 gone.push(folder.id);
@@ -86,6 +101,29 @@ pub(crate) fn settle(tx: &mut Tx<'_>, bucket: &BucketRow, chain: &Chain) -> Resu
         }
     }
     Ok(gone)
+}
+
+/// The row of a dead folder that comes back to life: it has none of the properties it had.
+pub(super) fn without_props(tx: &mut Tx<'_>, bucket: &BucketRow, row: FolderRow) -> Result<FolderRow, Error> {
+    if !forget_props(tx, bucket, &row, KEPT_TO_REVIVE)? {
+        return Err(Error::Busy("a folder was removed just now; try again when that has ended".into()));
+    }
+    Ok(FolderRow { props: false, ..row })
+}
+
+/// Forgets the properties of a folder that leaves the listing, or left it; false if they are too
+/// many for what is left of the transaction. They are a job's then.
+fn forget_props(tx: &mut Tx<'_>, bucket: &BucketRow, row: &FolderRow, kept: usize) -> Result<bool, Error> {
+    if !row.props {
+        return Ok(true);
+    }
+    work::drop_work(tx, Kind::Props, &work(bucket, row.node));
+    let most = tx.room().saturating_sub(kept);
+    Ok(props::clear_few(tx, bucket.id, row.node, most)?)
+}
+
+fn work(bucket: &BucketRow, folder: NodeId) -> WorkRow {
+    WorkRow { bucket: bucket.id, owner: bucket.owner, id: folder.0, history: false }
 }
 
 /// Where a folder belongs, by what is in it.

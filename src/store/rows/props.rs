@@ -204,6 +204,24 @@ pub fn all_locks(
     Ok(locks)
 }
 
+/// Forgets the properties of a node if they are no more than `most`; whether it did.
+///
+/// # Errors
+/// If the rows cannot be read.
+pub fn clear_few(
+    rows: &mut dyn RowsMut,
+    bucket: BucketId,
+    node: NodeId,
+    most: usize,
+) -> Result<bool, StoreError> {
+    let found = rows.scan(Table::Prop, &of_node(bucket, node), Order::Forward, most.saturating_add(1))?;
+    if found.len() > most {
+        return Ok(false);
+    }
+    found.into_iter().for_each(|(key, _)| rows.delete(Table::Prop, key));
+    Ok(true)
+}
+
 /// Forgets the properties of a node that leaves the listing.
 ///
 /// # Errors

@@ -43,6 +43,9 @@ pub enum Kind {
     /// A completed upload whose parts' rows are left; [`super::taken`] tells which of them the file
     /// took over. Id: the upload.
     Completed,
+    /// A dead folder whose properties are left: its row says that it has some until they are gone.
+    /// Id: the folder's node.
+    Props,
 }
 
 impl Kind {
@@ -55,6 +58,7 @@ impl Kind {
             Self::Staging => 20,
             Self::Trashed => 21,
             Self::Completed => 22,
+            Self::Props => 23,
         }
     }
 }
