@@ -9,15 +9,21 @@ use std::{
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::step::{Step, passes, step};
+use super::step::{STEP_FILES, Step, passes, skip, step};
 use crate::{
     domain::{Error, Holdall, error::Refused},
     model::limits,
-    store::rows::batch::{self, BatchId},
+    store::{
+        meta::Health,
+        rows::batch::{self, BatchId},
+    },
 };
 
 /// How often the runner looks without being woken.
 const IDLE: Duration = Duration::from_secs(60);
+
+/// How often a step is tried that fails for no reason one can see.
+const TRIES: u32 = 3;
 
 /// Batches one look of the runner reads.
 const READ: usize = 100;
@@ -111,7 +117,8 @@ impl Report {
 
 impl Holdall {
     /// Drives a batch to its end. What passes by, like a full disk, ends the driving but not the
-    /// batch; anything else ends both.
+    /// batch; anything else ends both. After a failure that nothing explains files go one by one,
+    /// until the one that fails again and again is left as it is.
     ///
     /// # Errors
     /// Partly, with what was refused; or what keeps the batch from going on.
@@ -122,9 +129,28 @@ impl Holdall {
         stop: &CancellationToken,
     ) -> Result<(), Error> {
         let mut report = Report::default();
+        let (mut singly, mut failed) = (0, 0);
         while !stop.is_cancelled() {
-            match self.write(move |tx| step(tx, id)).await {
-                Ok(Step::More(refused)) => report.add(refused),
+            let most = if singly > 0 { 1 } else { STEP_FILES };
+            let mut done = self.write(move |tx| step(tx, id, most)).await;
+            if let Err(Error::Unavailable { reason }) = &done
+                && self.store.meta().health() == Health::Open
+            {
+                (singly, failed) = (STEP_FILES, failed + 1);
+                if failed < TRIES {
+                    continue;
+                }
+                tracing::error!(bucket = %id.bucket, seq = id.seq.0, reason, "a file of a batch was given up");
+                let reason = reason.clone();
+                done = self.write(move |tx| skip(tx, id, &reason)).await;
+                singly = 0;
+            }
+            failed = 0;
+            match done {
+                Ok(Step::More(refused)) => {
+                    singly = singly.saturating_sub(1);
+                    report.add(refused);
+                }
                 Ok(Step::Ended(refused)) => {
                     report.add(refused);
                     self.jobs.wake();
@@ -147,9 +173,10 @@ impl Holdall {
         Err(Error::Unavailable { reason: "stopped; the batch goes on with the next start".into() })
     }
 
-    /// Finishes every batch that nobody drives.
+    /// Finishes every batch that nobody drives. One that cannot go on at the moment keeps no other
+    /// waiting; the first such error is answered at the end.
     pub(crate) async fn finish_batches(&self, stop: &CancellationToken) -> Result<(), Error> {
-        let mut after = None;
+        let (mut after, mut passing) = (None, None);
         loop {
             let found = self.read(move |rows| Ok(batch::all(rows, after, READ)?)).await?;
             for (id, row) in &found {
@@ -157,7 +184,7 @@ impl Holdall {
                 let (bucket, seq, began) = (id.bucket, id.seq.0, row.as_ref().map(|row| row.began.0));
                 match self.drive(driving, *id, stop).await {
                     Ok(()) => tracing::info!(%bucket, seq, began, "a batch was finished"),
-                    Err(error) if passes(&error) => return Err(error),
+                    Err(error) if passes(&error) => passing = passing.or(Some(error)),
                     Err(error) => {
                         let reason = error.reason();
                         tracing::warn!(%bucket, seq, began, %error, reason, "a batch ended early");
@@ -166,7 +193,7 @@ impl Holdall {
             }
             match found.last() {
                 Some((last, _)) => after = Some(*last),
-                None => return Ok(()),
+                None => return passing.map_or(Ok(()), Err),
             }
         }
     }

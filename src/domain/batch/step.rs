@@ -29,11 +29,15 @@ use crate::{
 };
 
 /// Files of one step. Few in tests, so that crashes meet batches between their steps.
-const STEP_FILES: usize = if cfg!(test) { 2 } else { 32 };
+pub(super) const STEP_FILES: usize = if cfg!(test) { 2 } else { 32 };
 
 /// A step with room for fewer rows than this takes no further file. What a file may carry beside
 /// that, its properties, fits only into a step of its own.
 const FILE_ROWS: usize = 600;
+
+/// Files whose keys, here and there, have more segments than this together take a step of their
+/// own: every folder on the way is some rows.
+const STEP_SEGMENTS: usize = 64;
 
 /// How a batch stands after a step.
 pub(super) enum Step {
@@ -52,10 +56,10 @@ pub(super) fn passes(error: &Error) -> bool {
     matches!(error, Error::Unavailable { .. } | Error::Busy(_) | Error::DiskFull)
 }
 
-/// Does the next files of a batch.
-pub(super) fn step(tx: &mut Tx<'_>, id: BatchId) -> Result<Step, Error> {
+/// Does the next files of a batch, `most` of them.
+pub(super) fn step(tx: &mut Tx<'_>, id: BatchId, most: usize) -> Result<Step, Error> {
     let Some(row) = batch::batch(tx, id)? else { return Ok(Step::Gone) };
-    let mut work = match Work::of(tx, row) {
+    let mut work = match Work::of(tx, row, most) {
         Ok(work) => work,
         Err(error) if passes(&error) => return Err(error),
         Err(error) => {
@@ -80,19 +84,50 @@ fn carries(file: &ListedFile) -> bool {
     file.has_props || file.key.ends_with('/')
 }
 
+/// Leaves the file that a batch has come to as it is: its step fails for no reason one can see.
+/// Where that is no file, the batch ends.
+pub(super) fn skip(tx: &mut Tx<'_>, id: BatchId, reason: &str) -> Result<Step, Error> {
+    let Some(mut row) = batch::batch(tx, id)? else { return Ok(Step::Gone) };
+    let (bucket, path) = row.to.as_ref().filter(|_| row.clearing).unwrap_or(&row.from).clone();
+    let Some(bucket) = bucket::by_id(tx, bucket)? else {
+        batch::remove(tx, id);
+        return Ok(Step::Ended(Vec::new()));
+    };
+    let mut next = None;
+    if row.clearing || !row.file {
+        let (after, prefix) = (row.after.clone(), format!("{path}/"));
+        let which = ListKeys { after, limit: 1, prefix, ..ListKeys::default() };
+        next = listing::list(tx, &bucket, &which)?.entries.pop();
+    }
+    let key = match next {
+        Some(KeyEntry::File(file)) => Some(file.key),
+        _ => None,
+    };
+    let name = format!("{}/{}", bucket.name, key.as_deref().unwrap_or(&path));
+    let refused = vec![Refused { name, why: Box::new(Error::Internal { reason: reason.to_owned() }) }];
+    if key.is_none() {
+        batch::remove(tx, id);
+        return Ok(Step::Ended(refused));
+    }
+    (row.after, row.refused) = (key, row.refused + 1);
+    batch::set(tx, id, &row);
+    Ok(Step::More(refused))
+}
+
 /// A batch at work.
 struct Work {
     row: BatchRow,
     caller: Caller,
     from: BucketRow,
     to: BucketRow,
+    most: usize,
     left: usize,
     refused: Vec<Refused>,
 }
 
 impl Work {
     /// Takes a batch up for whom it was begun, if that account may still do it.
-    fn of(tx: &Tx<'_>, row: BatchRow) -> Result<Self, Error> {
+    fn of(tx: &Tx<'_>, row: BatchRow, most: usize) -> Result<Self, Error> {
         let account = account::by_id(tx, row.account)?.filter(|account| !account.disabled);
         let account = account.ok_or_else(|| Error::Denied("the account is gone or disabled".into()))?;
         let scope = Scope { buckets: row.only.clone(), read_only: false };
@@ -111,7 +146,7 @@ impl Work {
         if let Some((_, path)) = &row.to {
             allowed_at(tx, &caller, &at(&to, path)?, Verb::Write)?;
         }
-        Ok(Self { row, caller, from, to, left: STEP_FILES, refused: Vec::new() })
+        Ok(Self { row, caller, from, to, most, left: most, refused: Vec::new() })
     }
 
     /// Goes on; true at the end.
@@ -180,18 +215,24 @@ impl Work {
         let page = listing::list(tx, bucket, &which)?;
         for entry in &page.entries {
             let KeyEntry::File(file) = entry else { continue };
-            let first = self.left == STEP_FILES;
-            if !first && (tx.room() < FILE_ROWS || carries(file)) {
+            let first = self.left == self.most;
+            if !first && (tx.room() < FILE_ROWS || self.alone(file)) {
                 return Ok(false);
             }
             what(self, tx, file, file.key.get(prefix.len()..).unwrap_or_default())?;
             self.row.after = Some(file.key.clone());
-            self.left = if carries(file) { 0 } else { self.left - 1 };
+            self.left = if self.alone(file) { 0 } else { self.left - 1 };
             if self.left == 0 {
                 return Ok(page.next.is_none() && page.entries.last() == Some(entry));
             }
         }
         Ok(page.next.is_none())
+    }
+
+    /// Whether a file takes a step of its own.
+    fn alone(&self, file: &ListedFile) -> bool {
+        let segments = file.key.split('/').count() + self.destination().split('/').count();
+        carries(file) || segments > STEP_SEGMENTS
     }
 
     fn remove(&mut self, tx: &mut Tx<'_>, bucket: &BucketRow, file: &ListedFile) -> Result<(), Error> {
@@ -217,7 +258,8 @@ impl Work {
         })
     }
 
-    /// Runs one file's verb; a refusal is noted and leaves no trace.
+    /// Runs one file's verb; a refusal is noted and leaves no trace. So is what a file has to wait
+    /// for: it could be this step's own doing, and then nobody would ever see it end.
     fn attempt<T>(
         &mut self,
         tx: &mut Tx<'_>,
@@ -226,7 +268,7 @@ impl Work {
     ) -> Result<(), Error> {
         match tx.attempt(verb) {
             Ok(_) => Ok(()),
-            Err(error) if passes(&error) => Err(error),
+            Err(error) if passes(&error) && !matches!(error, Error::Busy(_)) => Err(error),
             Err(why) => {
                 self.refused.push(Refused { name: name.to_owned(), why: Box::new(why) });
                 Ok(())

@@ -13,7 +13,7 @@ use crate::{
     model::ids::Seq,
     store::rows::{
         batch::{self, BatchId, BatchKind},
-        bucket as buckets,
+        bucket as buckets, usage as usages,
     },
 };
 
@@ -209,4 +209,50 @@ async fn one_account_has_so_many_batches_under_way_and_no_more() {
     shelf.work_off().await;
     shelf.remove(&shelf.path("x")).await.unwrap();
     assert_eq!(shelf.keys().await.len(), 1 + crate::model::limits::BATCHES_PER_ACCOUNT);
+}
+
+/// No bucket can hold a byte more than it is said to hold: adding one is a fault.
+async fn full_to_the_brim(shelf: &Shelf) {
+    let name = shelf.bucket.clone();
+    let fill = move |tx: &mut crate::store::meta::Tx<'_>| {
+        let row = buckets::by_name(tx, &name)?.unwrap();
+        let mut most = usages::of_bucket(tx, row.owner, row.id)?;
+        most.live = u64::MAX;
+        usages::set(tx, row.owner, row.id, &most);
+        Ok(())
+    };
+    shelf.holdall.write(fill).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_whose_step_fails_again_and_again_is_left_and_the_rest_is_done() {
+    let shelf = versioned().await;
+    for (key, body) in [("d/a", ""), ("d/b", "1"), ("d/c", ""), ("d/e", "1")] {
+        shelf.put(&shelf.key(key), body).await.unwrap();
+    }
+    full_to_the_brim(&shelf).await;
+    let id = begun(&shelf, BatchKind::Copy, Some("e")).await;
+    let refused = refusals(drive(&shelf, id).await);
+    let names: Vec<_> = refused.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["shelf/d/b", "shelf/d/e"]);
+    assert!(refused.iter().all(|(_, why)| matches!(why, Error::Internal { .. })), "{refused:?}");
+    assert_eq!(shelf.keys().await, ["d/a", "d/b", "d/c", "d/e", "e/a", "e/c"]);
+    assert_eq!(under_way(&shelf).await, 0);
+}
+
+#[tokio::test]
+async fn a_file_that_is_more_than_a_transaction_holds_is_refused_and_stays() {
+    let shelf = versioned().await;
+    let deep = format!("d/{}f", "x/".repeat(120));
+    shelf.keys_put(&["d/a", &deep]).await;
+    let changes = (0..crate::model::limits::PROPS_PER_NODE).map(|number| {
+        let name = format!("p{number}");
+        PropChange::Set(Prop { namespace: String::new(), xml: format!("<{name}/>"), name })
+    });
+    let how = PropOptions::default();
+    shelf.holdall.set_props(&shelf.who, &shelf.path(&deep), changes.collect(), how).await.unwrap();
+    let refused = refusals(shelf.mv(&shelf.path("d"), &shelf.path("e")).await.map(drop));
+    assert!(matches!(&refused[..], [(_, Error::TooMany { .. })]), "{refused:?}");
+    assert_eq!(shelf.keys().await, [&deep, "e/", "e/a"]);
+    shelf.assert_sound().await;
 }
