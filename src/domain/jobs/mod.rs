@@ -189,6 +189,15 @@ impl Holdall {
         self.trim_journal(bucket).await
     }
 
+    /// Verbs that panicked inside their transaction since the start.
+    ///
+    /// # Errors
+    /// The caller may not read counts.
+    pub fn verb_panics(&self, caller: &Caller) -> Result<u64, Error> {
+        counts_access(caller)?;
+        Ok(self.store.meta().counters().panics)
+    }
+
     /// Pieces of background work that cannot be done and wait for somebody to look at them.
     ///
     /// # Errors

@@ -110,7 +110,8 @@ impl Gate {
     pub(crate) fn metrics_text(&self, caller: &Caller) -> Result<String, Error> {
         let (connections, holdall) = (self.setup.limits.connections, &self.setup.holdall);
         let (aside, memory) = (holdall.work_set_aside(caller)?, holdall.memory_use(caller)?);
-        let mut text = self.metrics.text(connections, aside, memory);
+        let counts = (aside, holdall.verb_panics(caller)?);
+        let mut text = self.metrics.text(connections, counts, memory);
         text.push_str(&room::text(&holdall.collection_state()));
         Ok(text)
     }

@@ -72,8 +72,8 @@ impl Metrics {
     }
 
     /// The text form; `limit` is the number of connections allowed, `aside` counts the background
-    /// work that cannot be done.
-    pub(crate) fn text(&self, limit: usize, aside: u64, memory: MemoryUse) -> String {
+    /// work that cannot be done, `panics` those in transactions.
+    pub(crate) fn text(&self, limit: usize, (aside, panics): (u64, u64), memory: MemoryUse) -> String {
         let mut text = String::new();
         let limit = u64::try_from(limit).unwrap_or(u64::MAX);
         for (name, kind, value) in [
@@ -84,7 +84,7 @@ impl Metrics {
             ("holdall_memory_budget_bytes", "gauge", memory.budget_bytes),
             ("holdall_memory_taken_bytes", "gauge", memory.taken_bytes),
             ("holdall_memory_refused_total", "counter", memory.refused),
-            ("holdall_panics_total", "counter", self.panics.load(Relaxed)),
+            ("holdall_panics_total", "counter", self.panics.load(Relaxed) + panics),
             ("holdall_sent_bytes_total", "counter", self.sent_bytes.load(Relaxed)),
             ("holdall_work_set_aside", "gauge", aside),
         ] {
@@ -114,10 +114,11 @@ mod tests {
         metrics.answered(DoorName::Dav, 404, 0);
         metrics.answered(DoorName::S3, 999, 0);
         let memory = MemoryUse { budget_bytes: 9, taken_bytes: 5, refused: 2 };
-        let text = metrics.text(7, 3, memory);
+        let text = metrics.text(7, (3, 2), memory);
         assert!(text.contains("holdall_requests_total{door=\"dav\",status=\"2xx\"} 1\n"), "{text}");
         assert!(text.contains("holdall_requests_total{door=\"dav\",status=\"4xx\"} 1\n"), "{text}");
         assert!(text.contains("holdall_work_set_aside 3\n"), "{text}");
+        assert!(text.contains("holdall_panics_total 2\n"), "{text}");
         assert!(text.contains("holdall_connections_limit 7\n"), "{text}");
         assert!(text.contains("holdall_memory_taken_bytes 5\n"), "{text}");
     }

@@ -10,7 +10,7 @@ use super::{
     Meta,
     health::lock,
     overlay::Changes,
-    queue::Submission,
+    queue::{Ran, Submission},
     tx::{Ground, Tx},
 };
 use crate::store::error::StoreError;
@@ -130,7 +130,11 @@ impl Meta {
         };
         while let Some(submission) = group.submissions.last_mut() {
             let mut tx = Tx::new(&ground, &group.changes);
-            if submission.run(&mut tx) {
+            let ran = submission.run(&mut tx);
+            if ran == Ran::Panicked {
+                self.panics.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            }
+            if ran == Ran::Well {
                 let changes = tx.into_changes();
                 group.changes.merge(changes);
             }

@@ -103,6 +103,8 @@ pub struct Counters {
     pub commits: u64,
     /// Verbs answered.
     pub verbs: u64,
+    /// Verbs that panicked.
+    pub panics: u64,
     /// Rows read from the database, by verbs and snapshots.
     pub rows_read: u64,
     /// The length of the metadata file.
@@ -117,6 +119,7 @@ pub struct Meta {
     driving: Mutex<()>,
     incarnation: u32,
     verbs: AtomicU64,
+    panics: AtomicU64,
 }
 
 impl fmt::Debug for Meta {
@@ -140,6 +143,7 @@ impl Meta {
             driving: Mutex::new(()),
             incarnation,
             verbs: AtomicU64::new(0),
+            panics: AtomicU64::new(0),
         })
     }
 
@@ -206,6 +210,7 @@ impl Meta {
         Counters {
             commits: self.engine.commits(),
             verbs: self.verbs.load(Ordering::Relaxed),
+            panics: self.panics.load(Ordering::Relaxed),
             rows_read: self.engine.rows_read(),
             file_bytes: self.engine.file_bytes(),
         }

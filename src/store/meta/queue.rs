@@ -83,13 +83,17 @@ impl Submission {
         self.answer();
     }
 
-    /// Runs the verb; true if its changes count. A panic inside is this verb's failure only.
-    pub(super) fn run(&mut self, tx: &mut Tx<'_>) -> bool {
-        catch_unwind(AssertUnwindSafe(|| self.0.run(tx))).unwrap_or_else(|panic| {
-            tracing::error!(panic = panic_text(panic.as_ref()), "a verb panicked");
-            self.fail(StoreError::Unavailable("internal fault".into()));
-            false
-        })
+    /// Runs the verb. A panic inside is this verb's failure only.
+    pub(super) fn run(&mut self, tx: &mut Tx<'_>) -> Ran {
+        match catch_unwind(AssertUnwindSafe(|| self.0.run(tx))) {
+            Ok(true) => Ran::Well,
+            Ok(false) => Ran::Refused,
+            Err(panic) => {
+                tracing::error!(panic = panic_text(panic.as_ref()), "a verb panicked");
+                self.fail(StoreError::Unavailable("internal fault".into()));
+                Ran::Panicked
+            }
+        }
     }
 
     /// Replaces whatever the verb answered.
@@ -121,6 +125,17 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
 struct Waiting {
     submissions: VecDeque<Submission>,
     closed: bool,
+}
+
+/// What running a verb came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Ran {
+    /// Its changes count.
+    Well,
+    /// It refused, and nothing of it counts.
+    Refused,
+    /// It panicked, and nothing of it counts.
+    Panicked,
 }
 
 /// The line of submissions, first come first served.

@@ -154,7 +154,7 @@ fn a_panic_in_a_verb_is_that_verbs_failure_only() {
     assert_eq!(meta.step(), 3);
     assert_eq!(*log.lock().unwrap(), ["a", "the store takes no writes: internal fault", "b"]);
     assert_eq!(all(&meta.snapshot().unwrap(), Order::Forward), [row("a", "1"), row("b", "1")]);
-    assert_eq!(meta.health(), Health::Open);
+    assert_eq!((meta.health(), meta.counters().panics), (Health::Open, 1));
 }
 
 #[test]
