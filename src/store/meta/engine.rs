@@ -23,7 +23,7 @@ use super::{
     health::{Latch, from_redb, lock},
     migrate,
     overlay::Changes,
-    recent::{Noting, Recent},
+    recent::{MOST_BYTES, Noting, Recent},
     rows::Rows,
     snapshot::Snapshot,
     table::Table,
@@ -375,7 +375,7 @@ fn build(file: Arc<MetaFile>, options: &MetaOptions) -> Result<Database, StoreEr
     // redb asserts where a file contradicts itself.
     catch_unwind(AssertUnwindSafe(|| {
         Database::builder()
-            .set_cache_size(options.cache_bytes - options.cache_bytes / RECENT_SHARE)
+            .set_cache_size(options.cache_bytes - (options.cache_bytes / RECENT_SHARE).min(MOST_BYTES))
             .set_repair_callback(move |session| progress(session.progress()))
             .create_with_backend(Backend(file))
     }))

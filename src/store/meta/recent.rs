@@ -23,6 +23,10 @@ use super::{
 };
 use crate::store::error::StoreError;
 
+/// The rows kept take no more memory than this: room is made for others under the lock that
+/// commits need too, and that takes longer the more there are.
+pub(super) const MOST_BYTES: usize = 64 << 20;
+
 /// Rows that one look leaves here. A longer look is no look at single things.
 const ROWS_PER_LOOK: usize = 256;
 
@@ -125,9 +129,9 @@ impl fmt::Debug for Recent {
 }
 
 impl Recent {
-    /// Room for so many bytes of rows.
+    /// Room for so many bytes of rows, up to [`MOST_BYTES`].
     pub(super) fn new(most_bytes: usize) -> Self {
-        Self { state: RwLock::default(), most_bytes }
+        Self { state: RwLock::default(), most_bytes: most_bytes.min(MOST_BYTES) }
     }
 
     fn change(&self) -> RwLockWriteGuard<'_, State> {
@@ -329,6 +333,11 @@ mod tests {
         let all = KeyRange::prefix(Vec::new());
         let said = recent.recall(|rows| rows.any(Table::Dent, &all).unwrap_or_default());
         assert_eq!(said, None, "nobody knows what else a scan would find");
+    }
+
+    #[test]
+    fn making_room_never_takes_long() {
+        assert_eq!(Recent::new(usize::MAX).most_bytes, MOST_BYTES);
     }
 
     #[test]
