@@ -11,6 +11,10 @@
 //! another is first cleared of what the source does not have, so that no key is without a file
 //! for longer than its own verb takes.
 //!
+//! It goes on for the account: that must be there, not disabled, and still be allowed. The
+//! credential it was asked with is not looked at again; taking that back stops new requests, not
+//! a batch that was begun.
+//!
 //! Two batches never work on one folder, or one below the other: the second is refused with a
 //! conflict until the first has ended. Single files can be written meanwhile; what is added
 //! behind the cursor takes part.
