@@ -4,7 +4,7 @@
 use std::{convert::Infallible, io, time::Duration};
 
 use bytes::Bytes;
-use futures::{Stream, TryStreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use http_body::Frame;
 use http_body_util::{BodyExt, Empty, Full, StreamBody, combinators::UnsyncBoxBody};
 use tokio::time::{Instant, timeout_at};
@@ -46,7 +46,8 @@ pub fn within(body: Body, patience: Duration) -> Body {
         let frame = timeout_at(end, body.frame()).await.unwrap_or_else(late)?;
         Some((frame, body))
     });
-    StreamBody::new(frames).boxed_unsync()
+    // It may be asked again after its end, as other bodies may.
+    StreamBody::new(frames.fuse()).boxed_unsync()
 }
 
 #[cfg(test)]
@@ -60,6 +61,14 @@ mod tests {
         let pieces = ["one ", "two"].map(|piece| Ok(Bytes::from_static(piece.as_bytes())));
         let body = from_stream(futures::stream::iter(pieces));
         assert_eq!(body.collect().await.unwrap().to_bytes(), "one two");
+    }
+
+    #[tokio::test]
+    async fn a_body_with_little_time_may_be_asked_again_after_its_end() {
+        let mut body = within(full("one"), Duration::from_secs(60));
+        assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "one");
+        assert!(body.frame().await.is_none());
+        assert!(body.frame().await.is_none());
     }
 
     #[tokio::test]
