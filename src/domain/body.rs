@@ -89,13 +89,17 @@ impl BodyIn {
         })
     }
 
-    /// Takes its share of the memory; before the first byte.
-    pub(crate) async fn settle_in(mut self, memory: &Memory) -> Result<Self, Error> {
+    /// Takes the sender's share of the memory; before the first byte.
+    pub(crate) async fn settle_in(
+        mut self,
+        memory: &Memory,
+        sender: Option<AccountId>,
+    ) -> Result<Self, Error> {
         let held = |block: usize| {
             let (block, size) = (block as u64, self.declared.unwrap_or(u64::MAX));
             2 * block.min(size) + CHUNK.min(size)
         };
-        let share = memory.share(held(SMALL_BLOCK), held(BLOCK)).await?;
+        let share = memory.share(sender, held(SMALL_BLOCK), held(BLOCK)).await?;
         self.block = if share.bytes() < held(BLOCK) { SMALL_BLOCK } else { BLOCK };
         self.share = Some(share);
         Ok(self)

@@ -73,7 +73,7 @@ impl Holdall {
             })
         };
         let (body, attributes) = self.patiently(begin).await?;
-        let body = body.settle_in(&self.memory).await?;
+        let body = body.settle_in(&self.memory, caller.account()).await?;
         Ok(Put { holdall: Arc::clone(self), caller: caller.clone(), at: at.clone(), body, attributes })
     }
 }

@@ -172,7 +172,7 @@ impl Holdall {
         };
         if opened.version.size > READ_AT_ONCE {
             let ahead = READ_AHEAD.min(opened.version.size);
-            opened.share = Some(self.memory.share(ahead, ahead).await?);
+            opened.share = Some(self.memory.share(caller.account(), ahead, ahead).await?);
         }
         Ok(opened)
     }

@@ -92,6 +92,9 @@ pub const QUOTA_WAIT_SECONDS: u64 = 30;
 /// A request waits this long for its share of the memory for requests (`limits.memory`), seconds.
 /// Longer: `SlowDown`, elsewhere 503, with Retry-After.
 pub const MEMORY_WAIT_SECONDS: u64 = 10;
+/// One account's requests, and those of everybody without one together, take at most this part of
+/// the memory for requests: half. More wait, as above, while the other half is others'.
+pub const MEMORY_ACCOUNT_PART: u32 = 2;
 /// What Retry-After says when a server that is busy sends a client away, seconds.
 pub const RETRY_AFTER_SECONDS: u64 = 5;
 /// Nested XML elements. More: `MalformedXML`, WebDAV 400.

@@ -84,7 +84,7 @@ impl Holdall {
                 BodyIn::begin(&holdall.store, into.caller.account(), &expected, allowance)
             })
         };
-        let body = self.patiently(begin).await?.settle_in(&self.memory).await?;
+        let body = self.patiently(begin).await?.settle_in(&self.memory, caller.account()).await?;
         Ok(PartPut { holdall: Arc::clone(self), slot, body })
     }
 

@@ -55,7 +55,7 @@ impl Call<'_> {
 pub(super) async fn collect_xml(call: &Call<'_>, body: &mut Body) -> Result<(Bytes, MemoryShare), Refusal> {
     let most = limits::DAV_XML_BYTES as u64;
     let declared = body.size_hint().upper().unwrap_or(most).min(most);
-    let share = call.holdall().memory_for_document(declared).await?;
+    let share = call.holdall().memory_for_document(&call.caller, declared).await?;
     let patience = Duration::from_secs(limits::DOCUMENT_SECONDS);
     *body = body::within(std::mem::replace(body, body::empty()), patience);
     let mut bytes = Vec::new();

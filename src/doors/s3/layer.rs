@@ -198,7 +198,7 @@ impl S3Door {
             Kind::Xml => {
                 let most = u64::try_from(S3_XML_BYTES).unwrap_or(u64::MAX);
                 let size = expected.size.unwrap_or(most).min(most);
-                share = Some(self.holdall.memory_for_document(size).await?);
+                share = Some(self.holdall.memory_for_document(&caller, size).await?);
                 let (bytes, slot) = document::collect(op, plan, body).await?;
                 let length = u64::try_from(bytes.len()).ok();
                 (s3s::Body::from(bytes), slot, length)
