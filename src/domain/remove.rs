@@ -278,7 +278,7 @@ fn remove_folder(
             modified: None,
             tokens,
         };
-        return batch::begin(act.tx, &act.caller, act.seq, new).map(Outcome::Begun);
+        return batch::begin(act.tx, &act.caller, new).map(Outcome::Begun);
     }
     detach_folder(&mut act, &place, row)?;
     after_leaving(&mut act, &place)?;

@@ -140,7 +140,7 @@ impl Holdall {
                 if failed < TRIES {
                     continue;
                 }
-                tracing::error!(bucket = %id.bucket, seq = id.seq.0, reason, "a file of a batch was given up");
+                tracing::error!(bucket = %id.bucket, batch = id.number, reason, "a file of a batch was given up");
                 let reason = reason.clone();
                 done = self.write(move |tx| skip(tx, id, &reason)).await;
                 singly = 0;
@@ -181,13 +181,13 @@ impl Holdall {
             let found = self.read(move |rows| Ok(batch::all(rows, after, READ)?)).await?;
             for (id, row) in &found {
                 let Some(driving) = Driving::take(&self.batches, *id) else { continue };
-                let (bucket, seq, began) = (id.bucket, id.seq.0, row.as_ref().map(|row| row.began.0));
+                let (bucket, batch, began) = (id.bucket, id.number, row.as_ref().map(|row| row.began.0));
                 match self.drive(driving, *id, stop).await {
-                    Ok(()) => tracing::info!(%bucket, seq, began, "a batch was finished"),
+                    Ok(()) => tracing::info!(%bucket, batch, began, "a batch was finished"),
                     Err(error) if passes(&error) => passing = passing.or(Some(error)),
                     Err(error) => {
                         let reason = error.reason();
-                        tracing::warn!(%bucket, seq, began, %error, reason, "a batch ended early");
+                        tracing::warn!(%bucket, batch, began, %error, reason, "a batch ended early");
                     }
                 }
             }

@@ -32,12 +32,12 @@ use super::{
 };
 use crate::{
     model::{
-        ids::{AccountId, BucketId, Seq},
+        ids::{AccountId, BucketId},
         limits,
         time::Timestamp,
     },
     store::{
-        meta::Tx,
+        meta::{Kind as IdKind, Tx},
         rows::{
             batch::{self, BatchId, BatchKind, BatchRow},
             bucket,
@@ -64,9 +64,8 @@ pub(super) struct NewBatch<'a> {
     pub(super) tokens: &'a [String],
 }
 
-/// Writes the row of a batch, if none is at work on any of its folders. `seq` is the next place
-/// in the journal of the bucket that is written to.
-pub(super) fn begin(tx: &mut Tx<'_>, caller: &Caller, seq: Seq, new: NewBatch<'_>) -> Result<BatchId, Error> {
+/// Writes the row of a batch, if none is at work on any of its folders.
+pub(super) fn begin(tx: &mut Tx<'_>, caller: &Caller, new: NewBatch<'_>) -> Result<BatchId, Error> {
     let account = own_account(caller)?;
     let only = match caller {
         Caller::Person(Person { scope, .. }) => scope.buckets.clone(),
@@ -88,7 +87,9 @@ pub(super) fn begin(tx: &mut Tx<'_>, caller: &Caller, seq: Seq, new: NewBatch<'_
         refused: 0,
     };
     admit(tx, account, &row)?;
-    Ok(batch::add(tx, (bucket, seq), &row)?)
+    let id = BatchId { bucket, number: tx.fresh(IdKind::Batch)? };
+    batch::set(tx, id, &row);
+    Ok(id)
 }
 
 /// Refuses a batch that would meet another, or is one too many.

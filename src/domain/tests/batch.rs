@@ -10,7 +10,6 @@ use crate::{
         batch::{self as batches, Driving, NewBatch},
         nouns::*,
     },
-    model::ids::Seq,
     store::rows::{
         batch::{self, BatchId, BatchKind},
         bucket as buckets, usage as usages,
@@ -29,7 +28,11 @@ async fn under_way(shelf: &Shelf) -> usize {
 
 /// Only the first commit of a batch on `d`; nobody drives it.
 async fn begun(shelf: &Shelf, kind: BatchKind, to: Option<&str>) -> BatchId {
-    let (who, name, to) = (shelf.who.clone(), shelf.bucket.clone(), to.map(str::to_owned));
+    begun_in(shelf, &shelf.bucket, kind, to).await
+}
+
+async fn begun_in(shelf: &Shelf, bucket: &BucketName, kind: BatchKind, to: Option<&str>) -> BatchId {
+    let (who, name, to) = (shelf.who.clone(), bucket.clone(), to.map(str::to_owned));
     let begin = move |tx: &mut crate::store::meta::Tx<'_>| {
         let id = buckets::by_name(tx, &name)?.unwrap().id;
         let new = NewBatch {
@@ -41,7 +44,7 @@ async fn begun(shelf: &Shelf, kind: BatchKind, to: Option<&str>) -> BatchId {
             modified: None,
             tokens: &[],
         };
-        batches::begin(tx, &who, Seq(1), new)
+        batches::begin(tx, &who, new)
     };
     shelf.holdall.write(begin).await.unwrap()
 }
@@ -255,4 +258,53 @@ async fn a_file_that_is_more_than_a_transaction_holds_is_refused_and_stays() {
     assert!(matches!(&refused[..], [(_, Error::TooMany { .. })]), "{refused:?}");
     assert_eq!(shelf.keys().await, [&deep, "e/", "e/a"]);
     shelf.assert_sound().await;
+}
+
+/// A request that drives a batch that ended must never drive, or let go of, another one's.
+#[tokio::test]
+async fn no_batch_has_the_number_of_another_even_after_a_restart() {
+    let disk = SimDisk::new();
+    let mut shelf = Shelf::by_hand(&disk).await;
+    shelf.versioning(Versioning::Enabled).await;
+    let mut last = None;
+    for _ in 0..2 {
+        for _ in 0..2 {
+            // A batch that finds nothing writes nothing to the journal of its bucket.
+            let id = begun(&shelf, BatchKind::Remove, None).await;
+            assert!(last < Some(id.number), "{id:?} after {last:?}");
+            last = Some(id.number);
+            drive(&shelf, id).await.unwrap();
+        }
+        let Shelf { holdall, who, bucket } = shelf;
+        holdall.close().unwrap();
+        drop(holdall);
+        shelf = Shelf { holdall: by_hand(&disk), who, bucket };
+    }
+}
+
+#[tokio::test]
+async fn a_batch_that_fails_and_one_that_hangs_keep_no_other_waiting() {
+    let disk = SimDisk::new();
+    let shelf = Shelf::by_hand(&disk).await;
+    shelf.versioning(Versioning::Enabled).await;
+    shelf.keys_put(&["d/a", "d/b"]).await;
+    let other = bucket("other");
+    shelf.bucket_named("other", HistoryPolicy::Off).await;
+    let change = BucketChange { versioning: Some(Versioning::Enabled), ..BucketChange::default() };
+    shelf.holdall.change_bucket(&shelf.who, &other, change).await.unwrap();
+    let put = |name: &str| Address::key(other.clone(), ObjectKey::parse(name).unwrap());
+    shelf.put(&put("d/c"), "c").await.unwrap();
+    full_to_the_brim(&shelf).await;
+
+    let hangs = begun(&shelf, BatchKind::Copy, Some("e")).await;
+    let request = Driving::new(&shelf.holdall.batches);
+    Driving::hold(&Arc::downgrade(&request), hangs);
+    let fails = begun(&shelf, BatchKind::Copy, Some("f")).await;
+    let next = begun_in(&shelf, &other, BatchKind::Copy, Some("e")).await;
+    assert!(hangs < fails && fails < next, "the order in which they are looked at");
+
+    shelf.holdall.finish_batches(&CancellationToken::new()).await.unwrap();
+    let left = shelf.holdall.read(|rows| Ok(batch::all(rows, None, 100)?)).await.unwrap();
+    assert_eq!(left.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [hangs]);
+    assert_eq!(shelf.read(&put("e/c"), None).await.unwrap(), "c");
 }

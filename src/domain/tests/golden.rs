@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     domain::nouns::*,
     model::{
-        ids::{BucketId, NodeId, Seq},
+        ids::{BucketId, NodeId},
         role::Role,
     },
     store::{
@@ -17,7 +17,7 @@ use crate::{
             table::Table,
         },
         rows::{
-            batch::{self, BatchKind, BatchRow},
+            batch::{self, BatchId, BatchKind, BatchRow},
             grant::{self, GrantRow},
             later,
         },
@@ -93,7 +93,7 @@ async fn later_rows(trial: &Trial) {
             after: Some("e/a".into()),
             refused: 3,
         };
-        batch::add(tx, (BucketId(2), Seq(9)), &row)?;
+        batch::set(tx, BatchId { bucket: BucketId(2), number: 9 }, &row);
         Ok(())
     });
     done.await.unwrap();

@@ -160,7 +160,7 @@ fn clear_folder(
         return Ok(None);
     }
     let (from, to) = ((source.bucket.id, source.place.key()), (act.bucket.id, place.key()));
-    begin_batch(act.tx, plan, act.seq, Each { from, to, file: true, clearing: true }).map(Some)
+    begin_batch(act.tx, plan, Each { from, to, file: true, clearing: true }).map(Some)
 }
 
 /// The file keeps its identity and its history under a new name.

@@ -277,7 +277,7 @@ fn open_destination(tx: &mut Tx<'_>, plan: &Plan) -> Result<Outcome, Error> {
     guard_destination(&act, plan, (&place, &hit))?;
     let (from, to) = ((from.0, from.1.key()), (act.bucket.id, place.key()));
     let clearing = matches!(hit, Hit::Folder(_));
-    let id = begin_batch(act.tx, plan, act.seq, Each { from, to, file: false, clearing })?;
+    let id = begin_batch(act.tx, plan, Each { from, to, file: false, clearing })?;
     match &hit {
         Hit::Folder(row) => keep_destination(act, &place, row)?,
         Hit::File(_) | Hit::Nothing => {

@@ -25,7 +25,7 @@ use super::{
 use crate::{
     model::{
         address::{Address, Spot},
-        ids::{BucketId, NodeId, Seq},
+        ids::{BucketId, NodeId},
     },
     store::{
         meta::{Tx, rows::Rows},
@@ -129,7 +129,7 @@ struct Each {
 }
 
 /// Begins the batch of a transfer.
-fn begin_batch(tx: &mut Tx<'_>, plan: &Plan, seq: Seq, each: Each) -> Result<BatchId, Error> {
+fn begin_batch(tx: &mut Tx<'_>, plan: &Plan, each: Each) -> Result<BatchId, Error> {
     let kind = match plan.how {
         Transfer::Copy => BatchKind::Copy,
         Transfer::Move => BatchKind::Move,
@@ -137,7 +137,7 @@ fn begin_batch(tx: &mut Tx<'_>, plan: &Plan, seq: Seq, each: Each) -> Result<Bat
     let Each { from, to, file, clearing } = each;
     let modified = plan.options.modified.filter(|_| file);
     let new = NewBatch { kind, from, to: Some(to), file, clearing, modified, tokens: &plan.options.tokens };
-    batch::begin(tx, &plan.caller, seq, new)
+    batch::begin(tx, &plan.caller, new)
 }
 
 fn source(rows: &dyn Rows, plan: &Plan) -> Result<Item, Error> {

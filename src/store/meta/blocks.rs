@@ -29,11 +29,12 @@ pub enum Kind {
     Chunk = 6,
     Segment = 7,
     Upload = 8,
+    Batch = 9,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Account,
         Self::Bucket,
         Self::Node,
@@ -42,6 +43,7 @@ impl Kind {
         Self::Chunk,
         Self::Segment,
         Self::Upload,
+        Self::Batch,
     ];
 
     /// Its key in [`Table::Blocks`].

@@ -45,7 +45,7 @@
 //! chunkhash     domain, digest prefix                  chunk number (advisory)
 //! segment       segment                                Segment
 //! queue         kind, seq                              work for collector and jobs
-//! batch         bucket, seq                            Batch: a folder verb that goes file by file
+//! batch         bucket, batch                          Batch: a folder verb that goes file by file
 //! ```
 
 macro_rules! tables {

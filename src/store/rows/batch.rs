@@ -1,12 +1,12 @@
-//! Verbs on whole folders that go file by file, under `bucket, seq`: the bucket that is written
-//! to, and a place in its journal that no other batch of the bucket has. A row lives from the
-//! batch's first commit to its last and is all that a restart needs to go on.
+//! Verbs on whole folders that go file by file, under `bucket, batch`: the bucket that is written
+//! to, and a number that no other batch ever had or will have. A row lives from the batch's first
+//! commit to its last and is all that a restart needs to go on.
 
 use super::{get, put};
 use crate::{
     enum_field,
     model::{
-        ids::{AccountId, BucketId, Seq},
+        ids::{AccountId, BucketId},
         name::BucketName,
         time::Timestamp,
     },
@@ -73,41 +73,21 @@ row! {
 pub struct BatchId {
     /// The bucket that is written to.
     pub bucket: BucketId,
-    /// Its place among the bucket's batches.
-    pub seq: Seq,
+    /// Its own number, never used again: who still drives a batch that ended drives no other.
+    pub number: u64,
 }
 
 impl BatchId {
     /// The key of its row.
     #[must_use]
     pub fn key(self) -> Vec<u8> {
-        Key::new().number(self.bucket.0).number(self.seq.0).done()
+        Key::new().number(self.bucket.0).number(self.number).done()
     }
-}
-
-/// Adds a batch; `seq` is the bucket's next place in the journal, which earlier batches may have
-/// taken without writing there.
-///
-/// # Errors
-/// If the rows cannot be read.
-pub fn add(
-    rows: &mut dyn RowsMut,
-    (bucket, seq): (BucketId, Seq),
-    row: &BatchRow,
-) -> Result<BatchId, StoreError> {
-    let others = KeyRange::prefix(Key::new().number(bucket.0).done());
-    let last = match rows.scan(Table::Batch, &others, Order::Reverse, 1)?.pop() {
-        Some((key, _)) => Some(id_of(&key)?.seq),
-        None => None,
-    };
-    let id = BatchId { bucket, seq: last.map_or(seq, |last| last.next().max(seq)) };
-    set(rows, id, row);
-    Ok(id)
 }
 
 fn id_of(key: &[u8]) -> Result<BatchId, StoreError> {
     let mut from = Reader::new(key);
-    Ok(BatchId { bucket: BucketId(number(&mut from)?), seq: Seq(number(&mut from)?) })
+    Ok(BatchId { bucket: BucketId(number(&mut from)?), number: number(&mut from)? })
 }
 
 /// A batch.
@@ -118,7 +98,7 @@ pub fn batch(rows: &dyn Rows, id: BatchId) -> Result<Option<BatchRow>, StoreErro
     get(rows, Table::Batch, &id.key())
 }
 
-/// Writes how far a batch is.
+/// Writes a batch: that it began, or how far it is.
 pub fn set(rows: &mut dyn RowsMut, id: BatchId, row: &BatchRow) {
     put(rows, Table::Batch, id.key(), row);
 }
