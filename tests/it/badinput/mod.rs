@@ -3,12 +3,15 @@
 //! answer and have caught no panic.
 
 mod bodies;
+mod claims;
 mod credentials;
 mod documents;
 mod features;
 mod headers;
 mod paths;
 mod places;
+
+use holdall::server::ServerConfig;
 
 use crate::common::{ask::Ask, wire::Reply, world::World};
 
@@ -20,7 +23,11 @@ struct Bad {
 
 impl Bad {
     async fn start() -> Self {
-        let world = World::start().await;
+        Self::start_with(|_| {}).await
+    }
+
+    async fn start_with(change: impl FnOnce(&mut ServerConfig)) -> Self {
+        let world = World::start_with(change).await;
         let before = world.state().await;
         Self { world, before }
     }
