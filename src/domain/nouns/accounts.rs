@@ -63,6 +63,15 @@ pub struct Usage {
     pub files: u64,
 }
 
+/// What an account is charged for, or a bucket's part of that, and what quotas leave.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Charged {
+    /// Bytes in use, history and trash included.
+    pub used: u64,
+    /// Bytes that may still be written; `None` if nothing limits them.
+    pub left: Option<u64>,
+}
+
 /// An account, without any secret.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Account {

@@ -4,6 +4,7 @@
 
 mod allowance;
 mod claims;
+mod left;
 mod patience;
 
 pub(crate) use allowance::Allowance;
@@ -34,12 +35,12 @@ impl Room {
         let of_bucket = match bucket.quota {
             Some(limit) => {
                 let here = usage::of_bucket(rows, bucket.owner, bucket.id)?;
-                Some(limit.saturating_sub(here.charged()))
+                Some(left::left(limit, &here))
             }
             None => None,
         };
         let of_owner = match owner.quota {
-            Some(limit) => Some(limit.saturating_sub(usage::of_account(rows, owner.id)?.charged())),
+            Some(limit) => Some(left::left(limit, &usage::of_account(rows, owner.id)?)),
             None => None,
         };
         let limited = of_bucket.or(of_owner).is_some();

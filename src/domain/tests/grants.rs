@@ -58,6 +58,7 @@ impl Shared {
             ('w', holdall.begin_upload(&self.bob, &here, NewUpload::default()).await.map(drop)),
             ('i', holdall.show_bucket(&self.bob, &here.bucket).await.map(drop)),
             ('i', holdall.bucket_usage(&self.bob, &here.bucket).await.map(drop)),
+            ('i', holdall.charged_to_bucket(&self.bob, &here.bucket).await.map(drop)),
             ('t', self.trial.transfer((&self.bob, Transfer::Move), &here, &copy, &[]).await.map(drop)),
         ];
         let mut all: std::collections::BTreeMap<char, Vec<bool>> = Default::default();

@@ -9,9 +9,10 @@ use super::{Trial, bucket};
 use crate::{
     domain::{
         Error, Holdall, StartOptions, World,
-        caller::Caller,
+        caller::{Caller, Scope},
         nouns::{
-            AccountChange, BucketChange, CopyPart, Expected, HistoryPolicy, NewUpload, Transfer, WriteOptions,
+            AccountChange, BucketChange, Charged, CopyPart, Expected, HistoryPolicy, NewUpload, Transfer,
+            WriteOptions,
         },
     },
     model::{
@@ -208,4 +209,43 @@ async fn a_write_that_waited_in_vain_may_be_tried_again() {
     assert!(matches!(busy, Error::Busy(_)), "{busy}");
     assert!(before.elapsed() >= wait);
     trial.holdall.begin_put(&ada, &at("b"), sized(40)).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_quotas_leave_is_what_a_write_may_take() {
+    let (trial, ada) = limited(100).await;
+    let root = trial.caller("root").await;
+    store(&trial, &ada, &at("a"), 40).await.unwrap();
+    store(&trial, &ada, &at("a"), 10).await.unwrap();
+    let of_account = trial.holdall.charged_to_account(&ada, &super::account("ada")).await.unwrap();
+    // The replaced version is history: in use, and in no write's way.
+    assert_eq!(of_account, Charged { used: 50, left: Some(90) });
+    let of_bucket = || async { trial.holdall.charged_to_bucket(&ada, &bucket("ada")).await };
+    assert_eq!(of_bucket().await.unwrap(), of_account, "its owner's quota limits it");
+    let limit = BucketChange { quota: Some(Some(70)), ..BucketChange::default() };
+    trial.holdall.change_bucket(&ada, &bucket("ada"), limit).await.unwrap();
+    assert_eq!(of_bucket().await.unwrap(), Charged { used: 50, left: Some(60) });
+    over(store(&trial, &ada, &at("b"), 61).await);
+    store(&trial, &ada, &at("b"), 60).await.unwrap();
+    assert_eq!(of_bucket().await.unwrap().left, Some(0));
+
+    let bob = super::account("bob");
+    assert!(matches!(trial.holdall.charged_to_account(&ada, &bob).await, Err(Error::Denied(_))));
+    let unlimited = trial.holdall.charged_to_account(&root, &bob).await.unwrap();
+    assert_eq!(unlimited, Charged::default());
+}
+
+/// An app password for one bucket does not see what the account has elsewhere.
+#[tokio::test]
+async fn who_may_not_see_the_account_learns_of_the_bucket_alone() {
+    let (trial, ada) = limited(100).await;
+    bucket_without_history(&trial, &ada, "other").await;
+    store(&trial, &ada, &super::key("other", "a"), 10).await.unwrap();
+    let scope = Scope { buckets: vec![bucket("ada")], read_only: false };
+    let (_, token) = trial.app_password("ada", scope).await;
+    let phone = trial.by_token(&token).await.unwrap();
+    let seen = trial.holdall.charged_to_bucket(&phone, &bucket("ada")).await.unwrap();
+    assert_eq!(seen, Charged { used: 0, left: None });
+    let account = trial.holdall.charged_to_account(&phone, &super::account("ada")).await;
+    assert!(matches!(account, Err(Error::Denied(_))));
 }
