@@ -6,12 +6,12 @@
 //! that loses nothing the client is not told of: without `X-OC-CTime: accepted` in the answer it
 //! knows that its time of creation was not kept.
 
-use http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 
 use super::error::Refusal;
-use crate::model::{
-    condition::{Conditions, EtagList},
-    time::Timestamp,
+use crate::{
+    doors::gate::conditions::{self as gate, IF, Unreadable},
+    model::{condition::Conditions, time::Timestamp},
 };
 
 /// How far a request reaches.
@@ -54,23 +54,9 @@ pub(super) fn overwrite(headers: &HeaderMap) -> Result<bool, Refusal> {
 /// The `If-*` headers of HTTP.
 ///
 /// # Errors
-/// 400 if one is not text. Dates that are none are as if absent, as HTTP wants it.
+/// 400 if one cannot be understood.
 pub(super) fn conditions(headers: &HeaderMap) -> Result<Conditions, Refusal> {
-    let list = |name| -> Result<Option<EtagList>, Refusal> {
-        let mut joined: Option<String> = None;
-        for value in headers.get_all(name) {
-            let value = value.to_str().map_err(|_| unreadable(name))?;
-            joined = Some(joined.map_or_else(|| value.to_owned(), |before| format!("{before},{value}")));
-        }
-        Ok(joined.as_deref().map(EtagList::parse))
-    };
-    let date = |name| Ok::<_, Refusal>(text(headers, name)?.and_then(Timestamp::parse_http_date));
-    Ok(Conditions {
-        if_match: list(&header::IF_MATCH)?,
-        if_none_match: list(&header::IF_NONE_MATCH)?,
-        if_modified_since: date(&header::IF_MODIFIED_SINCE)?,
-        if_unmodified_since: date(&header::IF_UNMODIFIED_SINCE)?,
-    })
+    gate::conditions(headers, &IF).map_err(|Unreadable(name)| unreadable(&name))
 }
 
 /// The conditions of a write, to which `If-Modified-Since` does not belong.
@@ -236,9 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn several_lines_of_a_list_are_one_list() {
-        let conditions = conditions(&with(&[("if-none-match", "\"a\""), ("if-none-match", "b")])).unwrap();
-        assert_eq!(conditions.if_none_match, Some(EtagList::parse("\"a\",b")));
+    fn what_is_not_built_is_refused_on_the_methods_that_ask_for_it() {
         let refused = |method, pair| refuse_unbuilt(&method, &with(&[pair])).is_err();
         assert!(refused(Method::PUT, ("if", "(<urn:x>)")));
         assert!(!refused(Method::PUT, ("if-match", "*")));

@@ -6,6 +6,7 @@
 mod answer;
 pub mod authenticate;
 pub mod body;
+pub mod conditions;
 mod connection;
 pub mod context;
 mod cors;

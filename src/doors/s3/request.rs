@@ -10,7 +10,7 @@ use super::{
     attributes::{self, joined},
     code::Code,
     error::Refusal,
-    payload::{DeclaredSlot, header_text},
+    payload::{DeclaredSlot, header_text, malformed},
     target::{CopySource, Target, version_ref},
 };
 use crate::{
@@ -18,12 +18,12 @@ use crate::{
         caller::Caller,
         nouns::{Attributes, Expected, VersionRef},
     },
+    doors::gate::conditions::{self as gate, ConditionNames, IF, Unreadable},
     model::{
         address::{Address, ObjectKey},
-        condition::{Conditions, EtagList},
+        condition::Conditions,
         name::BucketName,
         range::ByteRange,
-        time::Timestamp,
     },
 };
 
@@ -125,9 +125,7 @@ pub(crate) struct Taken {
 
 const SOURCE: HeaderName = HeaderName::from_static("x-amz-copy-source");
 const SOURCE_RANGE: HeaderName = HeaderName::from_static("x-amz-copy-source-range");
-const CONDITIONS: [HeaderName; 4] =
-    [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::IF_UNMODIFIED_SINCE];
-const SOURCE_CONDITIONS: [HeaderName; 4] = [
+const SOURCE_CONDITIONS: ConditionNames = [
     HeaderName::from_static("x-amz-copy-source-if-match"),
     HeaderName::from_static("x-amz-copy-source-if-none-match"),
     HeaderName::from_static("x-amz-copy-source-if-modified-since"),
@@ -155,27 +153,21 @@ pub(crate) fn take(headers: &mut HeaderMap, op: Op) -> Result<Taken, Refusal> {
     };
     Ok(Taken {
         range,
-        conditions: conditions(headers, CONDITIONS),
+        conditions: conditions(headers, &IF)?,
         source: source.as_deref().map(CopySource::parse).transpose()?,
-        source_conditions: conditions(headers, SOURCE_CONDITIONS),
+        source_conditions: conditions(headers, &SOURCE_CONDITIONS)?,
         source_range,
         attributes: attributes::take(headers),
         object_attributes,
     })
 }
 
-fn conditions(headers: &mut HeaderMap, names: [HeaderName; 4]) -> Conditions {
-    let [if_match, if_none_match, if_modified_since, if_unmodified_since] = names.map(|name| {
-        let value = joined(headers, &name, ",");
+fn conditions(headers: &mut HeaderMap, names: &ConditionNames) -> Result<Conditions, Refusal> {
+    let found = gate::conditions(headers, names).map_err(|Unreadable(name)| malformed(name.as_str()))?;
+    for name in names {
         headers.remove(name);
-        value.filter(|value| !value.is_empty())
-    });
-    Conditions {
-        if_match: if_match.as_deref().map(EtagList::parse),
-        if_none_match: if_none_match.as_deref().map(EtagList::parse),
-        if_modified_since: if_modified_since.as_deref().and_then(Timestamp::parse_http_date),
-        if_unmodified_since: if_unmodified_since.as_deref().and_then(Timestamp::parse_http_date),
     }
+    Ok(found)
 }
 
 fn parse_source_range(text: &str) -> Result<Range<u64>, Refusal> {
@@ -194,6 +186,21 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+    use crate::model::condition::EtagList;
+
+    #[test]
+    fn a_condition_that_cannot_be_understood_is_refused() {
+        for (name, values) in [
+            ("if-match", &["\"\u{e9}\""][..]),
+            ("x-amz-copy-source-if-modified-since", &["Sun, 06 Nov 1994 08:49:37 GMT", "x"]),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+            }
+            assert_eq!(take(&mut headers, Op::CopyObject).unwrap_err().code, Code::InvalidRequest, "{name}");
+        }
+    }
 
     #[test]
     fn what_the_library_would_misread_is_taken_off() {

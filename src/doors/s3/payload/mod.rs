@@ -178,10 +178,13 @@ fn number(text: &str) -> Option<u64> {
 pub(crate) fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Refusal> {
     let mut values = headers.get_all(name).iter();
     let first = values.next().map(|value| value.to_str());
-    let bad = || Refusal::say(Code::InvalidRequest, format!("The header {name} is malformed."));
     match (first, values.next()) {
         (Some(Ok(text)), None) => Ok(Some(text.trim())),
         (None, _) => Ok(None),
-        (Some(_), _) => Err(bad()),
+        (Some(_), _) => Err(malformed(name)),
     }
+}
+
+pub(crate) fn malformed(header: &str) -> Refusal {
+    Refusal::say(Code::InvalidRequest, format!("The header {header} is malformed."))
 }
