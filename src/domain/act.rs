@@ -11,6 +11,7 @@ use super::{
     access::Verb,
     buckets::allowed_at,
     caller::Caller,
+    error::Many,
     quota::{self, Charge, Claim},
     tree::Chain,
 };
@@ -140,8 +141,7 @@ impl<'t, 'g> Act<'t, 'g> {
         }
         // Locks and properties on a very long path can be more than a transaction holds.
         if self.tx.room() < LAST_ROWS {
-            let what = "properties, locks and folders in one change";
-            return Err(Error::TooMany { what, limit: limits::TX_ROWS as u64 });
+            return Err(Error::TooMany { what: Many::Rows, limit: limits::TX_ROWS as u64 });
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 use super::{
     Error,
-    error::PAYLOAD_HASH,
+    error::{Large, Sum},
     lanes::blocking,
     memory::{Memory, MemoryShare},
     nouns::Declared,
@@ -206,21 +206,21 @@ impl BodyIn {
 }
 
 fn too_large() -> Error {
-    Error::TooLarge { what: "the file", limit: limits::OBJECT_BYTES }
+    Error::TooLarge { what: Large::File, limit: limits::OBJECT_BYTES }
 }
 
 /// Every digest the client declared must be the body's.
 fn verify(staged: &Staged, declared: &Declared) -> Result<(), Error> {
     if declared.md5.is_some_and(|md5| md5 != staged.digests.md5) {
-        return Err(Error::ChecksumDiffers("MD5"));
+        return Err(Error::ChecksumDiffers(Sum::Md5));
     }
     if declared.sha256.is_some_and(|sha256| Some(sha256) != staged.digests.sha256) {
-        return Err(Error::ChecksumDiffers(PAYLOAD_HASH));
+        return Err(Error::ChecksumDiffers(Sum::Payload));
     }
     for sum in &declared.checksums {
         let computed = staged.digests.checksum(sum.kind);
         if computed.is_none_or(|computed| computed.value != sum.value) {
-            return Err(Error::ChecksumDiffers(sum.kind.s3_name()));
+            return Err(Error::ChecksumDiffers(Sum::Checksum(sum.kind)));
         }
     }
     Ok(())

@@ -4,7 +4,7 @@ use super::{
     Error, Holdall,
     access::{self, Verb, access},
     caller::Caller,
-    error::{Unrecognised, What},
+    error::{Many, Unrecognised, What},
     nouns::{Bucket, BucketChange, HistoryPolicy, ListBuckets, Usage, Versioning},
     spot::Found,
 };
@@ -47,7 +47,7 @@ pub(super) fn add(rows: &mut dyn RowsMut, new: NewBucket, now: Timestamp) -> Res
         return Err(Error::Exists(What::Bucket, new.name.to_string()));
     }
     if bucket::count(rows, new.owner, BUCKETS_PER_ACCOUNT)? >= BUCKETS_PER_ACCOUNT {
-        return Err(Error::TooMany { what: "buckets of one account", limit: BUCKETS_PER_ACCOUNT as u64 });
+        return Err(Error::TooMany { what: Many::Buckets, limit: BUCKETS_PER_ACCOUNT as u64 });
     }
     let (id, root) = new.ids;
     let row = BucketRow {

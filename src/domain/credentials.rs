@@ -5,7 +5,7 @@ use super::{
     access::AccountVerb,
     accounts::allowed,
     caller::{Caller, Scope},
-    error::{Unrecognised, What},
+    error::{Many, Unrecognised, What},
     nouns::{AccessKey, AppPassword},
     passwords::Passwords,
     places::Places,
@@ -69,19 +69,19 @@ pub(super) fn add_key(rows: &mut dyn RowsMut, id: &str, row: &AccessKeyRow) -> R
         return Err(Error::Exists(What::Credential, id.to_owned()));
     }
     if credential::keys(rows, row.account, CREDENTIALS_PER_ACCOUNT)?.len() >= CREDENTIALS_PER_ACCOUNT {
-        return Err(too_many("access keys of one account"));
+        return Err(too_many(Many::AccessKeys));
     }
     credential::put_key(rows, id, row);
     Ok(())
 }
 
-fn too_many(what: &'static str) -> Error {
+fn too_many(what: Many) -> Error {
     Error::TooMany { what, limit: CREDENTIALS_PER_ACCOUNT as u64 }
 }
 
 fn add_token(rows: &mut dyn RowsMut, hash: &[u8; 32], row: &AppPasswordRow) -> Result<(), Error> {
     if credential::tokens(rows, row.account, CREDENTIALS_PER_ACCOUNT)?.len() >= CREDENTIALS_PER_ACCOUNT {
-        return Err(too_many("app passwords of one account"));
+        return Err(too_many(Many::AppPasswords));
     }
     credential::put_token(rows, hash, row);
     Ok(())

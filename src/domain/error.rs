@@ -5,7 +5,7 @@
 //! in one `match` without a catch-all, so a new kind asks each of them for an answer.
 
 use crate::{
-    model::{address::BadAddress, etag::Etag, name::BadName, time::Timestamp},
+    model::{address::BadAddress, checksum::ChecksumKind, etag::Etag, name::BadName, time::Timestamp},
     store::error::StoreError,
 };
 
@@ -86,8 +86,77 @@ pub enum BadPart {
     Checksum,
 }
 
-/// What [`Error::ChecksumDiffers`] names when it is the hash a request was signed with.
-pub const PAYLOAD_HASH: &str = "hash of the payload";
+/// What can have too many bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
+pub enum Large {
+    /// The content of a file.
+    #[error("the file")]
+    File,
+    /// Names and values of user metadata together.
+    #[error("the user metadata")]
+    UserMetadata,
+    /// One header that is kept with a file.
+    #[error("the metadata {0}")]
+    Header(&'static str),
+    /// A password.
+    #[error("the password")]
+    Password,
+    /// What the holder of a lock says about itself.
+    #[error("what a lock says of its owner")]
+    LockOwner,
+}
+
+/// What there can be too many of.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
+pub enum Many {
+    /// Buckets.
+    #[error("buckets of one account")]
+    Buckets,
+    /// Access keys.
+    #[error("access keys of one account")]
+    AccessKeys,
+    /// App passwords.
+    #[error("app passwords of one account")]
+    AppPasswords,
+    /// Locks somebody holds.
+    #[error("locks of one account")]
+    Locks,
+    /// Locks at one place.
+    #[error("locks on one file or folder")]
+    LocksHere,
+    /// Dead properties.
+    #[error("properties of one file or folder")]
+    Props,
+    /// Bytes of one of them.
+    #[error("bytes in one property")]
+    PropBytes,
+    /// Bytes of all of them.
+    #[error("bytes in the properties of one item")]
+    PropsBytes,
+    /// Rows of one transaction.
+    #[error("properties, locks and folders in one change")]
+    Rows,
+}
+
+/// What a client may declare of a body and is held against it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
+pub enum Sum {
+    /// The hash a request was signed with.
+    #[error("hash of the payload")]
+    Payload,
+    /// An MD5.
+    #[error("MD5")]
+    Md5,
+    /// A SHA-512.
+    #[error("SHA-512")]
+    Sha512,
+    /// An Adler-32.
+    #[error("Adler-32")]
+    Adler32,
+    /// A checksum.
+    #[error("{0}")]
+    Checksum(ChecksumKind),
+}
 
 /// One thing that a verb on many could not do.
 #[derive(Clone, Debug)]
@@ -160,7 +229,7 @@ pub enum Error {
     #[error("{what} is larger than the {limit} bytes allowed")]
     TooLarge {
         /// What is too large.
-        what: &'static str,
+        what: Large,
         /// The limit in bytes.
         limit: u64,
     },
@@ -168,7 +237,7 @@ pub enum Error {
     #[error("there may be {limit} {what} at most")]
     TooMany {
         /// What there are too many of.
-        what: &'static str,
+        what: Many,
         /// The limit.
         limit: u64,
     },
@@ -212,9 +281,9 @@ pub enum Error {
         /// Bytes that came.
         got: u64,
     },
-    /// The body does not have the digest declared; names the algorithm.
+    /// The body does not have the digest declared.
     #[error("the {0} declared does not match the body")]
-    ChecksumDiffers(&'static str),
+    ChecksumDiffers(Sum),
     /// What is asked for is not built.
     #[error("{0} is not supported")]
     Unsupported(String),

@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
-use super::{Error, lanes::blocking};
+use super::{Error, error::Large, lanes::blocking};
 use crate::{
     model::{
         limits::{PASSWORD_BYTES, PASSWORD_MIN_CHARS},
@@ -54,7 +54,7 @@ pub(super) fn normal(password: &Secret) -> Zeroizing<String> {
 /// Checks a password that is to be set.
 pub(super) fn check_new(password: &Secret) -> Result<(), Error> {
     if password.reveal().len() > PASSWORD_BYTES {
-        return Err(Error::TooLarge { what: "the password", limit: PASSWORD_BYTES as u64 });
+        return Err(Error::TooLarge { what: Large::Password, limit: PASSWORD_BYTES as u64 });
     }
     if normal(password).chars().count() < PASSWORD_MIN_CHARS {
         return Err(Error::Invalid(format!("a password has at least {PASSWORD_MIN_CHARS} characters")));

@@ -9,7 +9,7 @@ use super::{
     act::{Act, Told},
     buckets::allowed_at,
     caller::Caller,
-    error::What,
+    error::{Many, What},
     folders, locks,
     nouns::{Prop, PropChange, PropOptions},
     put::demand,
@@ -132,7 +132,7 @@ fn apply(act: &mut Act<'_, '_>, node: NodeId, changes: &[PropChange]) -> Result<
     for change in changes {
         match change {
             PropChange::Set(prop) => {
-                within(size(prop), limits::PROP_BYTES, "bytes in one property")?;
+                within(size(prop), limits::PROP_BYTES, Many::PropBytes)?;
                 after.extend([named(prop)]);
             }
             PropChange::Remove { namespace, name } => {
@@ -140,8 +140,8 @@ fn apply(act: &mut Act<'_, '_>, node: NodeId, changes: &[PropChange]) -> Result<
             }
         }
     }
-    within(after.len(), limits::PROPS_PER_NODE, "properties of one file or folder")?;
-    within(after.values().map(size).sum(), limits::PROPS_BYTES, "bytes in the properties of one item")?;
+    within(after.len(), limits::PROPS_PER_NODE, Many::Props)?;
+    within(after.values().map(size).sum(), limits::PROPS_BYTES, Many::PropsBytes)?;
     let mut changed = false;
     for prop in after.values().filter(|prop| !before.contains(*prop)) {
         let Prop { namespace, name, xml } = prop.clone();
@@ -161,7 +161,7 @@ fn size(prop: &Prop) -> usize {
     prop.namespace.len() + prop.name.len() + prop.xml.len()
 }
 
-fn within(count: usize, limit: usize, what: &'static str) -> Result<(), Error> {
+fn within(count: usize, limit: usize, what: Many) -> Result<(), Error> {
     if count > limit { Err(Error::TooMany { what, limit: limit as u64 }) } else { Ok(()) }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{
     Error,
+    error::Large,
     nouns::{Attributes, FileVersion, Folder, ListedFile, Versioning},
 };
 use crate::{
@@ -45,19 +46,21 @@ pub(crate) fn attribute_row(attributes: &Attributes) -> Result<AttributeRow, Err
 fn check(attributes: &Attributes) -> Result<(), Error> {
     let user: usize = attributes.user.iter().map(|(name, value)| name.len() + value.len()).sum();
     if user > USER_METADATA_BYTES {
-        return Err(Error::TooLarge { what: "the user metadata", limit: USER_METADATA_BYTES as u64 });
+        return Err(Error::TooLarge { what: Large::UserMetadata, limit: USER_METADATA_BYTES as u64 });
     }
     let headers = [
-        ("the metadata Content-Type", &attributes.content_type),
-        ("the metadata Content-Encoding", &attributes.content_encoding),
-        ("the metadata Content-Language", &attributes.content_language),
-        ("the metadata Content-Disposition", &attributes.content_disposition),
-        ("the metadata Cache-Control", &attributes.cache_control),
-        ("the metadata Expires", &attributes.expires),
+        ("Content-Type", &attributes.content_type),
+        ("Content-Encoding", &attributes.content_encoding),
+        ("Content-Language", &attributes.content_language),
+        ("Content-Disposition", &attributes.content_disposition),
+        ("Cache-Control", &attributes.cache_control),
+        ("Expires", &attributes.expires),
     ];
     let long = |value: &Option<String>| value.as_ref().is_some_and(|value| value.len() > HEADER_VALUE_BYTES);
     match headers.into_iter().find(|(_, value)| long(value)) {
-        Some((what, _)) => Err(Error::TooLarge { what, limit: HEADER_VALUE_BYTES as u64 }),
+        Some((name, _)) => {
+            Err(Error::TooLarge { what: Large::Header(name), limit: HEADER_VALUE_BYTES as u64 })
+        }
         None => Ok(()),
     }
 }

@@ -4,9 +4,9 @@
 use std::fmt::Write as _;
 
 use holdall::{
-    domain::error::{BadPart, Error, PAYLOAD_HASH, Unrecognised, What},
+    domain::error::{BadPart, Error, Large, Many, Sum, Unrecognised, What},
     doors::{api, dav, gate::Body, s3},
-    model::{address::BadAddress, etag::Etag, name::BadName, time::Timestamp},
+    model::{address::BadAddress, checksum::ChecksumKind, etag::Etag, name::BadName, time::Timestamp},
 };
 use http::Response;
 use http_body_util::BodyExt;
@@ -72,6 +72,40 @@ fn bad_addresses() -> Vec<BadAddress> {
     )
 }
 
+fn large_things() -> Vec<Large> {
+    every!(Large:
+        Large::File => [Large::File],
+        Large::UserMetadata => [Large::UserMetadata],
+        Large::Header(_) => [Large::Header("Expires")],
+        Large::Password => [Large::Password],
+        Large::LockOwner => [Large::LockOwner],
+    )
+}
+
+fn many_things() -> Vec<Many> {
+    every!(Many:
+        Many::Buckets => [Many::Buckets],
+        Many::AccessKeys => [Many::AccessKeys],
+        Many::AppPasswords => [Many::AppPasswords],
+        Many::Locks => [Many::Locks],
+        Many::LocksHere => [Many::LocksHere],
+        Many::Props => [Many::Props],
+        Many::PropBytes => [Many::PropBytes],
+        Many::PropsBytes => [Many::PropsBytes],
+        Many::Rows => [Many::Rows],
+    )
+}
+
+fn sums() -> Vec<Sum> {
+    every!(Sum:
+        Sum::Payload => [Sum::Payload],
+        Sum::Md5 => [Sum::Md5],
+        Sum::Sha512 => [Sum::Sha512],
+        Sum::Adler32 => [Sum::Adler32],
+        Sum::Checksum(_) => [Sum::Checksum(ChecksumKind::Crc32)],
+    )
+}
+
 fn marker(current: bool) -> Error {
     Error::DeleteMarker { name: name(), version: "1".into(), at: Timestamp(0), current }
 }
@@ -92,14 +126,8 @@ fn plain() -> Vec<Error> {
         Error::Conflict(_) => [Error::Conflict(name())],
         Error::Partly { .. } => [Error::Partly { refused: Vec::new(), more: 1 }],
         Error::Locked(_) => [Error::Locked(name())],
-        Error::TooLarge { .. } => [
-            Error::TooLarge { what: "object", limit: 1 },
-            Error::TooLarge { what: "user metadata", limit: 1 },
-        ],
-        Error::TooMany { .. } => [
-            Error::TooMany { what: "buckets of one account", limit: 1 },
-            Error::TooMany { what: "access keys", limit: 1 },
-        ],
+        Error::TooLarge { .. } => [Error::TooLarge { what: Large::File, limit: 1 }],
+        Error::TooMany { .. } => [Error::TooMany { what: Many::Buckets, limit: 1 }],
         Error::OverQuota { .. } => [Error::OverQuota { owner: "ann".into() }],
         Error::DiskFull => [Error::DiskFull],
         Error::BadName { .. } => [Error::BadName { name: name(), why: BadName::Characters }],
@@ -108,10 +136,7 @@ fn plain() -> Vec<Error> {
         Error::BadRange { .. } => [Error::BadRange { size: 7 }],
         Error::BadPart(..) => [Error::BadPart(BadPart::Unknown, 1)],
         Error::Incomplete { .. } => [Error::Incomplete { declared: 2, got: 1 }],
-        Error::ChecksumDiffers(_) => [
-            Error::ChecksumDiffers("MD5"),
-            Error::ChecksumDiffers(PAYLOAD_HASH),
-        ],
+        Error::ChecksumDiffers(_) => [Error::ChecksumDiffers(Sum::Md5)],
         Error::Unsupported(_) => [Error::Unsupported(name())],
         Error::Busy(_) => [Error::Busy(name())],
         Error::Unavailable { .. } => [Error::Unavailable { reason: secret() }],
@@ -126,6 +151,9 @@ fn all() -> Vec<Error> {
     all.extend(kinds_of_things().into_iter().map(|what| Error::NotFound(what, name())));
     all.extend(ways_not_to_be_recognised().into_iter().map(Error::Unauthenticated));
     all.extend(bad_addresses().into_iter().map(Error::BadAddress));
+    all.extend(large_things().into_iter().map(|what| Error::TooLarge { what, limit: 1 }));
+    all.extend(many_things().into_iter().map(|what| Error::TooMany { what, limit: 1 }));
+    all.extend(sums().into_iter().map(Error::ChecksumDiffers));
     all.extend(bad_parts().into_iter().map(|why| Error::BadPart(why, 1)));
     all.sort_by_key(label);
     all.dedup_by_key(|error| label(error));

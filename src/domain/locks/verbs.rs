@@ -8,7 +8,7 @@ use crate::{
         act::{Act, Told},
         buckets::allowed_at,
         caller::Caller,
-        error::What,
+        error::{Large, Many, What},
         history::NewVersion,
         nouns::{Lock, NewLock},
         put::{demand, install, target},
@@ -158,13 +158,13 @@ fn take(
     let holder = own_account(caller)?;
     if new.owner.len() > limits::LOCK_OWNER_BYTES {
         let limit = limits::LOCK_OWNER_BYTES as u64;
-        return Err(Error::TooLarge { what: "what a lock says of its owner", limit });
+        return Err(Error::TooLarge { what: Large::LockOwner, limit });
     }
     let found = Found::at(act.tx, &act.bucket, at)?;
     refuse_clash(&act, &found, new)?;
     if props::held(act.tx, holder, limits::LOCKS_PER_ACCOUNT)? >= limits::LOCKS_PER_ACCOUNT {
         let limit = limits::LOCKS_PER_ACCOUNT as u64;
-        return Err(Error::TooMany { what: "locks of one account", limit });
+        return Err(Error::TooMany { what: Many::Locks, limit });
     }
     let now = act.tx.now();
     let (seconds, expires) = granted(now, new.seconds);
@@ -238,7 +238,7 @@ fn make_room(act: &mut Act<'_, '_>, node: NodeId) -> Result<(), Error> {
     }
     if left >= limits::LOCKS_PER_NODE {
         let limit = limits::LOCKS_PER_NODE as u64;
-        return Err(Error::TooMany { what: "locks on one file or folder", limit });
+        return Err(Error::TooMany { what: Many::LocksHere, limit });
     }
     Ok(())
 }

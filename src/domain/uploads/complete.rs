@@ -7,7 +7,7 @@ use crate::{
         access::Verb,
         act::{Act, Told},
         caller::Caller,
-        error::BadPart,
+        error::{BadPart, Large, Sum},
         history::NewVersion,
         nouns::{ClaimedPart, CompleteOptions, VersionRef, Written},
         put::{install, target},
@@ -124,7 +124,7 @@ fn assemble(
 ) -> Result<NewVersion, Error> {
     let size: u64 = parts.iter().map(|(_, part)| part.size).sum();
     if size > limits::OBJECT_BYTES {
-        return Err(Error::TooLarge { what: "the file", limit: limits::OBJECT_BYTES });
+        return Err(Error::TooLarge { what: Large::File, limit: limits::OBJECT_BYTES });
     }
     if let Some(declared) = how.size
         && declared != size
@@ -163,7 +163,7 @@ fn whole(
     if let Some(declared) = &how.checksum
         && computed.as_ref().is_none_or(|sum| sum.kind != declared.kind || sum.value != declared.value)
     {
-        return Err(Error::ChecksumDiffers(declared.kind.s3_name()));
+        return Err(Error::ChecksumDiffers(Sum::Checksum(declared.kind)));
     }
     Ok(computed)
 }

@@ -319,7 +319,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        domain::error::{BadPart, Unrecognised},
+        domain::error::{BadPart, Large, Many, Sum, Unrecognised},
         model::{etag::Etag, name::BadName, time::Timestamp},
     };
 
@@ -364,8 +364,8 @@ mod tests {
             Error::Conflict(name()),
             partly(),
             Error::Locked(name()),
-            Error::TooLarge { what: "it", limit: 1 },
-            Error::TooMany { what: "them", limit: 1 },
+            Error::TooLarge { what: Large::File, limit: 1 },
+            Error::TooMany { what: Many::Props, limit: 1 },
             Error::OverQuota { owner: "ann".into() },
             Error::DiskFull,
             Error::BadName { name: name(), why: BadName::Characters },
@@ -375,7 +375,7 @@ mod tests {
             Error::BadRange { size: 7 },
             Error::BadPart(BadPart::Order, 1),
             Error::Incomplete { declared: 2, got: 1 },
-            Error::ChecksumDiffers("MD5"),
+            Error::ChecksumDiffers(Sum::Md5),
             Error::Unsupported(name()),
             Error::Busy(name()),
             Error::Unavailable { reason: "secret".into() },

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha512};
 
 use super::{error::Refusal, headers::text};
 use crate::{
-    domain::Error,
+    domain::{Error, error::Sum},
     model::checksum::{Checksum, ChecksumKind},
 };
 
@@ -156,11 +156,11 @@ impl Sums {
     pub(super) fn verify(&self, passed: Passing) -> Result<(), Error> {
         let sha512 = passed.sha512.map(|hash| hash.finalize().to_vec());
         if self.sha512.iter().any(|declared| Some(declared) != sha512.as_ref()) {
-            return Err(Error::ChecksumDiffers("SHA-512"));
+            return Err(Error::ChecksumDiffers(Sum::Sha512));
         }
         let adler32 = passed.adler32.map(|sum| sum.value());
         if self.adler32.iter().any(|declared| Some(*declared) != adler32) {
-            return Err(Error::ChecksumDiffers("Adler-32"));
+            return Err(Error::ChecksumDiffers(Sum::Adler32));
         }
         Ok(())
     }

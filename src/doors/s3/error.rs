@@ -8,7 +8,7 @@ use s3s::{S3Error, S3ErrorCode, StdError};
 
 use super::code::Code;
 use crate::{
-    domain::error::{BadPart, Error, PAYLOAD_HASH, Unrecognised, What},
+    domain::error::{BadPart, Error, Large, Many, Sum, Unrecognised, What},
     model::limits::RETRY_AFTER_SECONDS,
 };
 
@@ -138,8 +138,19 @@ impl From<Error> for Refusal {
             Error::Conflict(_) => Self::say(Code::ConditionalRequestConflict, said),
             Error::Partly { .. } | Error::Locked(_) => Self::say(Code::OperationAborted, said),
             Error::TooLarge { what, .. } => Self::say(too_large(what), said),
-            Error::TooMany { what: "buckets of one account", .. } => Self::new(Code::TooManyBuckets),
-            Error::TooMany { .. } => Self::say(Code::InvalidRequest, said),
+            Error::TooMany { what: Many::Buckets, .. } => Self::new(Code::TooManyBuckets),
+            Error::TooMany {
+                what:
+                    Many::AccessKeys
+                    | Many::AppPasswords
+                    | Many::Locks
+                    | Many::LocksHere
+                    | Many::Props
+                    | Many::PropBytes
+                    | Many::PropsBytes
+                    | Many::Rows,
+                ..
+            } => Self::say(Code::InvalidRequest, said),
             Error::OverQuota { .. } => Self::say(Code::QuotaExceeded, said),
             Error::DiskFull => Self::new(Code::InsufficientStorage),
             Error::BadName { .. } => Self::say(Code::InvalidBucketName, said),
@@ -150,11 +161,13 @@ impl From<Error> for Refusal {
             }
             Error::BadPart(why, _) => Self { message: said.into(), ..Self::new(bad_part(why)) },
             Error::Incomplete { .. } => Self::new(Code::IncompleteBody),
-            Error::ChecksumDiffers(PAYLOAD_HASH) => Self::new(Code::XAmzContentSHA256Mismatch),
-            Error::ChecksumDiffers(kind) => Self::say(
-                Code::BadDigest,
-                format!("The {kind} you specified did not match what we received."),
-            ),
+            Error::ChecksumDiffers(Sum::Payload) => Self::new(Code::XAmzContentSHA256Mismatch),
+            Error::ChecksumDiffers(kind @ (Sum::Md5 | Sum::Sha512 | Sum::Adler32 | Sum::Checksum(_))) => {
+                Self::say(
+                    Code::BadDigest,
+                    format!("The {kind} you specified did not match what we received."),
+                )
+            }
             Error::Unsupported(_) => Self::say(Code::NotImplemented, said),
             Error::Busy(_) => Self::new(Code::SlowDown).later(),
             Error::Unavailable { reason } => {
@@ -166,8 +179,11 @@ impl From<Error> for Refusal {
     }
 }
 
-fn too_large(what: &str) -> Code {
-    if what.contains("metadata") { Code::MetadataTooLarge } else { Code::EntityTooLarge }
+fn too_large(what: Large) -> Code {
+    match what {
+        Large::UserMetadata | Large::Header(_) => Code::MetadataTooLarge,
+        Large::File | Large::Password | Large::LockOwner => Code::EntityTooLarge,
+    }
 }
 
 impl From<crate::model::address::BadAddress> for Refusal {
@@ -236,7 +252,7 @@ pub(crate) fn of_body(error: StdError) -> S3Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{etag::Etag, name::BadName, time::Timestamp};
+    use crate::model::{checksum::ChecksumKind, etag::Etag, name::BadName, time::Timestamp};
 
     #[test]
     fn every_kind_of_error_has_its_code() {
@@ -267,9 +283,10 @@ mod tests {
             (not_modified, "NotModified", 304),
             (Error::Conflict(text()), "ConditionalRequestConflict", 409),
             (Error::Locked(text()), "OperationAborted", 409),
-            (Error::TooLarge { what: "object", limit: 1 }, "EntityTooLarge", 400),
-            (Error::TooLarge { what: "user metadata", limit: 1 }, "MetadataTooLarge", 400),
-            (Error::TooMany { what: "buckets of one account", limit: 1 }, "TooManyBuckets", 400),
+            (Error::TooLarge { what: Large::File, limit: 1 }, "EntityTooLarge", 400),
+            (Error::TooLarge { what: Large::UserMetadata, limit: 1 }, "MetadataTooLarge", 400),
+            (Error::TooLarge { what: Large::Header("Expires"), limit: 1 }, "MetadataTooLarge", 400),
+            (Error::TooMany { what: Many::Buckets, limit: 1 }, "TooManyBuckets", 400),
             (Error::OverQuota { owner: text() }, "QuotaExceeded", 403),
             (Error::DiskFull, "InsufficientStorage", 507),
             (Error::BadName { name: text(), why: BadName::Length }, "InvalidBucketName", 400),
@@ -281,8 +298,8 @@ mod tests {
             (Error::BadPart(BadPart::TooSmall, 1), "EntityTooSmall", 400),
             (Error::BadPart(BadPart::Checksum, 1), "InvalidRequest", 400),
             (Error::Incomplete { declared: 2, got: 1 }, "IncompleteBody", 400),
-            (Error::ChecksumDiffers("CRC32"), "BadDigest", 400),
-            (Error::ChecksumDiffers(PAYLOAD_HASH), "XAmzContentSHA256Mismatch", 400),
+            (Error::ChecksumDiffers(Sum::Checksum(ChecksumKind::Crc32)), "BadDigest", 400),
+            (Error::ChecksumDiffers(Sum::Payload), "XAmzContentSHA256Mismatch", 400),
             (Error::Unsupported(text()), "NotImplemented", 501),
             (Error::Busy(text()), "SlowDown", 503),
             (Error::Unavailable { reason: text() }, "ServiceUnavailable", 503),
