@@ -1,9 +1,8 @@
 //! Accounts: one verb behind each address.
 
 use axum::{
-    Extension, Json, Router,
+    Extension, Json,
     extract::{Path, State},
-    routing::get,
 };
 use http::StatusCode;
 
@@ -11,14 +10,19 @@ use super::{
     Shared,
     error::Problem,
     extract::{self, Body},
+    route::Route,
     types::{Account, AccountChange, NewAccount},
 };
 use crate::domain::{caller::Caller, nouns};
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/api/v1/accounts", get(list).post(add))
-        .route("/api/v1/accounts/{name}", get(show).patch(change).delete(remove))
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/api/v1/accounts", list),
+        Route::post("/api/v1/accounts", add),
+        Route::get("/api/v1/accounts/{name}", show),
+        Route::patch("/api/v1/accounts/{name}", change),
+        Route::delete("/api/v1/accounts/{name}", remove),
+    ]
 }
 
 async fn list(

@@ -1,9 +1,8 @@
 //! Buckets: one verb behind each address.
 
 use axum::{
-    Extension, Json, Router,
+    Extension, Json,
     extract::{Path, Query, State},
-    routing::get,
 };
 use http::StatusCode;
 use serde::Deserialize;
@@ -12,6 +11,7 @@ use super::{
     Shared,
     error::Problem,
     extract::{self, Body},
+    route::Route,
     types::{Bucket, BucketChange, Buckets, NewBucket, VersioningChange},
 };
 use crate::{
@@ -23,11 +23,15 @@ use crate::{
     model::limits,
 };
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/api/v1/buckets", get(list).post(create))
-        .route("/api/v1/buckets/{name}/twins", get(twins))
-        .route("/api/v1/buckets/{name}", get(show).patch(change).delete(remove))
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/api/v1/buckets", list),
+        Route::post("/api/v1/buckets", create),
+        Route::get("/api/v1/buckets/{name}/twins", twins),
+        Route::get("/api/v1/buckets/{name}", show),
+        Route::patch("/api/v1/buckets/{name}", change),
+        Route::delete("/api/v1/buckets/{name}", remove),
+    ]
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,12 +1,12 @@
 //! The check, whose answer comes when it has ended.
 
-use axum::{Extension, Json, Router, extract::State, routing::get};
+use axum::{Extension, Json, extract::State};
 
-use super::{Shared, error::Problem, types::Check};
+use super::{Shared, error::Problem, route::Route, types::Check};
 use crate::domain::caller::Caller;
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new().route("/api/v1/check", get(check))
+pub(super) fn routes() -> Vec<Route> {
+    vec![Route::get("/api/v1/check", check)]
 }
 
 async fn check(

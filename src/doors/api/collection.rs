@@ -1,17 +1,18 @@
 //! Collecting: how it stands, and a run whose answer comes when it has ended.
 
-use axum::{Extension, Json, Router, extract::State, routing::get};
+use axum::{Extension, Json, extract::State};
 
 use super::{
     Shared,
     error::Problem,
     extract::Body,
+    route::Route,
     types::{Collected, Collection, CollectionRun},
 };
 use crate::domain::caller::Caller;
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new().route("/api/v1/collection", get(state).post(run))
+pub(super) fn routes() -> Vec<Route> {
+    vec![Route::get("/api/v1/collection", state), Route::post("/api/v1/collection", run)]
 }
 
 async fn state(

@@ -1,9 +1,8 @@
 //! Access keys and app passwords: one verb behind each address.
 
 use axum::{
-    Extension, Json, Router,
+    Extension, Json,
     extract::{Path, State},
-    routing::{delete, get},
 };
 use http::StatusCode;
 
@@ -11,6 +10,7 @@ use super::{
     Shared,
     error::Problem,
     extract::{self, Body},
+    route::Route,
     types::{AppPassword, Key, NewAppPassword, NewKey},
 };
 use crate::{
@@ -21,12 +21,15 @@ use crate::{
     model::time::Timestamp,
 };
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/api/v1/accounts/{name}/keys", get(list_keys).post(add_key))
-        .route("/api/v1/keys/{id}", delete(remove_key))
-        .route("/api/v1/accounts/{name}/app-passwords", get(list_app_passwords).post(add_app_password))
-        .route("/api/v1/accounts/{name}/app-passwords/{id}", delete(remove_app_password))
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/api/v1/accounts/{name}/keys", list_keys),
+        Route::post("/api/v1/accounts/{name}/keys", add_key),
+        Route::delete("/api/v1/keys/{id}", remove_key),
+        Route::get("/api/v1/accounts/{name}/app-passwords", list_app_passwords),
+        Route::post("/api/v1/accounts/{name}/app-passwords", add_app_password),
+        Route::delete("/api/v1/accounts/{name}/app-passwords/{id}", remove_app_password),
+    ]
 }
 
 async fn list_keys(

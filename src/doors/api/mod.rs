@@ -11,15 +11,17 @@ mod credentials;
 mod error;
 mod extract;
 mod recovery;
+mod route;
 pub mod types;
 
 use std::sync::{Arc, OnceLock};
 
-use axum::{Router, response::IntoResponse as _, routing::get};
+use axum::{Router, response::IntoResponse as _};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 
+use self::route::Route;
 use super::gate::{Body, Peer, RequestContext, problem};
 use crate::domain::{Error, Holdall, caller::Caller};
 
@@ -45,19 +47,7 @@ impl ApiDoor {
     /// The door to this system in a server, which fills in where it listens once it does.
     #[must_use]
     pub fn in_server(holdall: Arc<Holdall>, listening: Listening) -> Self {
-        let version = move || {
-            let version = env!("CARGO_PKG_VERSION").to_owned();
-            let listens = listening.get().cloned().unwrap_or_default();
-            std::future::ready(axum::Json(types::Version { version, listens }))
-        };
-        let routes = Router::new()
-            .route("/api/v1/version", get(version))
-            .merge(accounts::routes())
-            .merge(credentials::routes())
-            .merge(buckets::routes())
-            .merge(check::routes())
-            .merge(collection::routes())
-            .merge(recovery::routes())
+        let routes = route::router(table(listening))
             .fallback(nothing)
             .method_not_allowed_fallback(not_allowed)
             .with_state(holdall);
@@ -78,6 +68,30 @@ impl ApiDoor {
         };
         answer.map(|body| body.map_err(std::io::Error::other).boxed_unsync())
     }
+}
+
+/// Everything this door answers.
+fn table(listening: Listening) -> Vec<Route> {
+    let version = move || {
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let listens = listening.get().cloned().unwrap_or_default();
+        std::future::ready(axum::Json(types::Version { version, listens }))
+    };
+    let mut table = vec![Route::get("/api/v1/version", version)];
+    table.extend(accounts::routes());
+    table.extend(credentials::routes());
+    table.extend(buckets::routes());
+    table.extend(check::routes());
+    table.extend(collection::routes());
+    table.extend(recovery::routes());
+    table
+}
+
+/// Every method and address of this door. Who may use each, `tests/it/matrix` holds against this
+/// list.
+#[must_use]
+pub fn routes() -> Vec<(&'static str, &'static str)> {
+    table(Listening::default()).into_iter().map(|route| (route.method, route.path)).collect()
 }
 
 /// What this door answers for an error, whatever was asked. `tests/it/errors.txt` is the table.

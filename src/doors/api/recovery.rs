@@ -1,17 +1,18 @@
 //! The recovery key: whether it was confirmed, and the confirmation.
 
-use axum::{Extension, Json, Router, extract::State, routing::get};
+use axum::{Extension, Json, extract::State};
 
 use super::{
     Shared,
     error::Problem,
     extract::Body,
+    route::Route,
     types::{RecoveryKey, ShownRecoveryKey},
 };
 use crate::{domain::caller::Caller, model::secret::Secret};
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new().route("/api/v1/recovery-key", get(state).post(confirm))
+pub(super) fn routes() -> Vec<Route> {
+    vec![Route::get("/api/v1/recovery-key", state), Route::post("/api/v1/recovery-key", confirm)]
 }
 
 async fn state(
