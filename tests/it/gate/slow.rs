@@ -111,6 +111,21 @@ async fn a_handler_may_take_longer_than_a_client() {
 }
 
 #[tokio::test]
+async fn an_idle_connection_is_closed_when_its_time_is_up_and_not_before() {
+    let idle = Duration::from_millis(600);
+    let server = TestServer::start_doors(Seen::default().doors(), |config| config.limits.idle = idle).await;
+    let mut raw = Raw::connect(server.address()).await;
+    for _ in 0..3 {
+        raw.send("GET /a HTTP/1.1\r\nhost: test\r\n\r\n").await;
+        assert_eq!(raw.reply().await.unwrap().status, 200);
+        sleep(idle / 2).await;
+    }
+    let began = Instant::now();
+    assert!(raw.rest().await.is_empty());
+    assert!(began.elapsed() < idle * 5, "{:?}", began.elapsed());
+}
+
+#[tokio::test]
 async fn connections_beyond_the_limit_wait_until_idle_ones_are_closed() {
     let server = TestServer::start_doors(Seen::default().doors(), |config| {
         config.limits.connections = 4;
