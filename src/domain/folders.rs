@@ -9,6 +9,7 @@ use super::{
     history::{self, NewVersion},
     locks::{self, Touch},
     nouns::{Item, WriteOptions},
+    put::demand,
     tree::{self, Hit, Place},
     view,
 };
@@ -68,6 +69,7 @@ fn make_folder(
     if !place.missing.is_empty() {
         return Err(Error::Conflict(format!("the folder of {at} does not exist")));
     }
+    demand(&options.conditions, None, at)?;
     let name = at.to_string();
     let touch = Touch { chain: &place.chain, node: None, membership: true, name: &name };
     locks::guard(&act, touch, &options.tokens)?;

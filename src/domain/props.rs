@@ -12,7 +12,7 @@ use super::{
     error::{Many, What},
     folders, locks,
     nouns::{Prop, PropChange, PropOptions},
-    put::demand,
+    put::{demand, demand_of_folder},
     spot::{Found, Stands},
     tree::{self, Place},
 };
@@ -92,11 +92,11 @@ fn set(
     let mut act = Act::begin(tx, caller, at, Verb::Write)?;
     let found = Found::at(act.tx, &act.bucket, at)?;
     let (node, _) = found.node().ok_or_else(|| missing(at))?;
-    let file = match &found.what {
-        Stands::File(row) => Some(row),
-        Stands::Root | Stands::Folder(_) | Stands::Nothing => None,
-    };
-    demand(&options.conditions, file, at)?;
+    match &found.what {
+        Stands::File(row) => demand(&options.conditions, Some(row), at)?,
+        Stands::Root | Stands::Folder(_) => demand_of_folder(&options.conditions, at)?,
+        Stands::Nothing => demand(&options.conditions, None, at)?,
+    }
     locks::guard(&act, found.touch(&at.to_string()), &options.tokens)?;
     let changed = apply(&mut act, node, changes)?;
     if changed.is_none() && options.modified.is_none() {

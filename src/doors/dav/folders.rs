@@ -18,6 +18,7 @@ use crate::{
         nouns::{RemoveOptions, WriteOptions},
     },
     doors::gate::Body,
+    model::{address::Address, condition::EtagList},
 };
 
 /// Answers MKCOL.
@@ -30,6 +31,7 @@ pub(super) async fn make(call: &Call<'_>, body: &mut Body) -> Result<Response<Bo
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
     }
     let modified = modified(call.headers())?;
+    let conditions = write_conditions(call.headers())?;
     match &call.place {
         Place::Host | Place::Home => return Err(refused(call).await),
         Place::Hidden(_) => return Err(uncreatable()),
@@ -40,15 +42,19 @@ pub(super) async fn make(call: &Call<'_>, body: &mut Body) -> Result<Response<Bo
             return Err(Error::BadName { name: name.clone(), why: *why }.into());
         }
         Place::Item(address) if is_bucket(address) => {
+            if conditions.if_match.is_some() {
+                return Err(not_met(address));
+            }
             let history = call.door.options.history;
             let made = call.holdall().create_bucket(&call.caller, &address.bucket, history, None).await;
             if let Err(error) = made {
                 return Err(not_made(call, error).await);
             }
+            // Nobody keeps a bucket's time.
+            return Ok(created(true));
         }
         Place::Item(address) => {
             creatable(address)?;
-            let conditions = write_conditions(call.headers())?;
             let options = WriteOptions { conditions, modified, ..WriteOptions::default() };
             let made = call.holdall().make_folder(&call.caller, address, &options).await;
             if let Err(error) = made {
@@ -74,6 +80,12 @@ async fn not_made(call: &Call<'_>, error: Error) -> Refusal {
     }
 }
 
+/// What is demanded of a bucket: it has no tag, so all that can be is that it is there or not, and
+/// that its verbs decide anyway.
+fn not_met(address: &Address) -> Refusal {
+    Error::PreconditionFailed(address.to_string()).into()
+}
+
 /// Answers DELETE.
 ///
 /// # Errors
@@ -85,11 +97,15 @@ pub(super) async fn remove(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
     let Some(address) = call.existing()? else {
         return Err(Refusal::new(StatusCode::FORBIDDEN, "this folder is the server's own"));
     };
+    let conditions = write_conditions(call.headers())?;
     if is_bucket(address) {
+        let other = matches!(conditions.if_match, Some(EtagList::Tags(_)));
+        if other || conditions.if_none_match == Some(EtagList::Any) {
+            return Err(not_met(address));
+        }
         call.holdall().remove_bucket(&call.caller, &address.bucket).await?;
         return Ok(bare(StatusCode::NO_CONTENT));
     }
-    let conditions = write_conditions(call.headers())?;
     let options = RemoveOptions { conditions, ..RemoveOptions::default() };
     let removed = call.holdall().remove(&call.caller, address, options).await?;
     if !removed.existed {

@@ -2,6 +2,7 @@
 //! looked at again afterwards.
 
 mod bodies;
+mod conditions;
 mod options;
 mod properties;
 
