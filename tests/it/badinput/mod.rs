@@ -3,6 +3,7 @@
 //! answer and have caught no panic.
 
 mod bodies;
+mod carried;
 mod claims;
 mod credentials;
 mod documents;
@@ -11,6 +12,9 @@ mod headers;
 mod paths;
 mod places;
 
+use std::time::{Duration, Instant};
+
+use holdall::domain::caller::Caller;
 use holdall::server::ServerConfig;
 
 use crate::common::{ask::Ask, wire::Reply, world::World};
@@ -83,5 +87,27 @@ impl Bad {
         let counts = self.world.ask(&counts).await;
         let panics = counts.text().lines().find(|line| line.starts_with("holdall_panics_total"));
         assert_eq!(panics, Some("holdall_panics_total 0"), "{}", counts.text());
+        self.nothing_is_left().await;
+    }
+
+    /// What was refused holds no memory, and left nothing in the store but what is collected.
+    async fn nothing_is_left(&self) {
+        let (holdall, since) = (self.world.holdall(), Instant::now());
+        loop {
+            let used = holdall.memory_use(&Caller::Operator).unwrap();
+            if used.taken_bytes == 0 {
+                break;
+            }
+            assert!(since.elapsed() < Duration::from_secs(5), "{used:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        for round in 0..2 {
+            let report = holdall.check(&Caller::Operator).await.unwrap();
+            assert!(report.is_clean(), "round {round}: {report:#?}");
+            let counts = report.counts;
+            assert!(round == 0 || (counts.queued, counts.unreferenced) == (0, 0), "{counts:?}");
+            let collected = holdall.collect(&Caller::Operator, false).await.unwrap();
+            assert_eq!(collected.aborted, None);
+        }
     }
 }
