@@ -60,9 +60,12 @@ pub(super) async fn collect_xml(call: &Call<'_>, body: &mut Body) -> Result<(Byt
     *body = body::within(std::mem::replace(body, body::empty()), patience);
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
-        let Ok(frame) = frame else {
-            *body = body::empty();
-            return Err(Refusal::bad_request("the body ended, or its time was up, before it was complete"));
+        let frame = match frame {
+            Ok(frame) => frame,
+            Err(error) => {
+                *body = body::empty();
+                return Err(Refusal::of_body(&error));
+            }
         };
         let Ok(data) = frame.into_data() else { continue };
         if bytes.len() + data.len() > limits::DAV_XML_BYTES {

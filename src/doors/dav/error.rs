@@ -1,7 +1,7 @@
 //! Refusals: every kind of domain error as a status, an RFC condition element where one is
 //! defined, and a sentence for people. The only place that gives errors a number here.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, io};
 
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
@@ -78,6 +78,17 @@ impl Refusal {
     /// 400.
     pub(super) fn bad_request(text: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, text)
+    }
+
+    /// What a body that did not come to its end is answered: its time was up, or it broke off.
+    pub(super) fn of_body(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::TimedOut => Self::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "the body did not come within the time there is for it",
+            ),
+            _ => Self::bad_request("the body ended before it was complete"),
+        }
     }
 
     /// 405 with what would be allowed.

@@ -70,10 +70,13 @@ async fn fill(
 ) -> Result<(), Refusal> {
     let mut got: u64 = 0;
     while let Some(frame) = body.frame().await {
-        let Ok(frame) = frame else {
-            // It must not be polled again.
-            *body = body::empty();
-            return Err(Refusal::bad_request("the body ended before it was complete"));
+        let frame = match frame {
+            Ok(frame) => frame,
+            Err(error) => {
+                // It must not be polled again.
+                *body = body::empty();
+                return Err(Refusal::of_body(&error));
+            }
         };
         let Ok(data) = frame.into_data() else { continue };
         got += data.len() as u64;

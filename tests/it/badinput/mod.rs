@@ -11,6 +11,7 @@ mod features;
 mod headers;
 mod paths;
 mod places;
+mod stalls;
 
 use std::time::{Duration, Instant};
 
