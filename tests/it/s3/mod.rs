@@ -1,5 +1,6 @@
 //! S3 end to end: signed requests on the wire, and the answers clients rely on.
 
+mod chunked;
 mod client;
 mod copies;
 mod listing;
