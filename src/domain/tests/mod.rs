@@ -7,6 +7,7 @@ mod bootstrap;
 mod buckets;
 mod chains;
 mod check;
+mod costs;
 mod crash;
 mod credentials;
 mod end;

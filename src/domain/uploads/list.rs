@@ -25,6 +25,10 @@ use crate::{
     },
 };
 
+/// Rows read at first where uploads are grouped, and how fast that grows while no group is met.
+const FIRST_ROWS: usize = 2;
+const GROWTH: usize = 8;
+
 impl Holdall {
     /// Parts of an upload behind a number, and whether there are more.
     ///
@@ -108,11 +112,15 @@ fn list(rows: &dyn Rows, bucket: &BucketRow, which: &ListUploads) -> Result<Uplo
     let mut page = UploadPage::default();
     let mut last = None;
     let mut from = if limit == 0 { None } else { start(rows, bucket, which)? };
+    let mut ahead = FIRST_ROWS;
     while let Some(at) = from.take() {
         let room = limit - page.uploads.len() - page.prefixes.len();
         let range = upload::uploads(bucket.id).from(at);
-        let found = rows.scan(Table::Upload, &range, Order::Forward, room + 1)?;
-        let ended = found.len() <= room;
+        // Behind the first row of a group all that was read of it is lost.
+        let count = if which.delimiter.is_some() { ahead.min(room + 1) } else { room + 1 };
+        let found = rows.scan(Table::Upload, &range, Order::Forward, count)?;
+        let ended = found.len() < count;
+        ahead = count.saturating_mul(GROWTH);
         for (key, value) in found {
             let row = UploadRow::decode(&value)?;
             if !row.key.starts_with(&which.prefix) {
@@ -131,6 +139,7 @@ fn list(rows: &dyn Rows, bucket: &BucketRow, which: &ListUploads) -> Result<Uplo
             if let Some(group) = group(&row.key, &which.prefix, which.delimiter.as_deref()) {
                 page.prefixes.push(group.to_owned());
                 last = Some((group.to_owned(), None));
+                ahead = FIRST_ROWS;
                 from = after_prefix(group.as_bytes()).map(|end| upload::uploads_from(bucket.id, &end));
                 break;
             }
