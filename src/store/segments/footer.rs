@@ -158,6 +158,25 @@ mod tests {
         (0..20).rev().map(entry).collect()
     }
 
+    /// Whoever changes a line here changes what lies on people's disks.
+    #[test]
+    fn a_footer_has_the_form_it_is_released_with() {
+        let entry = FooterEntry {
+            chunk: ChunkNo(7),
+            offset: 4096,
+            stored_len: 600,
+            raw_len: 700,
+            digest_prefix: *b"abcdefghijkl",
+        };
+        let form = [
+            "07000000000000000002000058020000bc0200006162636465666768696a6b6c",
+            "484f4c44464f4f540200000000000000409c0000000000000100000000000000",
+            "a5612125d3a314b8",
+        ]
+        .concat();
+        assert_eq!(hex::encode(write([1; 16], SegmentId(2), 40_000, &[entry])), form);
+    }
+
     #[test]
     fn a_footer_lists_the_records_by_chunk_number() {
         let disk = SimDisk::new();

@@ -60,6 +60,22 @@ impl SegmentHeader {
 mod tests {
     use super::*;
 
+    /// Whoever changes a line here changes what lies on people's disks.
+    #[test]
+    fn a_segment_begins_with_the_form_it_is_released_with() {
+        let header = SegmentHeader { kind: LaneKind::Normal, segment: SegmentId(300), created: Timestamp(5) };
+        let bytes = header.write([4; 16]);
+        let form = [
+            "484f4c445345474d0100000001000000",
+            "04040404040404040404040404040404",
+            "2c010000000000000500000000000000",
+        ]
+        .concat();
+        assert_eq!(hex::encode(&bytes[..48]), form);
+        assert!(bytes[48..4092].iter().all(|byte| *byte == 0));
+        assert_eq!(hex::encode(&bytes[4092..]), "0035efde");
+    }
+
     #[test]
     fn a_segment_header_is_read_as_it_was_written_or_not_at_all() {
         let header =

@@ -237,6 +237,21 @@ mod tests {
         assert_eq!(&written[HEADER..HEADER + 5], b"hello");
     }
 
+    /// Whoever changes a line here changes what lies on people's disks.
+    #[test]
+    fn a_record_has_the_form_it_is_released_with() {
+        let (_, written) = placed(b"hello");
+        let form = [
+            "4852454301010000000000000000000000000000000000000000000000000000",
+            "0000000000000000050000000500000007000000000000000500000000000000",
+            "00100000000000000300000000000000ea8f163db38682925e4491c5e58d4bb3",
+            "506ef8c14eb78a86e908c5624a67200f03000000000000000100000002000000",
+            "4cbb719ac4e824e368656c6c6f000000",
+        ]
+        .concat();
+        assert_eq!(hex::encode(written), form);
+    }
+
     #[test]
     fn a_header_with_any_flipped_bit_or_of_another_store_is_none() {
         let (_, written) = placed(b"hello");

@@ -1,6 +1,7 @@
 //! Bodies in and out: what is stored once, shared, refused and found again.
 
-use super::*;
+use super::{super::blobs::rows, *};
+use crate::{model::ids::ChunkNo, store::segments::LaneKind};
 
 /// Text that compresses, and that the chunker cuts.
 fn text(length: usize) -> Vec<u8> {
@@ -91,6 +92,64 @@ fn the_same_content_is_stored_once_in_a_domain() {
     let once_more = seal(&store, stage(&store, &bytes, &IngestOptions::default())).unwrap();
     let all = recount(&store, &[first, again, foreign, unknown, once_more]);
     assert_eq!((all.findings.len(), all.chunks), (0, chunks * 4));
+}
+
+/// The index is advisory: an entry that leads to other content, or to somebody else's, costs a look.
+#[test]
+fn an_entry_of_the_index_that_is_wrong_shares_nothing() {
+    let store = open(&SimDisk::new());
+    let (one, two) = (noise("one", 50_000), noise("two", 50_000));
+    let first = put(&store, &one);
+    for (domain, bytes) in [(1, &two), (2, &one)] {
+        let key = rows::HashKey::new(domain, blake3::hash(bytes).as_bytes()).unwrap();
+        store.blobs().index().offer([(key, ChunkNo(1))]);
+    }
+    let second = put(&store, &two);
+    let third = seal(&store, stage(&store, &one, &account(2))).unwrap();
+    assert!(get(&store, second).unwrap() == two && get(&store, third).unwrap() == one);
+    let found = recount(&store, &[first, second, third]);
+    assert_eq!((found.findings.len(), found.chunks), (0, 3));
+}
+
+#[test]
+fn a_chunk_of_zeros_is_not_stored() {
+    let store = open(&SimDisk::new());
+    let id = put(&store, &vec![0; 3 << 20]);
+    assert_eq!(recount(&store, &[id]).chunks, 0);
+    assert!(get(&store, id).unwrap() == vec![0; 3 << 20]);
+}
+
+#[test]
+fn a_record_and_its_row_have_every_sum_of_the_plaintext() {
+    let store = open(&SimDisk::new());
+    put(&store, b"123456789");
+    let row = rows::find_chunk(&store.snapshot().unwrap(), ChunkNo(1)).unwrap().unwrap();
+    assert_eq!((row.crc32, row.crc32c, row.crc64), (0xcbf4_3926, 0xe306_9283, 0xae8b_1486_0a79_9888));
+    assert_eq!(row.digest, *blake3::hash(b"123456789").as_bytes());
+    let record = store.segments().read(row.segment, row.offset, row.stored_len).unwrap().header;
+    let crcs = record.crcs;
+    assert_eq!((crcs.crc32, crcs.crc32c, crcs.crc64), (row.crc32, row.crc32c, row.crc64));
+    assert_eq!((record.digest, record.domain, record.chunk), (row.digest, AccountId(1), ChunkNo(1)));
+}
+
+#[test]
+fn a_body_goes_to_the_lane_of_its_size() {
+    for (size, kind) in [
+        (64 << 10, LaneKind::Small),
+        ((64 << 10) + 1, LaneKind::Normal),
+        (64 << 20, LaneKind::Normal),
+        ((64 << 20) + 1, LaneKind::Exclusive),
+    ] {
+        let store = open(&SimDisk::new());
+        // The size is a hint: the lane is chosen before the bytes come.
+        let options = IngestOptions { size: Some(size), ..account(1) };
+        seal(&store, stage(&store, &noise("lane", 1000), &options)).unwrap();
+        let rows = store.snapshot().unwrap();
+        let segment = rows::find_chunk(&rows, ChunkNo(1)).unwrap().unwrap().segment;
+        let known = super::super::blobs::known_segments(&rows).unwrap();
+        let found = known.iter().find(|(id, _)| *id == segment).unwrap();
+        assert_eq!(found.1.kind, kind, "{size}");
+    }
 }
 
 #[test]

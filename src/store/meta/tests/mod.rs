@@ -4,7 +4,10 @@ mod crash;
 mod failure;
 mod model;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicI64, Ordering},
+};
 
 use super::{
     Health, Meta, MetaOptions, Tx, ctag_key,
@@ -133,6 +136,36 @@ fn verbs_of_one_group_see_each_other_in_order_and_are_answered_after_one_commit(
     assert_eq!(*log.lock().unwrap(), ["b", "a", "b a"]);
     assert_eq!(meta.counters().commits, commits + 1);
     assert_eq!(all(&meta.snapshot().unwrap(), Order::Forward), [row("b", "1")]);
+}
+
+#[test]
+fn a_group_has_one_time_and_an_end() {
+    let clock = Arc::new(AtomicI64::new(0));
+    let hand = Arc::clone(&clock);
+    let now = Arc::new(move || Timestamp(hand.fetch_add(1, Ordering::Relaxed)));
+    let meta = Meta::open(Arc::new(SimDisk::new()), MetaOptions::new(now)).unwrap();
+    let times = Arc::new(Mutex::new(Vec::new()));
+    let submit = |value: &'static str| {
+        let times = Arc::clone(&times);
+        let verb = move |tx: &mut Tx<'_>| {
+            times.lock().unwrap().push(tx.now());
+            put(tx, "a", value)
+        };
+        meta.submit(verb, |result: Result<(), StoreError>| result.unwrap());
+    };
+    (0..300).for_each(|_| submit("1"));
+    let (commits, first) = (meta.counters().commits, meta.step());
+    assert!((1..300).contains(&first), "{first} verbs in one group");
+    assert_eq!(meta.counters().commits, commits + 1);
+    while meta.step() > 0 {}
+    let seen = std::mem::take(&mut *times.lock().unwrap());
+    assert_eq!(seen.len(), 300);
+    assert!(seen[..first].iter().all(|time| *time == seen[0]) && seen[first] > seen[0], "{seen:?}");
+    // Few verbs with much to write are a group as well.
+    let long: &'static str = Box::leak("x".repeat(600 << 10).into_boxed_str());
+    (0..4).for_each(|_| submit(long));
+    assert_eq!(meta.step(), 2);
+    while meta.step() > 0 {}
 }
 
 #[test]

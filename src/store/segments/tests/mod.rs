@@ -114,6 +114,27 @@ fn a_bit_flipped_anywhere_in_a_record_is_damage() {
     }
 }
 
+/// Sums do not notice who wrote the wrong bytes with the right sums: the digest does.
+#[test]
+fn bytes_that_are_not_those_of_the_digest_are_damage() {
+    let (_disk, segments) = on_sim();
+    for bytes in [noise(1, 500), b"holdall ".repeat(60)] {
+        for digest in [[0; 32], *blake3::hash(b"other").as_bytes()] {
+            let record = Record {
+                chunk: ChunkNo(1),
+                domain: AccountId(9),
+                digest,
+                crcs: Crcs::default(),
+                bytes: &bytes,
+            };
+            let placed = segments.append(LaneId::Small, &record).unwrap().0;
+            assert!(matches!(read(&segments, placed), Err(StoreError::Damaged(_))));
+            let verbatim = segments.read_verbatim(placed.segment, placed.offset, placed.stored_len);
+            assert!(matches!(verbatim, Err(StoreError::Damaged(_))));
+        }
+    }
+}
+
 #[test]
 fn a_place_that_holds_no_such_record_is_damage() {
     let (_disk, segments) = on_sim();
@@ -152,6 +173,24 @@ fn full_segments_are_sealed_with_a_footer_that_agrees_with_a_walk() {
         assert!(file.len().unwrap() < 16_384 + 400, "room taken ahead is given back");
     }
     assert!(segments.take_states().is_empty());
+}
+
+#[test]
+fn production_has_segments_of_256_mib_that_grow_by_16() {
+    let disk = SimDisk::new();
+    let (ids, io) = (Ids::default(), Arc::new(disk.clone()) as Arc<dyn Io>);
+    let fresh = move || Ok(SegmentId(ids.fetch_add(1, Ordering::Relaxed)));
+    let options = SegmentOptions::new([7; 16], fresh, Arc::new(|| Timestamp(0)));
+    let segments = Segments::open(io, options, Vec::new()).unwrap().0;
+    let mut seen = Vec::new();
+    for chunk in 0..18 {
+        let placed = append(&segments, LaneId::Normal, chunk, &noise(chunk, 15 << 20)).unwrap();
+        let file = disk.open(&path::file(placed.segment), Mode::Read).unwrap();
+        seen.push((placed.segment.0, file.len().unwrap() >> 20));
+    }
+    let grown =
+        |segment, count: u64| (1..=count).map(move |step| (segment, (step * 15 + 1).next_multiple_of(16)));
+    assert_eq!(seen, grown(0, 17).chain(grown(1, 1)).collect::<Vec<_>>());
 }
 
 #[test]
