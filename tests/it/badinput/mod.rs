@@ -15,8 +15,7 @@ mod stalls;
 
 use std::time::{Duration, Instant};
 
-use holdall::domain::caller::Caller;
-use holdall::server::ServerConfig;
+use holdall::{domain::caller::Caller, server::ServerConfig};
 
 use crate::common::{ask::Ask, wire::Reply, world::World};
 
