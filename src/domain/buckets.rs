@@ -3,10 +3,12 @@
 use super::{
     Error, Holdall,
     access::{self, Verb, access},
+    accounts,
     caller::Caller,
     error::{Many, Unrecognised, What},
-    nouns::{Bucket, BucketChange, HistoryPolicy, ListBuckets, Usage, Versioning},
+    nouns::{Bucket, BucketChange, HistoryPolicy, ListBuckets, Owner, Usage, Versioning},
     spot::Found,
+    tree::broken,
 };
 use crate::{
     model::{
@@ -23,7 +25,7 @@ use crate::{
             rows::{Rows, RowsMut},
         },
         rows::{
-            account,
+            account::{self, AccountRow},
             bucket::{self, BucketRow},
             grant,
             usage::{self, UsageRow},
@@ -203,10 +205,19 @@ fn change(
     Ok(row)
 }
 
+/// The account a bucket belongs to.
+pub(super) fn owning(rows: &dyn Rows, row: &BucketRow) -> Result<AccountRow, Error> {
+    account::by_id(rows, row.owner)?.ok_or_else(|| broken("a bucket's owner is gone"))
+}
+
+/// Who owns a bucket, as whoever may read in it is told.
+pub(super) fn owner(rows: &dyn Rows, row: &BucketRow) -> Result<Owner, Error> {
+    Ok(accounts::shown(owning(rows, row)?).into())
+}
+
 /// The bucket as callers see it.
 pub(super) fn shown(rows: &dyn Rows, row: BucketRow) -> Result<Bucket, Error> {
-    let owner = account::by_id(rows, row.owner)?
-        .ok_or_else(|| Error::Internal { reason: format!("bucket {} has no owner", row.id) })?;
+    let owner = owning(rows, &row)?;
     Ok(Bucket {
         name: row.name,
         owner: row.owner,
@@ -266,6 +277,15 @@ impl Holdall {
     pub async fn show_bucket(&self, caller: &Caller, name: &BucketName) -> Result<Bucket, Error> {
         let (caller, name) = (caller.clone(), name.clone());
         self.read(move |rows| shown(rows, allowed(rows, &caller, &name, Verb::Inspect)?)).await
+    }
+
+    /// Who owns the bucket of an address, for whoever may read there.
+    ///
+    /// # Errors
+    /// `NotFound` for the bucket, Denied, Unauthenticated.
+    pub async fn bucket_owner(&self, caller: &Caller, at: &Address) -> Result<Owner, Error> {
+        let (caller, at) = (caller.clone(), at.clone());
+        self.read(move |rows| owner(rows, &allowed_at(rows, &caller, &at, Verb::Read)?)).await
     }
 
     /// Removes a bucket in which a listing of names or versions shows nothing. Its trash and open

@@ -18,8 +18,8 @@ use crate::{
         usage,
     },
 };
-pub(super) use rules::{Ids, Prepared, add, allowed};
-use rules::{change, check_display_name, email, remove, set_password, shown};
+pub(super) use rules::{Ids, Prepared, add, allowed, shown};
+use rules::{change, check_display_name, email, remove, set_password};
 
 impl Holdall {
     /// Adds an account, and the bucket of its name in the same moment.

@@ -5,7 +5,7 @@ use crate::{
     domain::{
         Error, Holdall,
         access::Verb,
-        buckets::allowed,
+        buckets::{allowed, owner},
         caller::Caller,
         nouns::{KeyEntry, KeyPage, ListKeys},
         view,
@@ -99,7 +99,7 @@ impl Holdall {
         let (caller, name) = (caller.clone(), bucket.clone());
         self.read(move |rows| {
             let bucket = allowed(rows, &caller, &name, Verb::List)?;
-            list(rows, &bucket, &which)
+            Ok(KeyPage { owner: owner(rows, &bucket)?, ..list(rows, &bucket, &which)? })
         })
         .await
     }

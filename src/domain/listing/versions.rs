@@ -8,7 +8,7 @@ use crate::{
     domain::{
         Error, Holdall,
         access::Verb,
-        buckets::allowed,
+        buckets::{allowed, owner},
         caller::Caller,
         nouns::{ListKeys, ListVersions, VersionEntry, VersionPage, VersionRef},
         view,
@@ -168,7 +168,7 @@ impl Holdall {
         let (caller, name) = (caller.clone(), bucket.clone());
         self.read(move |rows| {
             let bucket = allowed(rows, &caller, &name, Verb::List)?;
-            list(rows, &bucket, &which)
+            Ok(VersionPage { owner: owner(rows, &bucket)?, ..list(rows, &bucket, &which)? })
         })
         .await
     }

@@ -28,6 +28,16 @@ pub struct Bucket {
     pub quota: Option<u64>,
 }
 
+/// Who owns a bucket, as S3 names it in listings: no more of the account than whoever may read in
+/// the bucket is told.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Owner {
+    /// As in [`Account`].
+    pub canonical_id: String,
+    /// For people.
+    pub display_name: String,
+}
+
 /// Which buckets to list.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ListBuckets {
@@ -93,6 +103,12 @@ pub struct Account {
     pub created: Timestamp,
     /// Bytes it may hold; `None` is unlimited.
     pub quota: Option<u64>,
+}
+
+impl From<Account> for Owner {
+    fn from(account: Account) -> Self {
+        Self { canonical_id: account.canonical_id, display_name: account.display_name }
+    }
 }
 
 /// An account to be made.

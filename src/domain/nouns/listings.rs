@@ -1,6 +1,6 @@
 //! Pages of keys, versions and members, and the journal.
 
-use super::{FileVersion, Folder, VersionRef};
+use super::{FileVersion, Folder, Owner, VersionRef};
 use crate::model::{
     checksum::ChecksumKind,
     etag::Etag,
@@ -64,6 +64,8 @@ pub struct KeyPage {
     pub entries: Vec<KeyEntry>,
     /// Where the next page goes on (for [`ListKeys::after`]); `None` at the end.
     pub next: Option<String>,
+    /// Who owns the bucket.
+    pub owner: Owner,
 }
 
 /// Which versions to list.
@@ -113,6 +115,8 @@ pub struct VersionPage {
     pub entries: Vec<VersionEntry>,
     /// Where the next page goes on: key or common prefix, and the version within it.
     pub next: Option<(String, Option<VersionId>)>,
+    /// Who owns the bucket.
+    pub owner: Owner,
 }
 
 /// A member of a folder.

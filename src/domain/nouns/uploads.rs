@@ -1,6 +1,6 @@
 //! Multipart uploads.
 
-use super::{Attributes, VersionRef};
+use super::{Attributes, Owner, VersionRef};
 use crate::model::{
     checksum::{Checksum, ChecksumKind},
     condition::Conditions,
@@ -49,6 +49,19 @@ pub struct Part {
     pub stored: Timestamp,
     /// Its checksums.
     pub checksums: Vec<Checksum>,
+}
+
+/// A page of an upload's parts.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PartPage {
+    /// The upload.
+    pub upload: Upload,
+    /// By number.
+    pub parts: Vec<Part>,
+    /// Whether there are more.
+    pub more: bool,
+    /// Who owns the bucket.
+    pub owner: Owner,
 }
 
 /// A part as Complete names it.
@@ -112,4 +125,6 @@ pub struct UploadPage {
     pub prefixes: Vec<String>,
     /// Where the next page goes on: key or common prefix, and upload id.
     pub next: Option<(String, Option<String>)>,
+    /// Who owns the bucket.
+    pub owner: Owner,
 }

@@ -45,7 +45,7 @@ impl Holdall {
 
 fn of_bucket(rows: &dyn Rows, caller: &Caller, name: &BucketName) -> Result<Charged, Error> {
     let row = buckets::allowed(rows, caller, name, Verb::Inspect)?;
-    let owner = super::owner(rows, &row)?;
+    let owner = buckets::owning(rows, &row)?;
     let used = held(&usage::of_bucket(rows, row.owner, row.id)?);
     let Some(room) = Room::of(rows, &row)? else { return Ok(Charged { used, left: None }) };
     let of_owner = match accounts::allowed(rows, caller, &owner.name, AccountVerb::Show) {

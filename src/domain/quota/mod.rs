@@ -10,14 +10,10 @@ mod patience;
 pub(crate) use allowance::Allowance;
 pub(crate) use claims::{Claim, Claims};
 
-use super::{Error, tree::broken};
+use super::{Error, buckets::owning};
 use crate::store::{
     meta::rows::Rows,
-    rows::{
-        account::{self, AccountRow},
-        bucket::BucketRow,
-        usage,
-    },
+    rows::{bucket::BucketRow, usage},
 };
 
 /// What quotas leave beside what is charged; others' claims are not taken off yet.
@@ -31,7 +27,7 @@ pub(crate) struct Room {
 impl Room {
     /// What is left in a bucket; `None` if nothing limits it.
     fn of(rows: &dyn Rows, bucket: &BucketRow) -> Result<Option<Self>, Error> {
-        let owner = owner(rows, bucket)?;
+        let owner = owning(rows, bucket)?;
         let of_bucket = match bucket.quota {
             Some(limit) => {
                 let here = usage::of_bucket(rows, bucket.owner, bucket.id)?;
@@ -90,7 +86,7 @@ pub(crate) fn hold(
     if more == 0 {
         return Ok(());
     }
-    let owner = owner(rows, bucket)?;
+    let owner = owning(rows, bucket)?;
     let over = |limit: Option<u64>, used: u64| limit.is_some_and(|limit| used > limit);
     let refused = || Error::OverQuota { owner: owner.name.to_string() };
     if over(bucket.quota, charge.after.saturating_add(claimed.bucket)) {
@@ -103,8 +99,4 @@ pub(crate) fn hold(
         }
     }
     Ok(())
-}
-
-fn owner(rows: &dyn Rows, bucket: &BucketRow) -> Result<AccountRow, Error> {
-    account::by_id(rows, bucket.owner)?.ok_or_else(|| broken("a bucket's owner is gone"))
 }

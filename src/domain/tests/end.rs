@@ -133,8 +133,8 @@ async fn an_upload_becomes_its_listed_parts_once() {
         assert!(complete(parts).await.is_err());
     }
     shelf.assert_sound().await;
-    let (_, parts, more) = shelf.holdall.list_parts(&shelf.who, &at, &upload.id, 1, 1).await.unwrap();
-    assert!(more && parts.len() == 1 && parts[0].number == 2);
+    let page = shelf.holdall.list_parts(&shelf.who, &at, &upload.id, 1, 1).await.unwrap();
+    assert!(page.more && page.parts.len() == 1 && page.parts[0].number == 2);
     let done = complete(vec![one.clone(), small.clone()]).await.unwrap();
     let again = complete(vec![one, small]).await.unwrap();
     assert_eq!(done.version, again.version);

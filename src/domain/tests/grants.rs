@@ -112,6 +112,25 @@ async fn a_grant_on_a_bucket_is_one_on_all_of_it() {
 }
 
 #[tokio::test]
+async fn whoever_may_read_in_a_bucket_is_told_who_owns_it() {
+    let shared = Shared::new().await;
+    let (holdall, bob, name) = (&shared.trial.holdall, &shared.bob, bucket("ada"));
+    assert!(matches!(holdall.bucket_owner(bob, &path("ada", "d/a")).await, Err(Error::Denied(_))));
+    let ada: Owner = holdall.show_account(&shared.ada, &account("ada")).await.unwrap().into();
+    let upload = holdall.begin_upload(&shared.ada, &key("ada", "d/u"), NewUpload::default()).await.unwrap();
+    shared.grant("d", Role::Editor).await;
+    assert_eq!(holdall.bucket_owner(bob, &path("ada", "d/a")).await.unwrap(), ada);
+    assert!(holdall.bucket_owner(bob, &path("ada", "")).await.is_err());
+    let parts = holdall.list_parts(bob, &key("ada", "d/u"), &upload.id, 0, 1).await.unwrap();
+    assert_eq!(parts.owner, ada);
+    shared.grant("", Role::Editor).await;
+    let keys = holdall.list_keys(bob, &name, ListKeys::default()).await.unwrap();
+    let versions = holdall.list_versions(bob, &name, ListVersions::default()).await.unwrap();
+    let uploads = holdall.list_uploads(bob, &name, ListUploads::default()).await.unwrap();
+    assert_eq!([keys.owner, versions.owner, uploads.owner], [ada.clone(), ada.clone(), ada]);
+}
+
+#[tokio::test]
 async fn the_highest_role_on_the_way_counts() {
     let shared = Shared::new().await;
     shared.grant("d", Role::Editor).await;

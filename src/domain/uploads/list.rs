@@ -5,10 +5,10 @@ use crate::{
     domain::{
         Error, Holdall,
         access::Verb,
-        buckets::{allowed, allowed_at},
+        buckets::{allowed, allowed_at, owner},
         caller::Caller,
         listing::group,
-        nouns::{ListUploads, Part, Upload, UploadPage},
+        nouns::{ListUploads, PartPage, UploadPage},
     },
     model::{address::Address, limits, name::BucketName},
     store::{
@@ -30,7 +30,7 @@ const FIRST_ROWS: usize = 2;
 const GROWTH: usize = 8;
 
 impl Holdall {
-    /// Parts of an upload behind a number, and whether there are more.
+    /// Parts of an upload behind a number.
     ///
     /// # Errors
     /// No such upload, or the caller may not.
@@ -41,7 +41,7 @@ impl Holdall {
         upload: &str,
         after: u32,
         limit: usize,
-    ) -> Result<(Upload, Vec<Part>, bool), Error> {
+    ) -> Result<PartPage, Error> {
         let (caller, at, id) = (caller.clone(), at.clone(), upload.to_owned());
         let limit = limit.min(limits::LIST_PAGE);
         self.read(move |rows| {
@@ -51,7 +51,7 @@ impl Holdall {
             let more = parts.len() > limit;
             parts.truncate(limit);
             let parts = parts.iter().map(|(number, row)| part::noun(*number, row)).collect();
-            Ok((noun(&row), parts, more))
+            Ok(PartPage { upload: noun(&row), parts, more, owner: owner(rows, &bucket)? })
         })
         .await
     }
@@ -69,7 +69,7 @@ impl Holdall {
         let (caller, name) = (caller.clone(), bucket.clone());
         self.read(move |rows| {
             let bucket = allowed(rows, &caller, &name, Verb::Write)?;
-            list(rows, &bucket, &which)
+            Ok(UploadPage { owner: owner(rows, &bucket)?, ..list(rows, &bucket, &which)? })
         })
         .await
     }

@@ -53,7 +53,7 @@ async fn inside(
     }
     let which = ListUploads { limit: ALL, ..ListUploads::default() };
     for upload in holdall.list_uploads(ada, name, which).await?.uploads {
-        let (_, parts, _) = holdall.list_parts(ada, &at(name, &upload.key), &upload.id, 0, ALL).await?;
+        let parts = holdall.list_parts(ada, &at(name, &upload.key), &upload.id, 0, ALL).await?.parts;
         let parts: Vec<_> = parts.iter().map(|part| (part.number, part.size, &part.etag)).collect();
         lines.push(format!("{name} upload {} of {}: {parts:?}", upload.id, upload.key));
     }

@@ -46,7 +46,7 @@ pub(super) async fn list(ops: &Ops, request: S3Request<ListBucketsInput>) -> Ans
     };
     let owner = match &parsed.caller {
         Caller::Person(person) => {
-            Some(shown::owner(&ops.holdall.show_account(&parsed.caller, &person.name).await?))
+            Some(shown::owner(ops.holdall.show_account(&parsed.caller, &person.name).await?.into()))
         }
         Caller::Anonymous | Caller::Operator => None,
     };

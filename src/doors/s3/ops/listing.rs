@@ -38,11 +38,8 @@ async fn entries(
         limit: page.limit,
     };
     let bucket = parsed.bucket()?;
-    let KeyPage { entries, next } = ops.holdall.list_keys(&parsed.caller, bucket, which).await?;
-    let owner = match with_owner {
-        true => Some(shown::owner_of(ops, &parsed.caller, bucket).await?),
-        false => None,
-    };
+    let KeyPage { entries, next, owner } = ops.holdall.list_keys(&parsed.caller, bucket, which).await?;
+    let owner = with_owner.then(|| shown::owner(owner));
     let mut found = Entries { contents: Vec::new(), prefixes: Vec::new(), next };
     for entry in entries {
         match entry {

@@ -147,8 +147,8 @@ fn whole(input: &CompleteMultipartUploadInput) -> Result<Option<Checksum>, Refus
 async fn check_type(ops: &Ops, parsed: &Parsed, id: &str, over: &ChecksumType) -> Result<(), Refusal> {
     let address = parsed.address().map_err(|_| Refusal::internal("no key was parsed"))?;
     match ops.holdall.list_parts(&parsed.caller, &address, id, 0, 1).await {
-        Ok((upload, ..)) => {
-            let (_, begun) = shown_checksum(upload.checksum);
+        Ok(found) => {
+            let (_, begun) = shown_checksum(found.upload.checksum);
             if begun.as_ref().is_none_or(|begun| begun.as_str() == over.as_str()) {
                 return Ok(());
             }

@@ -10,7 +10,7 @@ use super::{
     page::{Page, limited, marker},
     shown,
 };
-use crate::domain::nouns::{ListUploads, Part as StoredPart, Upload};
+use crate::domain::nouns::{ListUploads, Part as StoredPart, PartPage, Upload};
 
 /// Who began an upload: so far always the bucket's owner.
 fn initiator(owner: &Owner) -> Initiator {
@@ -26,8 +26,9 @@ pub(super) async fn list(ops: &Ops, request: S3Request<ListPartsInput>) -> Answe
     let after = input.part_number_marker.unwrap_or(0);
     let behind = u32::try_from(after).map_err(negative)?;
     let (address, id) = (parsed.address()?, input.upload_id);
-    let (upload, parts, more) = ops.holdall.list_parts(&parsed.caller, &address, &id, behind, limit).await?;
-    let owner = shown::owner_of(ops, &parsed.caller, parsed.bucket()?).await?;
+    let found = ops.holdall.list_parts(&parsed.caller, &address, &id, behind, limit).await?;
+    let PartPage { upload, parts, more, owner } = found;
+    let owner = shown::owner(owner);
     let (algorithm, over) = shown_checksum(upload.checksum);
     let last = parts.last().and_then(|part| i32::try_from(part.number).ok());
     answer(ListPartsOutput {
@@ -79,7 +80,7 @@ pub(super) async fn uploads(
     };
     let bucket = parsed.bucket()?;
     let found = ops.holdall.list_uploads(&parsed.caller, bucket, which).await?;
-    let owner = shown::owner_of(ops, &parsed.caller, bucket).await?;
+    let owner = shown::owner(found.owner);
     let (next_key, next_id) = found.next.clone().unzip();
     answer(ListMultipartUploadsOutput {
         bucket: Some(bucket.to_string()),

@@ -11,14 +11,11 @@ use s3s::{
 
 use super::{
     super::{code::Code, error::Refusal, payload::checksums::header_name},
-    Ops, attributes, checksums,
+    attributes, checksums,
 };
 use crate::{
-    domain::{
-        caller::Caller,
-        nouns::{Account, FileVersion, Item, VersionRef},
-    },
-    model::{checksum::Checksum, etag::Etag, ids::VersionId, name::BucketName, time::Timestamp},
+    domain::nouns::{self, FileVersion, Item, VersionRef},
+    model::{checksum::Checksum, etag::Etag, ids::VersionId, time::Timestamp},
 };
 
 /// Content type of content whose client said none.
@@ -64,15 +61,9 @@ pub(super) fn file(item: Item) -> S3Result<FileVersion> {
     }
 }
 
-/// An account as an owner.
-pub(super) fn owner(account: &Account) -> Owner {
-    Owner { display_name: Some(account.display_name.clone()), id: Some(account.canonical_id.clone()) }
-}
-
-/// The owner of a bucket.
-pub(super) async fn owner_of(ops: &Ops, caller: &Caller, bucket: &BucketName) -> S3Result<Owner> {
-    let bucket = ops.holdall.show_bucket(caller, bucket).await?;
-    Ok(owner(&ops.holdall.show_account(caller, &bucket.owner_name).await?))
+/// Who owns a bucket.
+pub(super) fn owner(owner: nouns::Owner) -> Owner {
+    Owner { display_name: Some(owner.display_name), id: Some(owner.canonical_id) }
 }
 
 /// Headers a signed request wants instead of what is kept.

@@ -68,8 +68,7 @@ pub(super) async fn list(
     };
     let bucket = parsed.bucket()?;
     let found = ops.holdall.list_versions(&parsed.caller, bucket, which).await?;
-    let owner = shown::owner_of(ops, &parsed.caller, bucket).await?;
-    let mut output = entries(&page, found, &owner);
+    let mut output = entries(&page, found);
     output.name = Some(bucket.to_string());
     output.prefix = Some(page.text(&input.prefix.unwrap_or_default()));
     output.key_marker = Some(page.text(&input.key_marker.unwrap_or_default()));
@@ -77,11 +76,12 @@ pub(super) async fn list(
     answer(output)
 }
 
-fn entries(page: &Page, found: VersionPage, owner: &Owner) -> ListObjectVersionsOutput {
+fn entries(page: &Page, found: VersionPage) -> ListObjectVersionsOutput {
+    let owner = shown::owner(found.owner);
     let (mut versions, mut markers, mut groups) = (Vec::new(), Vec::new(), Vec::new());
     for entry in found.entries {
         match entry {
-            VersionEntry::Version(version) => versions.push(one(page, version, owner)),
+            VersionEntry::Version(version) => versions.push(one(page, version, &owner)),
             VersionEntry::Marker { key, id, null, latest, committed, .. } => {
                 markers.push(DeleteMarkerEntry {
                     is_latest: Some(latest),
