@@ -60,7 +60,7 @@ pub use put::Put;
 pub use read::Opened;
 pub use start::{StartOptions, World};
 #[cfg(test)]
-pub(crate) use tests::in_memory;
+pub(crate) use tests::{give, in_memory};
 pub use tokens::password as made_password;
 pub use uploads::PartPut;
 

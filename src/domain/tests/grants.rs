@@ -10,6 +10,18 @@ use crate::{
     },
 };
 
+/// Grants a role on what stands at an address.
+pub(crate) async fn give(holdall: &Holdall, at: &Address, to: &Caller, role: Role) {
+    let (at, who) = (at.clone(), to.account().unwrap());
+    let done = holdall.write(move |tx| {
+        let bucket = buckets::by_name(tx, &at.bucket)?.unwrap();
+        let node: NodeId = Found::at(tx, &bucket, &at)?.node().unwrap().0;
+        grant::put_grant(tx, (bucket.id, node), who, &GrantRow { role });
+        Ok(())
+    });
+    done.await.unwrap();
+}
+
 struct Shared {
     trial: Trial,
     ada: Caller,
@@ -28,14 +40,7 @@ impl Shared {
 
     /// Grants `bob` a role at a path of `ada`'s bucket.
     async fn grant(&self, at: &str, role: Role) {
-        let (at, who) = (path("ada", at), self.bob.account().unwrap());
-        let done = self.trial.holdall.write(move |tx| {
-            let bucket = buckets::by_name(tx, &at.bucket)?.unwrap();
-            let node: NodeId = Found::at(tx, &bucket, &at)?.node().unwrap().0;
-            grant::put_grant(tx, (bucket.id, node), who, &GrantRow { role });
-            Ok(())
-        });
-        done.await.unwrap();
+        give(&self.trial.holdall, &path("ada", at), &self.bob, role).await;
     }
 
     async fn mv(&self, from: &str, to: &str) -> Result<Transferred, Error> {

@@ -27,6 +27,8 @@ mod stray;
 mod versions;
 mod work;
 
+pub(crate) use grants::give;
+
 use std::sync::Arc;
 
 use super::{

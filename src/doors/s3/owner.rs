@@ -12,15 +12,7 @@ use super::{
     target::{CopySource, Target, version_ref},
     xml,
 };
-use crate::{
-    domain::{Holdall, caller::Caller, nouns::Account},
-    model::{address::Address, name::BucketName},
-};
-
-async fn owner(holdall: &Holdall, caller: &Caller, bucket: &BucketName) -> Result<Account, Refusal> {
-    let bucket = holdall.show_bucket(caller, bucket).await?;
-    Ok(holdall.show_account(caller, &bucket.owner_name).await?)
-}
+use crate::domain::{Holdall, caller::Caller, nouns::Owner};
 
 /// Holds `x-amz-expected-bucket-owner` and its sibling for the source against the owners.
 pub(crate) async fn check(
@@ -29,14 +21,14 @@ pub(crate) async fn check(
     headers: &HeaderMap,
     (op, target, source): (Option<Op>, &Target, Option<&CopySource>),
 ) -> Result<(), Refusal> {
-    let target = target.bucket.as_ref().filter(|_| op != Some(Op::CreateBucket));
+    let target = target.address().filter(|_| op != Some(Op::CreateBucket));
     let expectations = [
         ("x-amz-expected-bucket-owner", target),
-        ("x-amz-source-expected-bucket-owner", source.map(|source| &source.bucket)),
+        ("x-amz-source-expected-bucket-owner", source.map(CopySource::address)),
     ];
-    for (name, bucket) in expectations {
-        let (Some(expected), Some(bucket)) = (header_text(headers, name)?, bucket) else { continue };
-        if owner(holdall, caller, bucket).await?.canonical_id != expected {
+    for (name, at) in expectations {
+        let (Some(expected), Some(at)) = (header_text(headers, name)?, at) else { continue };
+        if holdall.bucket_owner(caller, &at).await?.canonical_id != expected {
             return Err(Refusal::new(Code::AccessDenied));
         }
     }
@@ -52,23 +44,21 @@ pub(crate) async fn stub(
     query: &Query,
     stub: Stub,
 ) -> Result<String, Refusal> {
-    let bucket = target.bucket.as_ref().ok_or_else(|| Refusal::internal("a stub without bucket"))?;
-    match &target.key {
-        None => drop(holdall.show_bucket(caller, bucket).await?),
-        Some(key) => {
-            let version = query.only("versionId").map(version_ref).transpose()?;
-            let address = Address::key(bucket.clone(), key.clone());
-            drop(holdall.stat(caller, &address, version).await?);
-        }
+    let at = target.address().ok_or_else(|| Refusal::internal("a stub without bucket"))?;
+    if target.key.is_some() {
+        let version = query.only("versionId").map(version_ref).transpose()?;
+        drop(holdall.stat(caller, &at, version).await?);
+    } else {
+        drop(holdall.show_bucket(caller, &at.bucket).await?);
     }
     match stub {
         Stub::Missing(code) => Err(Refusal::new(code)),
         Stub::Document(text) => Ok(text.to_owned()),
-        Stub::Acl => Ok(acl(&owner(holdall, caller, bucket).await?)),
+        Stub::Acl => Ok(acl(&holdall.bucket_owner(caller, &at).await?)),
     }
 }
 
-fn acl(owner: &Account) -> String {
+fn acl(owner: &Owner) -> String {
     let who = format!(
         "<ID>{}</ID><DisplayName>{}</DisplayName>",
         xml::escape(&owner.canonical_id),

@@ -20,7 +20,7 @@ use crate::{
     },
     doors::gate::conditions::{self as gate, ConditionNames, IF, Unreadable},
     model::{
-        address::{Address, ObjectKey},
+        address::{Address, ItemPath, ObjectKey},
         condition::Conditions,
         name::BucketName,
         range::ByteRange,
@@ -98,6 +98,11 @@ impl Parsed {
     /// Bucket and key.
     pub(crate) fn address(&self) -> S3Result<Address> {
         Ok(Address::key(self.bucket()?.clone(), self.key()?.clone()))
+    }
+
+    /// The bucket itself.
+    pub(crate) fn whole_bucket(&self) -> S3Result<Address> {
+        Ok(Address::path(self.bucket()?.clone(), ItemPath::root()))
     }
 
     /// Where to copy from.

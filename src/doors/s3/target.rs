@@ -10,7 +10,7 @@ use super::{
 use crate::{
     domain::nouns::VersionRef,
     model::{
-        address::{Address, ObjectKey},
+        address::{Address, ItemPath, ObjectKey},
         ids::VersionId,
         name::BucketName,
     },
@@ -39,6 +39,15 @@ impl Target {
         let bucket = BucketName::parse(bucket).map_err(|why| named(why.into()))?;
         let key = (!key.is_empty()).then(|| ObjectKey::parse(key)).transpose()?;
         Ok(Self { bucket: Some(bucket), key })
+    }
+
+    /// The object, or the bucket itself.
+    pub(crate) fn address(&self) -> Option<Address> {
+        let bucket = self.bucket.clone()?;
+        Some(match &self.key {
+            Some(key) => Address::key(bucket, key.clone()),
+            None => Address::path(bucket, ItemPath::root()),
+        })
     }
 
     /// Service, bucket or object.

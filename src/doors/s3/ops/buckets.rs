@@ -80,7 +80,7 @@ pub(super) async fn create(ops: &Ops, request: S3Request<CreateBucketInput>) -> 
 
 pub(super) async fn head(ops: &Ops, request: S3Request<HeadBucketInput>) -> Answer<HeadBucketOutput> {
     let parsed = Parsed::of(&request.extensions)?;
-    match ops.holdall.show_bucket(&parsed.caller, parsed.bucket()?).await {
+    match ops.holdall.stat(&parsed.caller, &parsed.whole_bucket()?, None).await {
         Ok(_) => answer(HeadBucketOutput { bucket_region: Some(ops.region.clone()), ..Default::default() }),
         // Clients look for the region here whether they may see the bucket or not.
         Err(error @ Error::Denied(_)) => Err(Refusal::from(error).header(BUCKET_REGION, &ops.region).into()),
@@ -99,7 +99,7 @@ pub(super) async fn location(
     request: S3Request<GetBucketLocationInput>,
 ) -> Answer<GetBucketLocationOutput> {
     let parsed = Parsed::of(&request.extensions)?;
-    ops.holdall.show_bucket(&parsed.caller, parsed.bucket()?).await?;
+    ops.holdall.stat(&parsed.caller, &parsed.whole_bucket()?, None).await?;
     let named = Some(ops.region.clone()).filter(|region| region != CLASSIC);
     answer(GetBucketLocationOutput { location_constraint: named.map(BucketLocationConstraint::from) })
 }

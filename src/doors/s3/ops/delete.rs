@@ -63,8 +63,12 @@ pub(super) async fn many(ops: &Ops, request: S3Request<DeleteObjectsInput>) -> A
         let said = "Conditions on LastModifiedTime and Size are not implemented.";
         return Err(Refusal::say(Code::NotImplemented, said).into());
     }
-    // One answer for a bucket that is missing or closed, not one per key.
-    ops.holdall.show_bucket(&parsed.caller, parsed.bucket()?).await?;
+    // One answer for a bucket that is missing, not one per key. Whether a key may go is asked for
+    // each: one folder may be somebody's who may not know the rest.
+    let bucket = ops.holdall.stat(&parsed.caller, &parsed.whole_bucket()?, None).await;
+    if let Err(missing @ DomainError::NotFound(..)) = bucket {
+        return Err(missing.into());
+    }
     let each = objects.into_iter().map(|object| item(ops, &parsed, object));
     let outcomes: Vec<_> = stream::iter(each).buffered(AT_ONCE).collect().await;
     let (mut deleted, mut errors) = (Vec::new(), Vec::new());

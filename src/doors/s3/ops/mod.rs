@@ -15,6 +15,8 @@ mod page;
 mod parts;
 mod read;
 mod shown;
+#[cfg(test)]
+mod tests;
 mod versioning;
 
 use std::sync::Arc;
