@@ -17,7 +17,6 @@ mod path;
 mod propfind;
 mod proppatch;
 mod put;
-mod quota;
 mod sums;
 mod transfer;
 mod xml;

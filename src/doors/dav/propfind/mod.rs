@@ -18,10 +18,12 @@ use super::{
     headers::{Depth, depth},
     multistatus,
     path::Place,
-    quota,
 };
 use crate::{
-    domain::nouns::Item,
+    domain::{
+        caller::Caller,
+        nouns::{Charged, Item},
+    },
     doors::gate::body::{self, Body},
 };
 
@@ -72,7 +74,7 @@ async fn resource(call: &Call<'_>, wanted: &Wanted) -> Result<Resource, Refusal>
             Item::Folder(folder) => {
                 has_props = folder.has_props;
                 let quota = match wanted.asks_quota() {
-                    true => quota::of_bucket(call, &address.bucket).await.ok(),
+                    true => call.holdall().charged_to_bucket(&call.caller, &address.bucket).await.ok(),
                     false => None,
                 };
                 Kind::Folder { created: Some(folder.created), quota }
@@ -85,10 +87,10 @@ async fn resource(call: &Call<'_>, wanted: &Wanted) -> Result<Resource, Refusal>
     Ok(Resource { href, name: call.place.name().to_owned(), kind, has_props })
 }
 
-async fn home_quota(call: &Call<'_>, wanted: &Wanted) -> Option<quota::Quota> {
+async fn home_quota(call: &Call<'_>, wanted: &Wanted) -> Option<Charged> {
     match (&call.place, &call.caller) {
-        (Place::Home, crate::domain::caller::Caller::Person(person)) if wanted.asks_quota() => {
-            quota::of_account(call, &person.name).await.ok()
+        (Place::Home, Caller::Person(person)) if wanted.asks_quota() => {
+            call.holdall().charged_to_account(&call.caller, &person.name).await.ok()
         }
         _ => None,
     }

@@ -7,13 +7,12 @@ use super::{
     super::{
         mime,
         multistatus::empty,
-        quota::Quota,
         xml::{element::Name, write::escape_into},
     },
     wanted::{Live, Wanted},
 };
 use crate::{
-    domain::nouns::{FileVersion, ListedFile, Prop},
+    domain::nouns::{Charged, FileVersion, ListedFile, Prop},
     model::{etag::Etag, time::Timestamp},
 };
 
@@ -51,7 +50,7 @@ pub(super) enum Kind {
         /// When it was made.
         created: Option<Timestamp>,
         /// Space below it, if asked for and known.
-        quota: Option<Quota>,
+        quota: Option<Charged>,
     },
 }
 
@@ -160,7 +159,7 @@ fn value(out: &mut String, resource: &Resource, live: Live) -> bool {
         (Live::QuotaUsed, Kind::Folder { quota: Some(quota), .. }) => {
             text(out, name, &quota.used.to_string())
         }
-        (Live::QuotaAvailable, Kind::Folder { quota: Some(Quota { available: Some(bytes), .. }), .. }) => {
+        (Live::QuotaAvailable, Kind::Folder { quota: Some(Charged { left: Some(bytes), .. }), .. }) => {
             text(out, name, &bytes.to_string());
         }
         (Live::ContentLength | Live::LastModified | Live::CreationDate | Live::Etag, _)
@@ -197,7 +196,7 @@ mod tests {
         }
     }
 
-    fn folder(quota: Option<Quota>) -> Resource {
+    fn folder(quota: Option<Charged>) -> Resource {
         let kind = Kind::Folder { created: Some(Timestamp(0)), quota };
         Resource { href: "/dav/photos/".into(), name: "photos".into(), kind, has_props: false }
     }
@@ -252,13 +251,13 @@ mod tests {
     #[test]
     fn quotas_are_shown_when_asked_for_and_limited() {
         let asked = these(&Live::QUOTAS, &[]);
-        let limited = shown(&folder(Some(Quota { used: 7, available: Some(3) })), &asked);
+        let limited = shown(&folder(Some(Charged { used: 7, left: Some(3) })), &asked);
         assert!(
             limited.contains("<D:quota-available-bytes>3<") && limited.contains("<D:quota-used-bytes>7<")
         );
-        let unlimited = shown(&folder(Some(Quota { used: 7, available: None })), &asked);
+        let unlimited = shown(&folder(Some(Charged { used: 7, left: None })), &asked);
         assert!(unlimited.contains("<D:quota-available-bytes/></D:prop><D:status>HTTP/1.1 404"));
-        let all = shown(&folder(Some(Quota { used: 7, available: None })), &Wanted::All { include: vec![] });
+        let all = shown(&folder(Some(Charged { used: 7, left: None })), &Wanted::All { include: vec![] });
         assert!(!all.contains("quota"));
     }
 
