@@ -6,7 +6,10 @@ use std::{io::IsTerminal as _, time::Duration};
 use http::Method;
 
 use super::{Context, arguments::Gc, check::say, failure::Failure, reach::Reach};
-use crate::doors::api::types::{Collected, Collection, CollectionRun};
+use crate::{
+    doors::api::types::{Collected, Collection, CollectionRun},
+    model::size::shown as amount,
+};
 
 const ADDRESS: &str = "/api/v1/collection";
 
@@ -64,10 +67,11 @@ async fn while_telling<T>(reach: &Reach, work: impl Future<Output = T>) -> T {
 fn as_text(collected: &Collected, compact: bool) -> String {
     let (deleted, returned) = (amount(collected.deleted_bytes), amount(collected.returned_bytes));
     let (chunks, segments) = (collected.chunks, collected.segments);
-    let mut lines = vec![if collected.dry_run {
-        format!("{chunks} chunks ({deleted}) would be deleted and {returned} given back, {segments} segments")
+    let would = if collected.dry_run { " would be" } else { "" };
+    let mut lines = vec![if chunks == 0 && segments == 0 {
+        "nothing was deleted that still takes room".to_owned()
     } else {
-        format!("{chunks} chunks ({deleted}) deleted and {returned} given back, {segments} segments")
+        format!("{chunks} chunks ({deleted}){would} deleted; {segments} segments, {returned}, given back")
     }];
     if collected.compacted > 0 {
         lines.push(format!(
@@ -91,26 +95,18 @@ fn as_text(collected: &Collected, compact: bool) -> String {
     lines.join("\n")
 }
 
-/// Bytes for people.
-fn amount(bytes: u64) -> String {
-    let mut unit = "B";
-    let mut tenths = bytes.saturating_mul(10);
-    for next in ["KiB", "MiB", "GiB", "TiB"] {
-        if tenths < 10_240 {
-            break;
-        }
-        (tenths, unit) = (tenths / 1024, next);
-    }
-    if unit == "B" { format!("{bytes} B") } else { format!("{}.{} {unit}", tenths / 10, tenths % 10) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn amounts_are_for_people() {
-        let shown = [0, 1023, 1024, 1536, 300 << 20, 5 << 40].map(amount);
-        assert_eq!(shown, ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "300.0 MiB", "5.0 TiB"]);
+    fn a_run_is_told_in_words() {
+        let nothing = Collected::default();
+        assert_eq!(as_text(&nothing, false), "nothing was deleted that still takes room");
+        let done = Collected { chunks: 2, deleted_bytes: 1536, dead_bytes: 1 << 20, ..nothing };
+        let text = as_text(&done, false);
+        assert!(text.starts_with("2 chunks (1.5 KiB) deleted; 0 segments, 0 B, given back\n1.0 MiB dead"));
+        let planned = as_text(&Collected { dry_run: true, ..done }, true);
+        assert!(planned.starts_with("2 chunks (1.5 KiB) would be deleted;"), "{planned}");
     }
 }

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     config::Settings,
     doors::{api::types::Listens, gate},
+    model::size::shown,
     outside::clock::{Clock as _, SystemClock},
 };
 
@@ -49,7 +50,7 @@ pub(super) async fn run(context: &Context, doctor: &Doctor) -> Result<(), Failur
     if doctor.healthy {
         let (server, ..) = server(settings).await;
         let fine = server.state == State::Ok;
-        context.printer.members(&server)?;
+        context.printer.one(&server, || format!("{}: {}", server.what, server.found))?;
         return if fine { Ok(()) } else { Err(Failure::Said(1)) };
     }
     let (server, at, running) = server(settings).await;
@@ -73,17 +74,17 @@ fn failed(what: &'static str, failure: &Failure) -> Finding {
 
 /// Whether the data can be opened, or is open in the server; and the way to it.
 async fn data(settings: &Settings) -> (Finding, Option<Reach>) {
-    let shown = settings.data.display();
+    let path = settings.data.display();
     let reach = match Reach::find(settings).await {
         Ok(reach) => reach,
         Err(failure) => return (failed("data", &failure), None),
     };
     let found = match std::fs::metadata(&settings.data) {
         Ok(found) if found.mode() & 0o077 != 0 => {
-            finding(State::Warn, "data", format!("other users can look into {shown}; run chmod 700 {shown}"))
+            finding(State::Warn, "data", format!("other users can look into {path}; run chmod 700 {path}"))
         }
-        Ok(_) => finding(State::Ok, "data", format!("{shown} can be opened, and is yours alone")),
-        Err(error) => finding(State::Fail, "data", format!("{shown}: {error}")),
+        Ok(_) => finding(State::Ok, "data", format!("{path} can be opened, and is yours alone")),
+        Err(error) => finding(State::Fail, "data", format!("{path}: {error}")),
     };
     (found, Some(reach))
 }
@@ -94,11 +95,11 @@ fn space(settings: &Settings) -> Finding {
     };
     let (free, total) = (disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize);
     let least = reach::room(settings).full_below(total);
-    let text = format!("{} MiB of {} MiB are free", free >> 20, total >> 20);
+    let text = format!("{} of {} are free", shown(free), shown(total));
     if free < least {
         finding(State::Fail, "space", format!("{text}: new files are refused; delete files or add room"))
     } else if free < least.saturating_mul(4) {
-        finding(State::Warn, "space", format!("{text}: new files are refused below {} MiB", least >> 20))
+        finding(State::Warn, "space", format!("{text}: new files are refused below {}", shown(least)))
     } else {
         finding(State::Ok, "space", text)
     }
@@ -120,13 +121,13 @@ async fn server(settings: &Settings) -> (Finding, Listens, bool) {
     };
     let (own, runs) = (env!("CARGO_PKG_VERSION"), server.version.clone());
     let at = reach::first(server, settings);
-    let shown = format!("{}://{}", if at.tls { "https" } else { "http" }, at.address);
+    let url = format!("{}://{}", if at.tls { "https" } else { "http" }, at.address);
     let listening = listens(at.address).await;
     let found = if !listening {
-        let text = format!("runs, and does not answer at {shown}; look at its log and restart it");
+        let text = format!("runs, and does not answer at {url}; look at its log and restart it");
         finding(State::Fail, "server", text)
     } else if runs == own {
-        finding(State::Ok, "server", format!("version {own} answers at {shown}"))
+        finding(State::Ok, "server", format!("version {own} answers at {url}"))
     } else {
         finding(State::Warn, "server", format!("version {runs} runs, this is {own}; restart the server"))
     };
@@ -164,7 +165,7 @@ fn tls(settings: &Settings, at: &Listens) -> Finding {
     match &settings.tls {
         Some((cert, key)) => match gate::acceptor(cert, key) {
             Ok(_) => finding(State::Ok, "tls", format!("{} and its key are good", cert.display())),
-            Err(error) => finding(State::Fail, "tls", format!("{error}; correct tls.cert and tls.key")),
+            Err(error) => finding(State::Fail, "tls", error.to_string()),
         },
         None if settings.behind_proxy => finding(State::Ok, "tls", "a proxy in front ends it"),
         None if at.address.ip().is_loopback() => {

@@ -1,4 +1,4 @@
-//! Sizes as people write them: `1048576`, `500MB`, `1.5 GiB`, `1g`.
+//! Sizes as people write and read them: `1048576`, `500MB`, `1.5 GiB`, `1g`.
 
 /// The units: what they are called, and how many bytes they are. A letter alone is the power of
 /// 1024, as `ls -h`, `dd` and rclone mean it; with `B` behind it, it is the power of 1000.
@@ -42,9 +42,29 @@ pub fn parse(text: &str) -> Option<u64> {
     whole.checked_mul(*bytes)?.checked_add(u64::try_from(part).ok()?)
 }
 
+/// Bytes for people: `1.5 GiB`.
+#[must_use]
+pub fn shown(bytes: u64) -> String {
+    let mut unit = "B";
+    let mut tenths = bytes.saturating_mul(10);
+    for next in ["KiB", "MiB", "GiB", "TiB"] {
+        if tenths < 10_240 {
+            break;
+        }
+        (tenths, unit) = (tenths / 1024, next);
+    }
+    if unit == "B" { format!("{bytes} B") } else { format!("{}.{} {unit}", tenths / 10, tenths % 10) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_shown_for_people() {
+        let texts = [0, 1023, 1024, 1536, 300 << 20, 5 << 40].map(shown);
+        assert_eq!(texts, ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "300.0 MiB", "5.0 TiB"]);
+    }
 
     #[test]
     fn sizes_are_read_as_people_write_them() {
