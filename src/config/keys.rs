@@ -2,6 +2,7 @@
 //! repository tells people the same; a test compares the two.
 
 use super::value::Kind;
+use crate::model::limits::REQUEST_MEMORY_BYTES;
 
 /// One setting.
 #[derive(Debug)]
@@ -43,13 +44,13 @@ pub(super) const KEYS: [Key; 28] = [
     key("http.public_metrics", Kind::Flag, "false"),
     key("limits.connections", Kind::Number { least: 1, most: 1_000_000 }, "1024"),
     key("limits.idle_seconds", Kind::Number { least: 1, most: 86_400 }, "60"),
-    key("limits.body_min_rate", Kind::Size { auto: false }, "1 KiB"),
-    key("limits.memory", Kind::Size { auto: false }, "256 MiB"),
+    key("limits.body_min_rate", Kind::Size { auto: false, least: 0 }, "1 KiB"),
+    key("limits.memory", Kind::Size { auto: false, least: REQUEST_MEMORY_BYTES }, "256 MiB"),
     key("limits.drain_seconds", Kind::Number { least: 0, most: 3_600 }, "30"),
-    key("disk.reserve", Kind::Size { auto: true }, "auto"),
-    key("disk.full_below", Kind::Size { auto: true }, "auto"),
-    key("disk.compact_rate", Kind::Size { auto: false }, "32 MiB"),
-    key("cache.metadata", Kind::Size { auto: false }, "64 MiB"),
+    key("disk.reserve", Kind::Size { auto: true, least: 0 }, "auto"),
+    key("disk.full_below", Kind::Size { auto: true, least: 0 }, "auto"),
+    key("disk.compact_rate", Kind::Size { auto: false, least: 0 }, "32 MiB"),
+    key("cache.metadata", Kind::Size { auto: false, least: 0 }, "64 MiB"),
     key("admin.user", Kind::Text, "admin"),
     secret("admin.password"),
     key("admin.access_key", Kind::Text, ""),

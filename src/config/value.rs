@@ -17,8 +17,8 @@ pub(super) enum Kind {
     Flag,
     /// A whole number between these.
     Number { least: u64, most: u64 },
-    /// Bytes, such as `64 MiB`; `auto` leaves it to the disk.
-    Size { auto: bool },
+    /// Bytes, such as `64 MiB`, this many at least; `auto` leaves it to the disk.
+    Size { auto: bool, least: u64 },
     /// A time, such as `24h`.
     Duration,
     /// An IP address and port.
@@ -58,8 +58,8 @@ impl Kind {
             Self::Number { least, most } => {
                 text.parse().ok().filter(|n| (least..=most).contains(n)).map(Value::Number)
             }
-            Self::Size { auto: true } if text == "auto" => Some(Value::Unset),
-            Self::Size { .. } => size::parse(text).map(Value::Number),
+            Self::Size { auto: true, .. } if text == "auto" => Some(Value::Unset),
+            Self::Size { least, .. } => size::parse(text).filter(|bytes| *bytes >= least).map(Value::Number),
             Self::Duration => duration(text).map(Value::Duration),
             Self::Address => text.parse().ok().map(Value::Address),
             Self::Hosts => {
@@ -79,8 +79,10 @@ impl Kind {
             Self::Text => "a text".into(),
             Self::Flag => "true or false".into(),
             Self::Number { least, most } => format!("a whole number from {least} to {most}"),
-            Self::Size { auto } => {
-                format!("{}{}", size::EXAMPLES, if auto { ", or auto" } else { "" })
+            Self::Size { auto, least } => {
+                let least =
+                    if least > 0 { format!(", {} at least", size::shown(least)) } else { String::new() };
+                format!("{}{least}{}", size::EXAMPLES, if auto { ", or auto" } else { "" })
             }
             Self::Duration => "a time such as 30s, 15m or 24h".into(),
             Self::Address => {
@@ -164,11 +166,11 @@ mod tests {
 
     #[test]
     fn sizes_and_times_have_units() {
-        let size = Kind::Size { auto: false };
+        let size = Kind::Size { auto: false, least: 0 };
         assert_eq!(size.read("64 MiB"), Ok(Value::Number(64 << 20)));
         assert_eq!(size.read("64MB"), Ok(Value::Number(64_000_000)));
         assert!(size.read("auto").is_err());
-        assert_eq!(Kind::Size { auto: true }.read("auto"), Ok(Value::Unset));
+        assert_eq!(Kind::Size { auto: true, least: 0 }.read("auto"), Ok(Value::Unset));
         assert_eq!(Kind::Duration.read("24h"), Ok(Value::Duration(Duration::from_secs(86_400))));
         for bad in ["", "MiB", "1 XB", "-1", "18446744073709551615 TiB"] {
             assert!(size.read(bad).is_err(), "{bad}");
@@ -183,6 +185,9 @@ mod tests {
         assert_eq!(Kind::Flag.read("yes").unwrap_err(), "true or false");
         assert_eq!(Kind::Number { least: 1, most: 9 }.read("10").unwrap_err(), "a whole number from 1 to 9");
         assert_eq!(Kind::Choice(&["a", "b"]).read("c").unwrap_err(), "one of a, b");
+        let budget = Kind::Size { auto: false, least: 32 << 20 };
+        assert_eq!(budget.read("32 MiB"), Ok(Value::Number(32 << 20)));
+        assert!(budget.read("33554431").unwrap_err().ends_with(", 32.0 MiB at least"));
         assert!(Kind::Address.read("localhost:7070").unwrap_err().contains("127.0.0.1:7070"));
         let names = vec!["s3.example.org".into(), "localhost".into(), "s3_store.".into()];
         assert_eq!(Kind::Hosts.read("s3.example.org, localhost,s3_store."), Ok(Value::List(names)));

@@ -25,13 +25,11 @@ use tokio::{
 use super::{Error, Holdall, access::counts_access, caller::Caller};
 use crate::model::{
     ids::AccountId,
-    limits::{MEMORY_ACCOUNT_PART, S3_XML_BYTES},
+    limits::{MEMORY_ACCOUNT_PART, REQUEST_MEMORY_BYTES, S3_XML_BYTES},
 };
 
 /// Shares are counted in pieces of this many bytes.
 const PIECE: u64 = 1024;
-/// Less than this is no budget: a single upload or document could never get its share.
-const LEAST: u64 = 32 << 20;
 /// A document is held once as it came, and once more as what was made of it.
 const OF_DOCUMENT: u64 = 2;
 /// What the largest document takes. Every account may have that.
@@ -130,7 +128,7 @@ impl Purse {
 
 impl Memory {
     pub(super) fn new(budget_bytes: u64, wait: Duration) -> Self {
-        let pieces = pieces(budget_bytes.max(LEAST));
+        let pieces = pieces(budget_bytes.max(REQUEST_MEMORY_BYTES));
         let everybody = Purse::new(pieces, pieces / 2);
         Self { everybody, accounts: Mutex::default(), wait, refused: AtomicU64::new(0) }
     }
@@ -318,6 +316,6 @@ mod tests {
         let memory = budget(20);
         assert_eq!(memory.share(ADA, 1 << 50, 1 << 50).await.unwrap().bytes(), 32 * MIB);
         assert_eq!(memory.document(ADA, 1 << 50).await.unwrap().bytes(), 16 * MIB);
-        assert_eq!(Memory::new(0, Duration::ZERO).used().budget_bytes, LEAST);
+        assert_eq!(Memory::new(0, Duration::ZERO).used().budget_bytes, REQUEST_MEMORY_BYTES);
     }
 }

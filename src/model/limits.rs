@@ -89,6 +89,9 @@ pub const DAV_XML_BYTES: usize = 1 << 20;
 /// A write that the quota refuses waits this long for what the owner removed to be released, seconds.
 /// Longer: `SlowDown`, elsewhere 503, with Retry-After.
 pub const QUOTA_WAIT_SECONDS: u64 = 30;
+/// Least memory for requests (`limits.memory`), bytes: with less, a single upload or document could
+/// never get its share. Less: the setting is refused.
+pub const REQUEST_MEMORY_BYTES: u64 = 32 << 20;
 /// A request waits this long for its share of the memory for requests (`limits.memory`), seconds.
 /// Longer: `SlowDown`, elsewhere 503, with Retry-After.
 pub const MEMORY_WAIT_SECONDS: u64 = 10;
