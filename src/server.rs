@@ -225,31 +225,9 @@ impl Server {
     }
 }
 
-/// Serves until told to stop.
-///
-/// # Errors
-/// If it cannot listen.
-pub async fn run(
-    config: ServerConfig,
-    holdall: Arc<Holdall>,
-    stop: CancellationToken,
-) -> Result<(), ServeError> {
-    raise_open_files();
-    let server = Server::start(config, holdall).await?;
-    for address in server.addresses() {
-        tracing::info!(%address, "listening");
-    }
-    stop.cancelled().await;
-    tracing::info!("stopping");
-    if !server.stop().await {
-        tracing::warn!("some requests did not end in time and were cut off");
-    }
-    Ok(())
-}
-
-/// Connections and segments need more open files than a login shell is given; the system lets us
-/// have more.
-fn raise_open_files() {
+/// Lets this process have as many open files as the system allows: connections and segments need
+/// more than a login shell is given.
+pub fn raise_open_files() {
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
         limit.current = limit.maximum;

@@ -15,7 +15,7 @@ use crate::{
     config::{LogFormat, Settings},
     domain::{FirstAdmin, Holdall},
     doors::gate::{Limits, Serves},
-    server::{ListenerConfig, Server, ServerConfig, TlsFiles, stop_on_signals, try_out},
+    server::{ListenerConfig, Server, ServerConfig, TlsFiles, raise_open_files, stop_on_signals, try_out},
     telemetry,
 };
 
@@ -31,6 +31,7 @@ pub(super) async fn serve(context: &Context) -> Result<(), Failure> {
     let _logging = logging.map_err(|error| Failure::Usage(error.to_string()))?;
     let stop =
         stop_on_signals().map_err(|error| Failure::Refused(format!("cannot receive signals: {error}")))?;
+    raise_open_files();
     warn_in_the_clear(settings);
     let preset = first::preset(settings)?;
     // What is shown once is not shown by a start that then fails.

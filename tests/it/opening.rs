@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::common::process::{run, run_typing, run_with, serve, serve_with};
+use crate::common::process::{run, run_typing, run_with, serve, serve_below, serve_with};
 
 /// A place for data that is not there yet.
 fn place() -> (TempDir, PathBuf) {
@@ -211,4 +211,16 @@ fn an_address_that_is_taken_is_called_one() {
     let refused = add("rob");
     assert_eq!(refused.status.code(), Some(1));
     assert!(said(&refused).contains("the e-mail address bob@x.org exists already"), "{}", said(&refused));
+}
+
+/// The story: the server kept the 1,024 open files of a login shell, fewer than its connections.
+#[test]
+fn the_server_takes_as_many_open_files_as_it_may_have() {
+    let (_directory, data) = place();
+    let served = serve_below(&data, "ulimit -Sn 256");
+    let limits = fs::read_to_string(format!("/proc/{}/limits", served.id())).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let numbers: Vec<&str> = line.split_whitespace().skip(3).take(2).collect();
+    assert_eq!(numbers[0], numbers[1], "{line}");
+    assert_ne!(numbers[0], "256", "nothing was to be raised");
 }

@@ -39,6 +39,13 @@ pub(crate) fn run_typing(data: &Path, arguments: &[&str], text: &str) -> Output 
 /// A server in a process of its own, killed when it is dropped.
 pub(crate) struct Served(Child);
 
+impl Served {
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+}
+
 impl Drop for Served {
     fn drop(&mut self) {
         self.0.kill().unwrap();
@@ -65,6 +72,20 @@ pub(crate) fn serve_at(
 ) -> Served {
     let mut command = holdall(data, &["serve", "--listen", listen]);
     command.envs(variables.iter().copied()).stdout(told).stderr(log);
+    start(command, data)
+}
+
+/// A server in a shell's place, which was told something first.
+pub(crate) fn serve_below(data: &Path, first: &str) -> Served {
+    let mut command = Command::new("/bin/sh");
+    let line = format!("{first} && exec \"$0\" serve --listen 127.0.0.1:0 --data \"$1\"");
+    command.args(["-c", &line, env!("CARGO_BIN_EXE_holdall")]).arg(data);
+    command.env_clear().current_dir(data.parent().unwrap()).stdout(Stdio::null()).stderr(Stdio::null());
+    start(command, data)
+}
+
+/// Starts it and waits until it answers.
+fn start(mut command: Command, data: &Path) -> Served {
     let served = Served(command.spawn().unwrap());
     let since = Instant::now();
     // One that was killed leaves its socket behind; nobody answers there.
