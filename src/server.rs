@@ -81,7 +81,7 @@ impl Default for ServerConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// An address cannot be listened at.
-    #[error("cannot listen at {address}: {source}")]
+    #[error("cannot listen at {address}: {source}; choose another with --listen or listen")]
     Address {
         /// The address.
         address: SocketAddr,

@@ -29,6 +29,28 @@ pub(super) fn preset(settings: &Settings) -> Result<FirstAdmin, Failure> {
     Ok(first)
 }
 
+/// What may stand in a directory before its first start: ours, of a start that broke off, and what
+/// people keep beside it.
+const USUAL: [&str; 9] =
+    ["FORMAT", "LOCK", "reserve", "meta", "segments", "keys", "admin.sock", "config.toml", "lost+found"];
+
+/// Whoever starts on a folder of files may think that these will be served.
+pub(super) fn warn_of_others(data: &Path) {
+    let Ok(entries) = std::fs::read_dir(data) else { return };
+    if data.join("FORMAT").exists() {
+        return;
+    }
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let others = names.filter(|name| !name.starts_with('.') && !USUAL.contains(&name.as_str())).count();
+    if others > 0 {
+        tracing::warn!(
+            others,
+            "the data directory is not empty: what was in it stays there and is not served; \
+             send files through WebDAV or S3, and keep a directory for Holdall alone"
+        );
+    }
+}
+
 /// Names the setting that is wrong.
 fn check(first: &FirstAdmin) -> Result<(), Failure> {
     first.check().map_err(|(part, why)| {

@@ -164,6 +164,9 @@ pub(super) fn room(settings: &Settings) -> RoomOptions {
 pub(super) fn open(settings: &Settings, create: bool) -> Result<Arc<Holdall>, Failure> {
     let refused =
         |error: &dyn fmt::Display| Failure::Refused(format!("{}: {error}", settings.data.display()));
+    if std::fs::metadata(&settings.data).is_ok_and(|found| !found.is_dir()) {
+        return Err(refused(&"is not a directory; name another with --data"));
+    }
     let io = Disk::open(&settings.data).map_err(|error| refused(&error))?;
     let options = StartOptions {
         create,
@@ -177,7 +180,11 @@ pub(super) fn open(settings: &Settings, create: bool) -> Result<Arc<Holdall>, Fa
         ..StartOptions::new(Arc::new(io))
     };
     let world = World { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
-    Holdall::start(options, world).map_err(|error| refused(&with_reason(&error)))
+    Holdall::start(options, world).map_err(|error| match must_be_ours(&settings.data) {
+        // More likely why, and something can be done; root is kept out by nobody.
+        Err(foreign) if !rustix::process::geteuid().is_root() => foreign,
+        _ => refused(&with_reason(&error)),
+    })
 }
 
 /// Tells in the server's log how far a repair is.

@@ -36,6 +36,7 @@ pub(super) async fn serve(context: &Context) -> Result<(), Failure> {
     let preset = first::preset(settings)?;
     // What is shown once is not shown by a start that then fails.
     try_out(&config(settings)).map_err(|error| Failure::Refused(error.to_string()))?;
+    first::warn_of_others(&settings.data);
     let holdall = reach::open(settings, true)?;
     let served = serve_opened(context, &holdall, preset, &stop).await;
     let closed = holdall.close().map_err(|error| Failure::Refused(reach::with_reason(&error)));

@@ -213,6 +213,34 @@ fn an_address_that_is_taken_is_called_one() {
     assert!(said(&refused).contains("the e-mail address bob@x.org exists already"), "{}", said(&refused));
 }
 
+/// The story: a folder of pictures became a data directory without a word, and they were not there.
+#[test]
+fn a_first_start_beside_other_files_says_that_they_are_not_served() {
+    let (directory, data) = place();
+    let warned = |fill: &dyn Fn()| {
+        let _ = fs::remove_dir_all(&data);
+        fs::create_dir(&data).unwrap();
+        fill();
+        let log = directory.path().join("log");
+        drop(serve_with(&data, &[], [Stdio::null(), fs::File::create(&log).unwrap().into()]));
+        fs::read_to_string(log).unwrap().contains("is not served")
+    };
+    assert!(warned(&|| fs::write(data.join("picture.jpg"), "").unwrap()));
+    assert_eq!(fs::read(data.join("picture.jpg")).unwrap(), b"");
+    assert!(!warned(&|| fs::create_dir(data.join("lost+found")).unwrap()));
+    assert!(!warned(&|| fs::write(data.join("config.toml"), "").unwrap()));
+}
+
+/// The story: "File exists (os error 17)".
+#[test]
+fn a_file_is_not_taken_for_a_data_directory() {
+    let (_directory, data) = place();
+    fs::write(&data, "").unwrap();
+    let done = run(&data, &["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(done.status.code(), Some(1));
+    assert!(said(&done).contains("is not a directory; name another with --data"), "{}", said(&done));
+}
+
 /// The story: the server kept the 1,024 open files of a login shell, fewer than its connections.
 #[test]
 fn the_server_takes_as_many_open_files_as_it_may_have() {
