@@ -4,18 +4,21 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+/// Over what every command knows: without it these would stand between its own.
+const EVERYWHERE: &str = "Options of every command";
+
 /// One store, every door: your files once, over WebDAV and S3.
 #[derive(Parser, Debug)]
 #[command(name = "holdall", version)]
 pub(super) struct Arguments {
     /// The data directory [default: ./holdall-data].
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", help_heading = EVERYWHERE)]
     pub(super) data: Option<PathBuf>,
     /// The configuration file [default: ./config.toml if there is one].
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = EVERYWHERE)]
     pub(super) config: Option<PathBuf>,
     /// Answer in JSON.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(super) json: bool,
     #[command(subcommand)]
     pub(super) command: Command,
@@ -44,7 +47,7 @@ pub(super) enum Command {
     Check,
     /// Give back the room of what was deleted; the server also does so by itself.
     Gc(Gc),
-    /// The same, and move what is needed out of segments that hold much that is not.
+    /// Do what gc does, and move what is needed out of segments that hold much that is not.
     Compact,
     /// Look whether everything is as it should be.
     Doctor(Doctor),
@@ -70,11 +73,11 @@ pub(super) enum UserCommand {
     Add {
         /// 3 to 63 lower-case letters, digits, `-` and `.`.
         name: String,
-        /// For mail.
-        #[arg(long)]
+        /// Where mail to this person goes; no two accounts have the same.
+        #[arg(long, value_name = "ADDRESS")]
         email: Option<String>,
-        /// For people.
-        #[arg(long, default_value = "")]
+        /// How people know the account; any text.
+        #[arg(long, default_value = "", hide_default_value = true, value_name = "TEXT")]
         display_name: String,
         /// May manage accounts.
         #[arg(long)]
@@ -146,14 +149,14 @@ pub(super) enum AppPasswordCommand {
     Add {
         /// The account.
         name: String,
-        /// For people.
-        #[arg(long, default_value = "")]
+        /// Tells people what it is for, such as `phone`.
+        #[arg(long, default_value = "", hide_default_value = true, value_name = "TEXT")]
         label: String,
         /// `read` for reading only, or a bucket's name for that bucket only; may be repeated.
         #[arg(long)]
         scope: Vec<String>,
         /// When it ends, such as 2030-01-31T00:00:00Z.
-        #[arg(long)]
+        #[arg(long, value_name = "TIME")]
         expires: Option<String>,
     },
     /// List an account's app passwords.

@@ -27,6 +27,9 @@ pub(super) async fn run(context: &Context, command: BucketCommand) -> Result<(),
             reach.ask::<()>(Method::DELETE, &address(&name)).await?;
             context.printer.done(&format!("bucket {name} is removed"))
         }
+        BucketCommand::Set { versioning: None, history: None, quota: None, .. } => {
+            Err(Failure::Usage("nothing to change is named: --versioning, --history or --quota".into()))
+        }
         BucketCommand::Set { name, versioning, history, quota } => {
             let change = BucketChange {
                 versioning: versioning.map(|to| match to.as_str() {

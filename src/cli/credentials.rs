@@ -57,7 +57,12 @@ pub(super) async fn app_passwords(context: &Context, command: AppPasswordCommand
         AppPasswordCommand::List { name } => {
             let made: Vec<AppPassword> =
                 reach.ask(Method::GET, &format!("{}/app-passwords", address(&name))).await?;
-            context.printer.many(&made, &["id", "label", "buckets", "read_only", "created", "expires"])
+            let columns = ["id", "label", "buckets", "read_only", "created", "expires"];
+            if context.printer.json {
+                return context.printer.many(&made, &columns);
+            }
+            let rows: Vec<_> = made.into_iter().map(for_people).collect();
+            context.printer.many(&rows, &columns)
         }
         AppPasswordCommand::Remove { name, id } => {
             let path = format!("{}/app-passwords/{}", address(&name), escaped(&id));
@@ -65,4 +70,12 @@ pub(super) async fn app_passwords(context: &Context, command: AppPasswordCommand
             context.printer.done(&format!("app password {id} is removed"))
         }
     }
+}
+
+/// No bucket in the list means that none is left out, which people would not guess.
+fn for_people(mut made: AppPassword) -> AppPassword {
+    if made.buckets.is_empty() {
+        made.buckets.push("all".to_owned());
+    }
+    made
 }

@@ -90,7 +90,9 @@ fn describe(prefix: &str, value: &Value, lines: &mut Vec<(String, String)>) {
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".into(),
+        Value::String(text) if text.is_empty() => "-".into(),
         Value::String(text) => text.clone(),
+        Value::Array(values) if values.is_empty() => "-".into(),
         Value::Array(values) => values.iter().map(cell).collect::<Vec<_>>().join(", "),
         Value::Bool(true) => "yes".into(),
         Value::Bool(false) => "no".into(),

@@ -112,13 +112,14 @@ fn errors_are_one_json_object_where_json_is_asked_for() {
     let said: Value = serde_json::from_slice(&missing.stderr).unwrap();
     assert_eq!((&said["code"], said.get("status")), (&"refused".into(), None), "{said}");
     let _served = serve(&data);
-    let cases: [(&[&str], i32, &str); 8] = [
+    let cases: [(&[&str], i32, &str); 9] = [
         (&["user", "show", "nobody"], 1, "no_such_account"),
         (&["user", "remove", "admin"], 1, "conflict"),
         (&["user", "disable", "admin"], 1, "conflict"),
         (&["app-password", "add", "admin", "--scope", "nosuch"], 1, "no_such_bucket"),
         (&["app-password", "add", "admin", "--expires", "2020-01-31T00:00:00Z"], 1, "invalid"),
         (&["bucket", "set", "admin", "--quota", "much"], 2, "usage"),
+        (&["bucket", "set", "admin"], 2, "usage"),
         (&["mount-help", "--url", "nowhere"], 2, "usage"),
         (&["user", "frobnicate"], 2, "usage"),
     ];
@@ -157,4 +158,33 @@ fn the_version_is_told_by_flags_and_by_a_command() {
         let done = run(&data, &[word, "--json"]);
         assert_eq!(json(&done), serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }), "{word}");
     }
+}
+
+/// The story: `--data` and `--config` stood between a command's own options.
+#[test]
+fn help_shows_a_commands_own_options_first() {
+    let (_directory, data) = place();
+    let help = String::from_utf8(run(&data, &["app-password", "add", "--help"]).stdout).unwrap();
+    let at = |found: &str| help.find(found).unwrap_or_else(|| panic!("{found}: {help}"));
+    for own in ["--label", "--scope", "--expires"] {
+        assert!(at(own) < at("Options of every command:"), "{help}");
+    }
+    for shared in ["--data", "--config", "--json"] {
+        assert!(at("Options of every command:") < at(shared), "{help}");
+    }
+    assert!(!help.contains("[default: \"\"]"), "{help}");
+}
+
+/// The story: an app password for everything was listed with nothing under BUCKETS.
+#[test]
+fn an_app_password_for_everything_is_listed_so() {
+    let (_directory, data) = place();
+    let _served = serve(&data);
+    run(&data, &["app-password", "add", "admin"]);
+    run(&data, &["app-password", "add", "admin", "--scope", "admin", "--label", "phone"]);
+    let listed = String::from_utf8(run(&data, &["app-password", "list", "admin"]).stdout).unwrap();
+    let shown = |word: &str| listed.lines().any(|line| line.split_whitespace().nth(2) == Some(word));
+    assert!(shown("all") && shown("admin"), "{listed}");
+    let told = json(&run(&data, &["app-password", "list", "admin", "--json"]));
+    assert!(told.as_array().unwrap().iter().any(|one| one["buckets"] == serde_json::json!([])), "{told}");
 }
