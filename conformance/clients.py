@@ -36,8 +36,9 @@ class Clients:
             RCLONE_CONFIG_S3_TYPE="s3", RCLONE_CONFIG_S3_PROVIDER="Other", RCLONE_CONFIG_S3_ENDPOINT=self.url,
             RCLONE_CONFIG_S3_ACCESS_KEY_ID=lib.ACCESS, RCLONE_CONFIG_S3_SECRET_ACCESS_KEY=lib.SECRET,
             RCLONE_CONFIG_S3_REGION=lib.REGION,
-            RCLONE_CONFIG_DAV_TYPE="webdav", RCLONE_CONFIG_DAV_URL=f"{self.url}/dav", RCLONE_CONFIG_DAV_VENDOR="other",
-            RCLONE_CONFIG_DAV_USER=lib.USER, RCLONE_CONFIG_DAV_PASS=obscured(),
+            RCLONE_CONFIG_DAV_TYPE="webdav", RCLONE_CONFIG_DAV_URL=f"{self.url}/dav",
+            # As `holdall mount-help` has it: with "other" neither times nor changes of equal length arrive.
+            RCLONE_CONFIG_DAV_VENDOR="owncloud", RCLONE_CONFIG_DAV_USER=lib.USER, RCLONE_CONFIG_DAV_PASS=obscured(),
             # 10 ms between requests unless told: a hundred a second.
             RCLONE_CONFIG_DAV_PACER_MIN_SLEEP="0",
             RCLONE_TRANSFERS="8", RCLONE_CHECKERS="8", RCLONE_RETRIES="1", RCLONE_LOW_LEVEL_RETRIES="3",

@@ -1,5 +1,7 @@
 """rclone's WebDAV remote."""
 
+import os
+
 import lib
 import sample
 from lib import check, same
@@ -19,6 +21,16 @@ with check("rclone WebDAV: sync takes changes over"):
     files[1].write_text("changed, and longer than before")
     rclone("sync", tree, "dav:admin/tree")
     rclone("check", "--download", tree, "dav:admin/tree")
+
+with check("rclone WebDAV: sync sees a change that leaves the length, and keeps times"):
+    changed = files[1]
+    changed.write_bytes(changed.read_bytes()[::-1])
+    os.utime(changed, (1_700_000_000, 1_700_000_000))
+    rclone("sync", tree, "dav:admin/tree")
+    rclone("check", "--download", tree, "dav:admin/tree")
+    name = changed.relative_to(tree)
+    listed = lib.json.loads(rclone("lsjson", f"dav:admin/tree/{name}").stdout)[0]
+    assert listed["ModTime"].startswith("2023-11-14T22:13:20"), listed
 
 with check("rclone WebDAV: a new bucket with mkdir"):
     rclone("mkdir", "dav:new-bucket")

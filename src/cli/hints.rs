@@ -141,22 +141,28 @@ fn address(url: &str) -> Result<(String, String), Failure> {
     Ok((scheme.to_owned(), host.trim_end_matches('/').to_owned()))
 }
 
+/// rclone's WebDAV remote, without who it is for. ownCloud's dialect carries times of last change,
+/// by which `sync` sees changes that leave the length as it was; and unless told, rclone waits 10 ms
+/// before every request.
+fn rclone_dav(url: &str) -> String {
+    format!(
+        "rclone config create --obscure holdall-dav webdav url={url}/dav vendor=owncloud pacer_min_sleep=0"
+    )
+}
+
 fn hints(site: &Site) -> Vec<Hint> {
     let (url, user, region) = (site.url(), &site.user, &site.region);
     let hint = |system, lines: &[String]| Hint { system, lines: lines.to_vec() };
-    let clear = site.scheme == "http";
-    let mut windows = vec![format!("net use H: {url}/dav /user:{user} *")];
-    windows.push(if clear {
-        "before, as administrator, since Windows sends no password without TLS:".to_owned()
-    } else {
-        "before, as administrator, for files over 50 MB:".to_owned()
-    });
+    // What must be so first, first: Windows sends no password without TLS, and cuts files at 50 MB.
     let parameters = "reg add HKLM\\SYSTEM\\CurrentControlSet\\Services\\WebClient\\Parameters";
-    if clear {
+    let mut windows = vec!["once, as administrator:".to_owned()];
+    if site.scheme == "http" {
         windows.push(format!("{parameters} /v BasicAuthLevel /t REG_DWORD /d 2 /f"));
     }
     windows.push(format!("{parameters} /v FileSizeLimitInBytes /t REG_DWORD /d 4294967295 /f"));
     windows.push("net stop webclient & net start webclient".to_owned());
+    windows.push("then, as yourself:".to_owned());
+    windows.push(format!("net use H: {url}/dav /user:{user} *"));
     vec![
         hint("GNOME (Files, gio)", &[format!("gio mount {}://{user}@{}/dav/", site.kind("dav"), site.host)]),
         hint("KDE (Dolphin)", &[format!("dolphin {}://{user}@{}/dav/", site.kind("webdav"), site.host)]),
@@ -175,15 +181,16 @@ fn hints(site: &Site) -> Vec<Hint> {
                 format!(
                     "sudo mount -t davfs -o username={user},uid=$(id -u),gid=$(id -g) {url}/dav/ /mnt/holdall"
                 ),
+                "and at the end, which waits until all is sent: sudo umount /mnt/holdall".to_owned(),
             ],
         ),
         hint(
             "rclone (WebDAV)",
             &[
-                format!(
-                    "rclone config create --obscure holdall-dav webdav url={url}/dav vendor=other user={user} pass=PASSWORD"
-                ),
-                "rclone mount --vfs-cache-mode writes holdall-dav: ~/holdall".to_owned(),
+                format!("{} user={user} pass=PASSWORD", rclone_dav(&url)),
+                "mkdir -p ~/holdall && rclone mount --daemon --vfs-cache-mode writes holdall-dav: ~/holdall"
+                    .to_owned(),
+                "and at the end: fusermount3 -u ~/holdall".to_owned(),
             ],
         ),
         hint(
@@ -227,5 +234,26 @@ mod tests {
         assert!(encrypted.contains("davs://ann@h.example:1/dav/"));
         assert!(encrypted.contains("webdavs://ann@h.example:1/dav/"));
         assert!(!encrypted.contains("http://") && !encrypted.contains("BasicAuthLevel"));
+    }
+
+    /// The story: the drive stood above what Windows needs before it gives one.
+    #[test]
+    fn what_has_to_be_done_first_stands_first() {
+        for scheme in ["http", "https"] {
+            let lines = text(scheme);
+            let at = |found: &str| lines.find(found).unwrap();
+            assert!(at("FileSizeLimitInBytes") < at("net start webclient"));
+            assert!(at("net start webclient") < at("net use H:"));
+            assert!(at("mkdir -p ~/holdall && rclone mount") < at("fusermount3 -u ~/holdall"));
+        }
+    }
+
+    /// The same line in the README and on the start page: who reads one must not get less.
+    #[test]
+    fn rclone_is_told_the_same_everywhere() {
+        let readme = include_str!("../../README.md").replace(" \\\n      ", " ");
+        let page = include_str!("../doors/gate/page.html").replace("{scheme}://{host}", "URL");
+        assert!(readme.contains(&rclone_dav("http://127.0.0.1:7070")), "{readme}");
+        assert!(page.contains(&rclone_dav("URL")), "{page}");
     }
 }
