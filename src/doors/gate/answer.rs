@@ -33,24 +33,40 @@ pub(crate) struct Entry {
     pub(crate) whole: bool,
 }
 
+/// What watchers ask every few seconds: containers, proxies, `holdall doctor --healthy`.
+const PROBES: [&str; 4] = ["/-/healthy", "/-/ready", "/-/metrics", "/api/v1/version"];
+
+impl Entry {
+    /// Whether nobody would look for this line: somebody watches, and all is well.
+    fn is_probe(&self) -> bool {
+        self.status == 200 && self.method == "GET" && PROBES.contains(&self.target.as_str())
+    }
+}
+
 impl Drop for Entry {
     fn drop(&mut self) {
         self.metrics.answered(self.door, self.status, self.bytes);
         let duration_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(
-            target: "holdall::access",
-            id = %self.context.id,
-            peer = %self.context.peer,
-            caller = self.context.caller_label(),
-            door = self.door.as_str(),
-            method = self.method,
-            path = self.target,
-            status = self.status,
-            bytes = self.bytes,
-            duration_ms,
-            whole = self.whole,
-            "request"
-        );
+        // One macro, two levels: a level is fixed where the line is written.
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(
+                    target: "holdall::access",
+                    id = %self.context.id,
+                    peer = %self.context.peer,
+                    caller = self.context.caller_label(),
+                    door = self.door.as_str(),
+                    method = self.method,
+                    path = self.target,
+                    status = self.status,
+                    bytes = self.bytes,
+                    duration_ms,
+                    whole = self.whole,
+                    "request"
+                )
+            };
+        }
+        if self.is_probe() { line!(debug) } else { line!(info) }
     }
 }
 

@@ -99,3 +99,23 @@ async fn each_request_is_one_line_without_secrets() {
     let own = text.lines().filter(|line| line.contains("\"target\":\"holdall"));
     assert!(!own.collect::<String>().contains("HIDE"), "{text}");
 }
+
+/// The story: a container that asked every five seconds whether all was well filled the log.
+#[tokio::test]
+async fn what_watchers_ask_is_no_news_unless_something_is_wrong() {
+    let lines = Lines::default();
+    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
+    let _kept = tracing::subscriber::set_default(subscriber(&lines));
+    let server = TestServer::start_doors(Seen::default().doors(), |_| {}).await;
+    let mut raw = Raw::connect(server.address()).await;
+    for (path, status, level) in
+        [("/-/healthy", 200, "DEBUG"), ("/-/metrics", 401, "INFO"), ("/-/x", 404, "INFO")]
+    {
+        raw.send(format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n")).await;
+        assert_eq!(raw.reply().await.unwrap().status, status);
+        let path = format!("\"path\":\"{path}\"");
+        let text = lines.until(&path).await;
+        let line = text.lines().find(|line| line.contains(&path)).unwrap();
+        assert!(line.contains(&format!("\"level\":\"{level}\"")), "{line}");
+    }
+}
