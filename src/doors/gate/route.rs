@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, Method, header, request::Parts};
+use http::{HeaderMap, HeaderName, Method, header, request::Parts};
 use percent_encoding::percent_decode_str;
 
 use crate::model::name::RESERVED;
@@ -103,7 +103,12 @@ pub fn route(parts: &Parts, hosts: &Hosts) -> Route {
         "dav" | "api" if preflight => return Route::Preflight,
         "dav" => return Route::Dav,
         "api" => return Route::Api,
-        name if not_built().any(|other| other == name) => return Route::NotFound,
+        name if not_built().any(|other| other == name) => {
+            // Nobody else signs like this: an S3 client that takes the name for a bucket's is told
+            // in its own words that it is none.
+            let asks = name != "-" && signs(&parts.headers);
+            return if asks { Route::S3 { host_bucket: None } } else { Route::NotFound };
+        }
         _ => {}
     }
     if is_signed(parts) {
@@ -137,19 +142,30 @@ fn is_preflight(parts: &Parts) -> bool {
 
 /// Whether the request carries anything of S3's: a signature, right or wrong, or a form.
 fn is_signed(parts: &Parts) -> bool {
-    let starts = |name, with: &[u8]| {
-        parts.headers.get_all(name).iter().any(|value| {
-            value.as_bytes().get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with))
-        })
+    let form = || {
+        let kind = header::CONTENT_TYPE;
+        parts.method == Method::POST && starts(&parts.headers, &kind, b"multipart/form-data")
     };
     let query = parts.uri.query().unwrap_or_default();
-    starts(header::AUTHORIZATION, b"AWS4-")
+    signs(&parts.headers)
         || query.split('&').any(|pair| {
             let name = pair.split('=').next().unwrap_or_default();
             let name = percent_decode_str(name).decode_utf8_lossy();
             name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("x-amz-"))
         })
-        || (parts.method == Method::POST && starts(header::CONTENT_TYPE, b"multipart/form-data"))
+        || form()
+}
+
+/// Whether its head is signed as S3's are, right or wrong.
+fn signs(headers: &HeaderMap) -> bool {
+    starts(headers, &header::AUTHORIZATION, b"AWS4-")
+}
+
+fn starts(headers: &HeaderMap, name: &HeaderName, with: &[u8]) -> bool {
+    headers
+        .get_all(name)
+        .iter()
+        .any(|value| value.as_bytes().get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with)))
 }
 
 fn accepts_html(headers: &HeaderMap) -> bool {
@@ -250,6 +266,10 @@ mod tests {
             ("POST", "/", &[("content-type", "multipart/form-data; boundary=x")], s3()),
             ("POST", "/photos", &[("content-type", "multipart/form-data; boundary=x")], s3()),
             ("GET", "/dav/photos/a", &[signed], Route::Dav),
+            ("PUT", "/%6Cogin", &[signed], s3()),
+            ("PUT", "/-", &[signed], Route::NotFound),
+            ("GET", "/-/metrics", &[signed], Route::Own("metrics".into())),
+            ("GET", "/dav/photos/a?X-Amz-Signature=1", &[], Route::Dav),
             ("TRACE", "/", &[], Route::NotAllowed),
             ("TRACE", "/dav/a", &[], Route::NotAllowed),
         ] {
