@@ -96,6 +96,12 @@ impl Refusal {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "the method does not apply here").with_allow(allow)
     }
 
+    /// The same refusal in other words.
+    pub(super) fn with_text(mut self, text: &str) -> Self {
+        text.clone_into(&mut self.0.text);
+        self
+    }
+
     /// The same refusal with a condition element.
     pub(super) fn with_condition(mut self, condition: Condition) -> Self {
         self.0.condition = Some(condition);

@@ -50,14 +50,20 @@ pub(super) async fn answer(call: &Call<'_>, body: &mut Body) -> Result<Response<
     Ok(answer_to(&written, timed))
 }
 
+/// What people see who drop a file into the drive's top folder.
+const BESIDE_BUCKETS: &str = "a file cannot stand beside the buckets; put it into one of them";
+
 /// Where a file may be put.
 async fn target<'a>(call: &'a Call<'_>) -> Result<&'a Address, Refusal> {
     match &call.place {
-        Place::Item(address) if is_bucket(address) || has_slash(address) => Err(refused(call).await),
+        Place::Item(address) if has_slash(address) => Err(refused(call).await),
+        Place::Item(address) if is_bucket(address) => Err(refused(call).await.with_text(BESIDE_BUCKETS)),
         Place::Item(address) => creatable(address).map(|()| address),
         Place::Hidden(_) => Err(uncreatable()),
         Place::NoBucket { deeper: true, name, .. } => Err(Error::NotFound(What::Parent, name.clone()).into()),
-        Place::Host | Place::Home | Place::NoBucket { .. } => Err(refused(call).await),
+        Place::Host | Place::Home | Place::NoBucket { .. } => {
+            Err(refused(call).await.with_text(BESIDE_BUCKETS))
+        }
     }
 }
 

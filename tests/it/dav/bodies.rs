@@ -105,3 +105,14 @@ async fn a_body_that_is_as_declared_is_stored() {
     }
     assert_eq!(dav.members("/dav/ann/").await, ["/dav/ann/a"]);
 }
+
+/// The story: "the method does not apply here", to people who dropped a file into the top folder.
+#[tokio::test]
+async fn a_file_beside_the_buckets_is_refused_with_where_it_may_go() {
+    let dav = Dav::start().await;
+    for at in ["/dav/picture.jpg", "/dav/ann", "/dav/New%20Bucket"] {
+        let reply = dav.send("PUT", at, &[], b"new").await;
+        assert_eq!(reply.status, 405, "{at}");
+        assert!(reply.text().contains("put it into one of them"), "{at}: {}", reply.text());
+    }
+}
