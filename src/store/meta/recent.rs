@@ -33,27 +33,6 @@ const ROWS_PER_LOOK: usize = 256;
 /// What a row takes in memory beside key and value: map, boxes and their allocations.
 const ROW_BYTES: usize = 128;
 
-/// Tables whose rows are asked for by key, again and again. Not `Blocks`, which the engine
-/// writes without a verb.
-fn is_kept(table: Table) -> bool {
-    matches!(
-        table,
-        Table::Account
-            | Table::AccountName
-            | Table::AccessKey
-            | Table::AppPassword
-            | Table::Bucket
-            | Table::BucketName
-            | Table::Dent
-            | Table::Dead
-            | Table::Ctag
-            | Table::Versions
-            | Table::Manifest
-            | Table::Page
-            | Table::Chunk
-    )
-}
-
 /// A row as it was read; `None` where there was none.
 struct Kept {
     value: Option<Box<[u8]>>,
@@ -142,7 +121,7 @@ impl Recent {
     pub(super) fn begin(&self, changes: &Arc<Changes>) {
         let mut state = self.change();
         state.turn += 1;
-        for (table, rows) in changes.tables().filter(|(table, _)| is_kept(*table)) {
+        for (table, rows) in changes.tables().filter(|(table, _)| table.is_kept()) {
             for key in rows.keys() {
                 state.remove(table, key);
             }
@@ -251,7 +230,7 @@ impl Rows for Noting<'_> {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let value = self.snapshot.get(table, key)?;
         let mut found = self.found.borrow_mut();
-        if is_kept(table) && found.len() < ROWS_PER_LOOK {
+        if table.is_kept() && found.len() < ROWS_PER_LOOK {
             found.push((table, key.to_vec(), value.clone()));
         }
         Ok(value)

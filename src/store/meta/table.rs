@@ -48,8 +48,12 @@
 //! batch         bucket, batch                          Batch: a folder verb that goes file by file
 //! ```
 
+/// `kept` marks tables whose rows are asked for by key, again and again: those read lately stay in
+/// memory ([`super::recent`]). Not `Blocks`, which the engine writes without a verb.
 macro_rules! tables {
-    ($($variant:ident = $name:literal,)*) => {
+    (@kept) => { false };
+    (@kept kept) => { true };
+    ($($variant:ident = $name:literal $($kept:ident)?,)*) => {
         /// A table.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         #[allow(missing_docs, reason = "the module's head has them all on one page")]
@@ -64,6 +68,11 @@ macro_rules! tables {
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
+
+            /// Whether its rows read lately stay in memory.
+            pub(super) fn is_kept(self) -> bool {
+                match self { $(Self::$variant => tables!(@kept $($kept)?),)* }
+            }
         }
     };
 }
@@ -71,22 +80,22 @@ macro_rules! tables {
 tables! {
     Config = "config",
     Blocks = "blocks",
-    Account = "account",
-    AccountName = "accountname",
-    AccessKey = "accesskey",
+    Account = "account" kept,
+    AccountName = "accountname" kept,
+    AccessKey = "accesskey" kept,
     AccountKey = "accountkey",
-    AppPassword = "apppassword",
+    AppPassword = "apppassword" kept,
     AccountApp = "accountapp",
-    Bucket = "bucket",
-    BucketName = "bucketname",
+    Bucket = "bucket" kept,
+    BucketName = "bucketname" kept,
     BucketOwner = "bucketowner",
     Node = "node",
-    Dent = "dent",
-    Dead = "dead",
+    Dent = "dent" kept,
+    Dead = "dead" kept,
     Litter = "litter",
     Alias = "alias",
-    Ctag = "ctag",
-    Versions = "versions",
+    Ctag = "ctag" kept,
+    Versions = "versions" kept,
     Replaced = "replaced",
     Vacated = "vacated",
     Trash = "trash",
@@ -102,9 +111,9 @@ tables! {
     Share = "share",
     ShareNode = "sharenode",
     Usage = "usage",
-    Manifest = "manifest",
-    Page = "page",
-    Chunk = "chunk",
+    Manifest = "manifest" kept,
+    Page = "page" kept,
+    Chunk = "chunk" kept,
     ChunkRc = "chunkrc",
     ChunkHash = "chunkhash",
     Segment = "segment",
