@@ -107,7 +107,7 @@ tables! {
     LockBelow = "lockbelow",
     LockOwner = "lockowner",
     Prop = "prop",
-    Grant = "grant",
+    Grant = "grant" kept,
     Share = "share",
     ShareNode = "sharenode",
     Usage = "usage",

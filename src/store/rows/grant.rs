@@ -13,7 +13,7 @@ use crate::{
         error::StoreError,
         meta::{
             key::Key,
-            rows::{KeyRange, Rows, RowsMut},
+            rows::{Rows, RowsMut},
             table::Table,
         },
     },
@@ -45,14 +45,6 @@ pub fn grant(
     who: AccountId,
 ) -> Result<Option<GrantRow>, StoreError> {
     get(rows, Table::Grant, &grant_key(bucket, node, who))
-}
-
-/// Whether anything was granted in a bucket; one row is read for it.
-///
-/// # Errors
-/// If the row cannot be read.
-pub fn any(rows: &dyn Rows, bucket: BucketId) -> Result<bool, StoreError> {
-    rows.any(Table::Grant, &KeyRange::prefix(Key::new().number(bucket.0).done()))
 }
 
 /// Grants a role on a node; one that was granted before is replaced.
