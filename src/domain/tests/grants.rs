@@ -36,11 +36,8 @@ struct Shared {
 
 impl Shared {
     async fn new() -> Self {
-        let trial = Trial::new().await;
-        let (ada, bob) = (trial.caller("ada").await, trial.caller("bob").await);
-        for file in ["d/a", "d/s/b", "e/c", "d2/x"] {
-            trial.put(&ada, &key("ada", file), &[]).await.unwrap();
-        }
+        let (trial, ada) = Trial::with_files(&["d/a", "d/s/b", "e/c", "d2/x"]).await;
+        let bob = trial.caller("bob").await;
         Self { trial, ada, bob }
     }
 

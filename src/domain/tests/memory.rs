@@ -87,13 +87,7 @@ async fn a_bucket_in_memory_is_not_there_once_it_was_removed_nor_its_new_owner_t
     shelf.work_off().await;
     shelf.holdall.remove_bucket(&shelf.who, &shelf.bucket).await.unwrap();
     assert!(matches!(shelf.stat(&file).await, Err(Error::NotFound(..))));
-    let new = NewAccount {
-        name: account("bob"),
-        display_name: String::new(),
-        email: None,
-        admin: false,
-        password: Some(Secret::new(PASSWORD)),
-    };
+    let new = NewAccount { password: Some(Secret::new(PASSWORD)), ..newcomer("bob") };
     shelf.holdall.add_account(&Caller::Operator, new).await.unwrap();
     let presented = Presented::Password { user: "bob", password: &Secret::new(PASSWORD), from: None };
     let bob = shelf.holdall.authenticate(presented).await.unwrap();

@@ -89,6 +89,11 @@ pub(super) fn bucket(text: &str) -> BucketName {
     BucketName::parse(text).unwrap()
 }
 
+/// Somebody who has no password and no address.
+pub(super) fn newcomer(name: &str) -> NewAccount {
+    NewAccount { name: account(name), display_name: String::new(), email: None, admin: false, password: None }
+}
+
 impl Trial {
     /// An admin `root`, and the people `ada` and `bob`.
     pub(super) async fn new() -> Self {
@@ -99,13 +104,22 @@ impl Trial {
         trial
     }
 
+    /// The same, with files at these paths of `ada`'s bucket; and `ada`.
+    pub(super) async fn with_files(paths: &[&str]) -> (Self, Caller) {
+        let trial = Self::new().await;
+        let ada = trial.caller("ada").await;
+        for text in paths {
+            trial.put(&ada, &key("ada", text), &[]).await.unwrap();
+        }
+        (trial, ada)
+    }
+
     pub(super) async fn add(&self, name: &str, password: Option<&str>) -> Result<(), Error> {
         let new = NewAccount {
-            name: account(name),
-            display_name: String::new(),
             email: Some(format!("{name}@Example.org")),
             admin: name == "root",
             password: password.map(Secret::new),
+            ..newcomer(name)
         };
         self.holdall.add_account(&Caller::Operator, new).await.map(drop)
     }

@@ -31,11 +31,7 @@ struct Props {
 
 impl Props {
     async fn new(paths: &[&str]) -> Self {
-        let trial = Trial::new().await;
-        let ada = trial.caller("ada").await;
-        for text in paths {
-            trial.put(&ada, &key("ada", text), &[]).await.unwrap();
-        }
+        let (trial, ada) = Trial::with_files(paths).await;
         Self { trial, ada }
     }
 

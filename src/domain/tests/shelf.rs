@@ -36,14 +36,7 @@ impl Shelf {
     }
 
     async fn on(holdall: Arc<Holdall>, history: HistoryPolicy) -> Self {
-        let new = NewAccount {
-            name: account("ada"),
-            display_name: String::new(),
-            email: None,
-            admin: false,
-            password: None,
-        };
-        let made = holdall.add_account(&Caller::Operator, new).await.unwrap();
+        let made = holdall.add_account(&Caller::Operator, newcomer("ada")).await.unwrap();
         let who = Caller::Person(Person {
             account: made.id,
             name: made.name,

@@ -8,11 +8,10 @@ use crate::{
         Error, Holdall,
         caller::{Caller, Person, Proof, Scope},
         nouns::{
-            BucketChange, ClaimedPart, CompleteOptions, Expected, HistoryPolicy, ListVersions, NewAccount,
-            NewUpload, RemoveOptions, Transfer, TransferOptions, VersionEntry, VersionRef, Versioning,
-            WriteOptions,
+            BucketChange, ClaimedPart, CompleteOptions, Expected, HistoryPolicy, ListVersions, NewUpload,
+            RemoveOptions, Transfer, TransferOptions, VersionEntry, VersionRef, Versioning, WriteOptions,
         },
-        tests::{account, bucket},
+        tests::{bucket, newcomer},
     },
     model::{
         address::{Address, ItemPath, ObjectKey},
@@ -76,14 +75,7 @@ fn noise(seed: u64, length: u64) -> Vec<u8> {
 
 impl Workload {
     pub(super) async fn new(holdall: Arc<Holdall>, seed: u64) -> Self {
-        let new = NewAccount {
-            name: account("ada"),
-            display_name: String::new(),
-            email: None,
-            admin: false,
-            password: None,
-        };
-        holdall.add_account(&Caller::Operator, new).await.unwrap();
+        holdall.add_account(&Caller::Operator, newcomer("ada")).await.unwrap();
         let ada = ada(&holdall).await;
         for name in ["plain", "kept"] {
             holdall.create_bucket(&ada, &bucket(name), HistoryPolicy::Off, None).await.unwrap();
