@@ -148,13 +148,10 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{
-            pins::{Pins, Thing},
-            rows::mem::Mem,
-        },
+        super::pins::{Pins, Thing},
         *,
     };
-    use crate::model::limits;
+    use crate::{model::limits, store::rows::memory::Memory};
 
     fn row(number: u64) -> ChunkRow {
         ChunkRow {
@@ -174,7 +171,7 @@ mod tests {
 
     /// Fills a batch with one kind of piece and says how many rows it writes.
     fn rows_of(add: impl Fn(&mut Batch, u64)) -> usize {
-        let (mut batch, mut rows) = (Batch::at(0), Mem::default());
+        let (mut batch, mut rows) = (Batch::at(0), Memory::default());
         for number in 1.. {
             rows.put(Table::Chunk, number_key(number), row(number).encode());
             add(&mut batch, number);

@@ -233,12 +233,10 @@ pub(crate) fn abandon(tx: &mut dyn RowsMut, id: ManifestId) -> Result<(), StoreE
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::rows::{mem::Mem, queued},
-        *,
-    };
+    use super::{super::rows::queued, *};
+    use crate::store::rows::memory::Memory;
 
-    fn leaf(rows: &mut Mem, id: u64, lens: &[u64]) {
+    fn leaf(rows: &mut Memory, id: u64, lens: &[u64]) {
         let pieces: Vec<Piece> = lens.iter().map(|&len| Piece { target: Some(9), len }).collect();
         let size = put_pages(rows, ManifestId(id), 0, &pieces);
         let pieces = pieces.len() as u64;
@@ -248,7 +246,7 @@ mod tests {
 
     #[test]
     fn the_last_release_queues_a_manifest_and_nothing_revives_it() {
-        let mut rows = Mem::default();
+        let mut rows = Memory::default();
         leaf(&mut rows, 1, &[5]);
         retain(&mut rows, ManifestId(1)).unwrap();
         release(&mut rows, ManifestId(1)).unwrap();
@@ -263,7 +261,7 @@ mod tests {
 
     #[test]
     fn parts_are_found_by_number_across_pages() {
-        let mut rows = Mem::default();
+        let mut rows = Memory::default();
         let mut parts = Vec::new();
         for number in 1..=200 {
             leaf(&mut rows, number, &[number]);
@@ -287,7 +285,7 @@ mod tests {
 
     #[test]
     fn only_live_leaves_of_the_right_length_are_composed() {
-        let mut rows = Mem::default();
+        let mut rows = Memory::default();
         leaf(&mut rows, 1, &[5]);
         leaf(&mut rows, 2, &[]);
         compose_as(&mut rows, ManifestId(3), &[(ManifestId(1), 5), (ManifestId(2), 0)]).unwrap();
@@ -299,7 +297,7 @@ mod tests {
 
     #[test]
     fn pieces_are_found_from_any_offset() {
-        let mut rows = Mem::default();
+        let mut rows = Memory::default();
         leaf(&mut rows, 1, &[10; 300]);
         for offset in [0, 1, 9, 10, 799, 800, 801, 2_999] {
             let placed = pieces_at(&rows, ManifestId(1), offset, 2).unwrap();

@@ -348,53 +348,6 @@ pub(crate) fn set_chunk_refs(tx: &mut dyn RowsMut, chunk: ChunkNo, number: u64) 
 }
 
 #[cfg(test)]
-pub(crate) mod mem {
-    //! Rows in memory, for tests of what only reads and writes rows.
-
-    use std::collections::BTreeMap;
-
-    use super::*;
-    use crate::store::meta::rows::KeyValue;
-
-    /// All tables.
-    #[derive(Clone, Default)]
-    pub(crate) struct Mem(pub(crate) BTreeMap<(Table, Vec<u8>), Vec<u8>>);
-
-    impl Rows for Mem {
-        fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-            Ok(self.0.get(&(table, key.to_vec())).cloned())
-        }
-
-        fn scan(
-            &self,
-            table: Table,
-            range: &KeyRange,
-            order: Order,
-            limit: usize,
-        ) -> Result<Vec<KeyValue>, StoreError> {
-            use std::ops::RangeBounds;
-            let bounds = (range.start.clone(), range.end.clone());
-            let all = self.0.iter().filter(|((t, key), _)| *t == table && bounds.contains(key));
-            let all = all.map(|((_, key), value)| (key.clone(), value.clone()));
-            Ok(match order {
-                Order::Forward => all.take(limit).collect(),
-                Order::Reverse => all.rev().take(limit).collect(),
-            })
-        }
-    }
-
-    impl RowsMut for Mem {
-        fn put(&mut self, table: Table, key: Vec<u8>, value: Vec<u8>) {
-            self.0.insert((table, key), value);
-        }
-
-        fn delete(&mut self, table: Table, key: Vec<u8>) {
-            self.0.remove(&(table, key));
-        }
-    }
-}
-
-#[cfg(test)]
 mod tests {
     use super::*;
 

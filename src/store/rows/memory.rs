@@ -1,6 +1,6 @@
-//! Rows in memory, for tests of rules that need no engine.
+//! Rows in memory, for tests of what only reads and writes rows.
 
-use std::{collections::BTreeMap, ops::Bound};
+use std::{collections::BTreeMap, ops::RangeBounds};
 
 use crate::store::{
     error::StoreError,
@@ -14,20 +14,6 @@ use crate::store::{
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct Memory(pub(crate) BTreeMap<(Table, Vec<u8>), Vec<u8>>);
 
-fn within(range: &KeyRange, key: &Vec<u8>) -> bool {
-    let above = match &range.start {
-        Bound::Included(start) => key >= start,
-        Bound::Excluded(start) => key > start,
-        Bound::Unbounded => true,
-    };
-    above
-        && match &range.end {
-            Bound::Included(end) => key <= end,
-            Bound::Excluded(end) => key < end,
-            Bound::Unbounded => true,
-        }
-}
-
 impl Rows for Memory {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.0.get(&(table, key.to_vec())).cloned())
@@ -40,14 +26,13 @@ impl Rows for Memory {
         order: Order,
         limit: usize,
     ) -> Result<Vec<KeyValue>, StoreError> {
-        let of_table = self.0.iter().filter(|((other, key), _)| *other == table && within(range, key));
-        let mut found: Vec<KeyValue> =
-            of_table.map(|((_, key), value)| (key.clone(), value.clone())).collect();
-        if order == Order::Reverse {
-            found.reverse();
-        }
-        found.truncate(limit);
-        Ok(found)
+        let bounds = (range.start.clone(), range.end.clone());
+        let all = self.0.iter().filter(|((other, key), _)| *other == table && bounds.contains(key));
+        let all = all.map(|((_, key), value)| (key.clone(), value.clone()));
+        Ok(match order {
+            Order::Forward => all.take(limit).collect(),
+            Order::Reverse => all.rev().take(limit).collect(),
+        })
     }
 }
 

@@ -310,13 +310,13 @@ mod tests {
     use super::{
         super::{
             manifest,
-            rows::{Piece, SegmentRow, add_chunk_refs, mem::Mem},
+            rows::{Piece, SegmentRow, add_chunk_refs},
         },
         *,
     };
-    use crate::store::meta::rows::RowsMut;
+    use crate::store::{meta::rows::RowsMut, rows::memory::Memory};
 
-    fn chunk(rows: &mut Mem, number: u64) {
+    fn chunk(rows: &mut Memory, number: u64) {
         let row = ChunkRow {
             segment: SegmentId(1),
             offset: 0,
@@ -333,7 +333,7 @@ mod tests {
         rows.put(Table::Chunk, number_key(number), row.encode());
     }
 
-    fn leaf(rows: &mut Mem, id: u64, chunks: &[u64]) {
+    fn leaf(rows: &mut Memory, id: u64, chunks: &[u64]) {
         let pieces: Vec<Piece> = chunks.iter().map(|&chunk| Piece { target: Some(chunk), len: 10 }).collect();
         let size = manifest::put_pages(rows, ManifestId(id), 0, &pieces);
         let pieces = pieces.len() as u64;
@@ -342,8 +342,8 @@ mod tests {
     }
 
     /// Chunk 5000 twice in manifest 1 and once in 2; 1 and 2 make 3; 4 has chunk 7.
-    fn store() -> Mem {
-        let mut rows = Mem::default();
+    fn store() -> Memory {
+        let mut rows = Memory::default();
         let segment = SegmentRow { kind: 0, sealed: true, length: 9 };
         rows.put(Table::Segment, number_key(1), segment.encode());
         for number in [1, 5000, 7] {
@@ -357,7 +357,7 @@ mod tests {
         rows
     }
 
-    fn count(rows: &Mem, references: &[u64]) -> Recount {
+    fn count(rows: &Memory, references: &[u64]) -> Recount {
         recount(rows, &mut references.iter().map(|&id| Ok(ManifestId(id)))).unwrap()
     }
 
@@ -379,7 +379,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_disagreement_is_found() {
-        type Break = fn(&mut Mem);
+        type Break = fn(&mut Memory);
         let cases: [(Break, Finding); 9] = [
             (|rows| rows.delete(Table::Segment, number_key(1)), Finding::NoSegment(ChunkNo(7))),
             (

@@ -36,7 +36,7 @@ fn state(rows: &dyn Rows, chunk: u64) -> ChunkState {
 
 #[test]
 fn counts_go_down_to_one_and_then_the_chunk_is_condemned() {
-    let mut rows = Mem::default();
+    let mut rows = Memory::default();
     rows.put(Table::Chunk, number_key(1), chunk_row(1, 0).encode());
     add_chunk_refs(&mut rows, ChunkNo(1), 2).unwrap();
     for (id, chunks) in [(1, &[1][..]), (2, &[1]), (3, &[1])] {
@@ -48,7 +48,8 @@ fn counts_go_down_to_one_and_then_the_chunk_is_condemned() {
     }
     assert_eq!(walk(&mut rows, 3, 5).unwrap().condemned, 1);
     assert_eq!(state(&rows, 1), ChunkState::Condemned);
-    let reap = |rows: &mut Mem, epoch| condemn::reap(rows, &[ChunkNo(1)], epoch, &claims()).unwrap().0.len();
+    let reap =
+        |rows: &mut Memory, epoch| condemn::reap(rows, &[ChunkNo(1)], epoch, &claims()).unwrap().0.len();
     assert_eq!(reap(&mut rows, 5), 0, "not in its own epoch");
     assert_eq!(reap(&mut rows, 6), 1);
     rows.delete(Table::Config, b"collector-epoch".to_vec());
@@ -57,7 +58,7 @@ fn counts_go_down_to_one_and_then_the_chunk_is_condemned() {
 
 #[test]
 fn whatever_does_not_add_up_ends_the_walk() {
-    type Break = fn(&mut Mem);
+    type Break = fn(&mut Memory);
     let cases: [(&str, Break); 7] = [
         ("has no row", |rows| rows.delete(Table::Chunk, number_key(1))),
         ("more references", |rows| {
@@ -81,7 +82,7 @@ fn whatever_does_not_add_up_ends_the_walk() {
         ("has no row", |rows| rows.delete(Table::Manifest, number_key(7))),
     ];
     for (expected, damage) in cases {
-        let mut rows = Mem::default();
+        let mut rows = Memory::default();
         rows.put(Table::Chunk, number_key(1), chunk_row(1, 0).encode());
         add_chunk_refs(&mut rows, ChunkNo(1), 99).unwrap();
         released(&mut rows, 7, &[1; 100]);
@@ -98,7 +99,7 @@ fn whatever_does_not_add_up_ends_the_walk() {
 
 /// Rows of which one table cannot be read once it is told so.
 struct Unreadable {
-    rows: Mem,
+    rows: Memory,
     table: Table,
     now: AtomicBool,
 }
@@ -137,7 +138,7 @@ impl RowsMut for Unreadable {
 #[test]
 fn a_row_that_cannot_be_read_ends_the_walk_and_never_counts_as_none() {
     for table in [Table::Manifest, Table::Page, Table::Chunk, Table::ChunkRc] {
-        let mut rows = Unreadable { rows: Mem::default(), table, now: AtomicBool::new(false) };
+        let mut rows = Unreadable { rows: Memory::default(), table, now: AtomicBool::new(false) };
         rows.put(Table::Chunk, number_key(1), chunk_row(1, 0).encode());
         released(&mut rows, 1, &[1]);
         rows.now.store(true, Ordering::Relaxed);
@@ -145,7 +146,7 @@ fn a_row_that_cannot_be_read_ends_the_walk_and_never_counts_as_none() {
         assert!(matches!(walked, Err(StoreError::Io(_))), "{table:?}: {walked:?}");
     }
     for table in [Table::Chunk, Table::ChunkRc, Table::Queue] {
-        let mut rows = Unreadable { rows: Mem::default(), table, now: AtomicBool::new(false) };
+        let mut rows = Unreadable { rows: Memory::default(), table, now: AtomicBool::new(false) };
         rows.put(Table::Chunk, number_key(1), chunk_row(1, 0).encode());
         rows.put(Table::ChunkRc, number_key(1), NumberRow { number: 0 }.encode());
         rows.put(Table::Queue, queue_at(Queued::Idle, 1), Vec::new());

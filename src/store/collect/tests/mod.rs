@@ -18,7 +18,7 @@ use crate::{
             manifest,
             rows::{
                 ChunkRow, ChunkState, Life, ManifestRow, NumberRow, Piece, Shape, add_chunk_refs, find,
-                find_chunk, mem::Mem, number_key, queue_at,
+                find_chunk, number_key, queue_at,
             },
         },
         dir::RoomOptions,
@@ -28,6 +28,7 @@ use crate::{
             rows::{KeyRange, KeyValue, Order, Rows, RowsMut},
             table::Table,
         },
+        rows::memory::Memory,
         segments::{Codec, Placed},
         tests::{account, get, noise, open, options, put, recount, release, seal, stage},
     },

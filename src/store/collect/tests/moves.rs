@@ -85,7 +85,7 @@ fn a_damaged_record_is_reported_and_stays_where_it_is() {
 
 #[test]
 fn a_row_that_names_another_place_by_now_is_not_switched() {
-    let mut rows = Mem::default();
+    let mut rows = Memory::default();
     let to = Placed { segment: SegmentId(9), offset: 4096, stored_len: 1, codec: Codec::Raw };
     rows.put(Table::Chunk, number_key(1), chunk_row(1, 4096).encode());
     rows.put(Table::Chunk, number_key(2), chunk_row(1, 8192).encode());
