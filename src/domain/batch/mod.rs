@@ -71,7 +71,6 @@ pub(super) fn begin(tx: &mut Tx<'_>, caller: &Caller, new: NewBatch<'_>) -> Resu
         Caller::Person(Person { scope, .. }) => scope.buckets.clone(),
         Caller::Anonymous | Caller::Operator => Vec::new(),
     };
-    let bucket = new.to.as_ref().map_or(new.from.0, |(bucket, _)| *bucket);
     let row = BatchRow {
         kind: new.kind,
         account,
@@ -87,7 +86,7 @@ pub(super) fn begin(tx: &mut Tx<'_>, caller: &Caller, new: NewBatch<'_>) -> Resu
         refused: 0,
     };
     admit(tx, account, &row)?;
-    let id = BatchId { bucket, number: tx.fresh(IdKind::Batch)? };
+    let id = BatchId { bucket: row.writes_to(), number: tx.fresh(IdKind::Batch)? };
     batch::set(tx, id, &row);
     Ok(id)
 }

@@ -137,7 +137,7 @@ impl Work {
             bucket::by_id(tx, id)?.ok_or_else(|| Error::NotFound(What::Bucket, format!("of id {id}")))
         };
         let from = find(row.from.0)?;
-        let to = find(row.to.as_ref().map_or(row.from.0, |(bucket, _)| *bucket))?;
+        let to = find(row.writes_to())?;
         let at = |bucket: &BucketRow, path: &str| {
             Ok::<_, Error>(Address::key(bucket.name.clone(), ObjectKey::parse(&format!("{path}/"))?))
         };

@@ -6,6 +6,7 @@
 //! The state it looks at is held until it ends: pages of the metadata that change meanwhile are
 //! not used again before.
 
+mod batches;
 mod locks;
 mod names;
 mod nodes;
@@ -73,6 +74,7 @@ fn run(store: &Store) -> CheckReport {
         buckets: BTreeMap::new(),
         detached: BTreeMap::new(),
         histories: Ids::default(),
+        people: BTreeMap::new(),
         found: BTreeMap::new(),
         newest: BTreeMap::new(),
         taken: BTreeMap::new(),
@@ -99,6 +101,8 @@ struct Check<'a> {
     detached: BTreeMap<NodeId, Counted>,
     /// Histories that something leads to.
     histories: Ids,
+    /// People's versions of each bucket, without those that are known to end one day.
+    people: BTreeMap<BucketId, u64>,
     /// What each bucket holds, as counted.
     found: BTreeMap<BucketId, UsageRow>,
     /// The newest change that a name of a bucket knows of.
@@ -112,10 +116,12 @@ impl Check<'_> {
         self.buckets()?;
         self.detached()?;
         self.set_aside()?;
+        self.batches()?;
         self.names()?;
         self.nodes()?;
         self.aliases()?;
         self.versions()?;
+        self.replaced()?;
         self.uploads()?;
         self.usage()?;
         self.journals()?;

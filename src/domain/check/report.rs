@@ -90,6 +90,8 @@ pub struct Counts {
     pub changes: u64,
     /// Locks.
     pub locks: u64,
+    /// Folder verbs that go file by file and have not ended.
+    pub batches: u64,
     /// Rows that refer to a manifest: versions and parts.
     pub references: u64,
     /// Manifests.
@@ -112,7 +114,7 @@ pub struct Counts {
 impl Counts {
     /// Each count with its name.
     #[must_use]
-    pub fn named(&self) -> [(&'static str, u64); 15] {
+    pub fn named(&self) -> [(&'static str, u64); 16] {
         [
             ("buckets", self.buckets),
             ("files", self.files),
@@ -121,6 +123,7 @@ impl Counts {
             ("parts", self.parts),
             ("changes", self.changes),
             ("locks", self.locks),
+            ("batches", self.batches),
             ("references", self.references),
             ("manifests", self.manifests),
             ("chunks", self.chunks),

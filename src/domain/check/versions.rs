@@ -5,14 +5,14 @@ use super::{
     standing::{Counted, Standing},
 };
 use crate::{
-    model::ids::BucketId,
+    model::ids::{BucketId, HistoryId, Seq},
     store::{
         error::StoreError,
         meta::{codec::Row as _, key::Key, rows::KeyRange, table::Table},
         rows::{
             tree::{FileRow, Side},
             usage::UsageRow,
-            version::{Class, Content, VersionRow, class_of},
+            version::{self, Class, Content, VersionRow, class_of},
         },
     },
 };
@@ -97,6 +97,9 @@ impl Check<'_> {
             let [bucket, history] = numbers(&key)?;
             let row = VersionRow::decode(&value)?;
             self.report.counts.versions += 1;
+            if class_of(&key) == Some(Class::People) {
+                *self.people.entry(BucketId(bucket)).or_default() += 1;
+            }
             let placed = key.get(17..) == Some(&(!row.id.seq.0).to_be_bytes()[..]);
             if !placed {
                 let bucket = self.bucket_name(BucketId(bucket));
@@ -112,6 +115,35 @@ impl Check<'_> {
                     format!("nothing leads to history {history:x} of bucket {bucket}"),
                 );
                 stray = Some(history);
+            }
+        }
+        Ok(())
+    }
+
+    /// Every version that people keep is known to the job that ends it one day. A row whose
+    /// version went earlier is no damage.
+    pub(super) fn replaced(&mut self) -> Result<(), StoreError> {
+        for row in Pages::all(self.rows, Table::Replaced) {
+            let [bucket, _, history, seq] = numbers(&row?.0)?;
+            let bucket = BucketId(bucket);
+            let at = (bucket, HistoryId(history));
+            if version::version(self.rows, at, Class::People, Seq(seq))?.is_none() {
+                continue;
+            }
+            match self.people.get_mut(&bucket).filter(|left| **left > 0) {
+                Some(left) => *left -= 1,
+                None => {
+                    let bucket = self.bucket_name(bucket);
+                    let text = format!("a version of history {history:x} of bucket {bucket} is to end twice");
+                    self.note(FindingKind::Version, text);
+                }
+            }
+        }
+        for (bucket, left) in std::mem::take(&mut self.people) {
+            if left > 0 && self.buckets.contains_key(&bucket) {
+                let bucket = self.bucket_name(bucket);
+                let text = format!("{left} versions that people keep in bucket {bucket} would never end");
+                self.note(FindingKind::Version, text);
             }
         }
         Ok(())

@@ -4,12 +4,13 @@ use super::{Trial, bucket};
 use crate::{
     domain::{
         CheckReport, Error, FindingKind,
+        batch::{self, NewBatch},
         caller::Caller,
         nouns::{BucketChange, Expected, HistoryPolicy, NewUpload, RemoveOptions, Versioning, WriteOptions},
     },
     model::{
         address::{Address, ItemPath, ObjectKey},
-        ids::{AccountId, NodeId},
+        ids::{AccountId, BucketId, NodeId},
         time::Timestamp,
     },
     store::{
@@ -18,7 +19,11 @@ use crate::{
             rows::{KeyRange, Order, Rows as _, RowsMut as _},
             table::Table,
         },
-        rows::props::{self, LockRow, PropRow},
+        rows::{
+            batch::{BatchId, BatchKind},
+            bucket as buckets,
+            props::{self, LockRow, PropRow},
+        },
     },
 };
 
@@ -83,6 +88,7 @@ async fn every_row_that_is_lost_is_found() {
         (Table::Dead, 0, FindingKind::Name),
         (Table::Alias, 0, FindingKind::Name),
         (Table::Versions, 0, FindingKind::Version),
+        (Table::Replaced, 0, FindingKind::Version),
         (Table::Trash, 0, FindingKind::Version),
         (Table::Upload, 0, FindingKind::Upload),
         (Table::UploadId, 0, FindingKind::Upload),
@@ -156,4 +162,38 @@ async fn only_managers_check_and_a_read_error_is_never_clean() {
     trial.holdall.write(garble).await.unwrap();
     let report = check(&trial).await;
     assert!(report.unfinished.is_some() && !report.is_clean(), "{report:#?}");
+}
+
+#[tokio::test]
+async fn a_batch_that_cannot_go_on_is_found_and_one_that_can_is_counted() {
+    let trial = filled().await;
+    let ada = trial.caller("ada").await;
+    let begin = move |tx: &mut Tx<'_>| {
+        let id = buckets::by_name(tx, &bucket("kept"))?.unwrap().id;
+        let new = NewBatch {
+            kind: BatchKind::Remove,
+            from: (id, "k".into()),
+            to: None,
+            file: false,
+            clearing: false,
+            modified: None,
+            tokens: &[],
+        };
+        batch::begin(tx, &ada, new)
+    };
+    // Nobody wakes the runner, which would finish it.
+    let begun = trial.holdall.write(begin).await.unwrap();
+    let report = check(&trial).await;
+    assert!(report.is_clean() && report.counts.batches == 1, "{report:#?}");
+    let spoil = move |tx: &mut Tx<'_>| {
+        let value = tx.get(Table::Batch, &begun.key())?.unwrap();
+        let elsewhere = BatchId { bucket: BucketId(begun.bucket.0 + 1), ..begun };
+        tx.put(Table::Batch, elsewhere.key(), value);
+        tx.put(Table::Batch, begun.key(), vec![0xff]);
+        Ok(())
+    };
+    trial.holdall.write(spoil).await.unwrap();
+    let report = check(&trial).await;
+    let found = report.findings.iter().filter(|finding| finding.kind == FindingKind::Work);
+    assert_eq!((found.count(), report.unfinished.is_some()), (2, false), "{report:#?}");
 }

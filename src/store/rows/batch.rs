@@ -68,6 +68,14 @@ row! {
     }
 }
 
+impl BatchRow {
+    /// The bucket that is written to, under which the row lies.
+    #[must_use]
+    pub fn writes_to(&self) -> BucketId {
+        self.to.as_ref().map_or(self.from.0, |(bucket, _)| *bucket)
+    }
+}
+
 /// Names a batch.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct BatchId {
