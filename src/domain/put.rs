@@ -187,7 +187,7 @@ pub(crate) fn demand(conditions: &Conditions, file: Option<&FileRow>, at: &Addre
     let found = file.map(|row| Found { etag: &row.etag, modified: row.committed.max(row.modified) });
     match conditions.for_write(found) {
         Verdict::Proceed => Ok(()),
-        // S3 answers 404 here, RFC 9110 412.
+        // Who names a literal key asks about that file; who names a path, about what stands there.
         Verdict::Missing if matches!(at.spot, Spot::Key(_)) => {
             Err(Error::NotFound(What::File, at.to_string()))
         }

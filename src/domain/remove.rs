@@ -240,7 +240,7 @@ fn remove_version(
     Ok(Removed { existed: true, version: Some(which), marker: old.content == Content::Marker })
 }
 
-/// The version is not there: S3 answers as if it had removed it.
+/// The version is not there: that is answered as if it had been removed.
 fn gone(which: VersionRef) -> Removed {
     Removed { existed: false, version: Some(which), marker: false }
 }
