@@ -23,6 +23,11 @@ use crate::{
 
 /// Rows read at a time.
 const ROWS: usize = 1000;
+/// Chunks whose references are counted in one pass over what is queued. Few in tests, so that they
+/// take many.
+const CHUNKS_AT_ONCE: usize = if cfg!(test) { 5 } else { 500_000 };
+/// Parts with more than one reference that are kept in mind.
+const PARTS_AT_ONCE: usize = 500_000;
 
 /// What a run would do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -41,51 +46,102 @@ pub struct Forecast {
     pub bytes_dead: u64,
 }
 
-/// Looks ahead. What is read or uploaded meanwhile may make the run do less.
+/// Looks ahead. What is read or uploaded meanwhile may make the run do less. However much is
+/// queued, references of [`CHUNKS_AT_ONCE`] chunks are in memory at most.
 ///
 /// # Errors
-/// If a row cannot be read or the counts do not add up: then a run would be ended, too.
+/// If a row cannot be read or the counts do not add up: then a run would be ended, too. Busy if
+/// more parts that several files share would go than are kept in mind.
 pub fn forecast(store: &Store) -> Result<Forecast, StoreError> {
     let mut survey = Survey::begin(store)?;
     while !survey.step(store)? {}
     let rows = store.snapshot()?;
-    let mut look = Look { rows: &rows, parts: BTreeMap::new(), drops: BTreeMap::new(), manifests: 0 };
+    let mut freed = Freed { rows: &rows, chunks: 0, segments: BTreeMap::new() };
+    each_queued(&rows, Queued::Condemned, |chunk| freed.add(ChunkNo(chunk)))?;
+    each_queued(&rows, Queued::Idle, |chunk| match chunk_refs(&rows, ChunkNo(chunk))? {
+        0 => freed.add(ChunkNo(chunk)),
+        // An upload took it up; if that goes as well, it is among the references below.
+        _ => Ok(()),
+    })?;
+    let mut from = Some(0);
+    let mut manifests = 0;
+    while let Some(first) = from {
+        let drops = Drops { first, end: None, counts: BTreeMap::new() };
+        let mut look = Look { rows: &rows, parts: BTreeMap::new(), drops, manifests: 0 };
+        each_queued(&rows, Queued::Released, |id| look.manifest(ManifestId(id)))?;
+        look.drops.settle(&mut freed)?;
+        (manifests, from) = (look.manifests, look.drops.end);
+    }
+    let mut out = Forecast { manifests, chunks: freed.chunks, ..Forecast::default() };
+    segments(store, &survey, &freed.segments, &mut out)?;
+    Ok(out)
+}
+
+fn each_queued(
+    rows: &dyn Rows,
+    why: Queued,
+    mut what: impl FnMut(u64) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
     let mut after = None;
     loop {
-        let found = queued_numbers(&rows, Queued::Released, after, ROWS)?;
-        for id in &found {
-            look.manifest(ManifestId(*id))?;
-        }
-        match found.last() {
-            Some(last) => after = Some(*last),
-            None => break,
-        }
+        let found = queued_numbers(rows, why, after, ROWS)?;
+        let Some(last) = found.last().copied() else { return Ok(()) };
+        found.into_iter().try_for_each(&mut what)?;
+        after = Some(last);
     }
-    let mut gone: BTreeSet<u64> =
-        queued_numbers(&rows, Queued::Condemned, None, usize::MAX)?.into_iter().collect();
-    gone.extend(queued_numbers(&rows, Queued::Idle, None, usize::MAX)?);
-    for (chunk, drops) in &look.drops {
-        let refs = chunk_refs(&rows, ChunkNo(*chunk))?;
-        if refs < *drops {
-            return Err(StoreError::Damaged(format!(
-                "chunk {} has more references than it counts",
-                ChunkNo(*chunk)
-            )));
-        }
-        if refs == *drops {
-            gone.insert(*chunk);
-        }
-    }
-    let mut freed: BTreeMap<SegmentId, Live> = BTreeMap::new();
-    for chunk in &gone {
-        let row = load_chunk(&rows, ChunkNo(*chunk))?;
-        let freed = freed.entry(row.segment).or_default();
+}
+
+/// Chunks that would go, by segment.
+struct Freed<'a> {
+    rows: &'a dyn Rows,
+    chunks: u64,
+    segments: BTreeMap<SegmentId, Live>,
+}
+
+impl Freed<'_> {
+    fn add(&mut self, chunk: ChunkNo) -> Result<(), StoreError> {
+        let row = load_chunk(self.rows, chunk)?;
+        let freed = self.segments.entry(row.segment).or_default();
         freed.chunks += 1;
         freed.bytes += record_bytes(row.stored_len);
+        self.chunks += 1;
+        Ok(())
     }
-    let mut out = Forecast { manifests: look.manifests, chunks: gone.len() as u64, ..Forecast::default() };
-    segments(store, &survey, &freed, &mut out)?;
-    Ok(out)
+}
+
+/// References of chunks that would go, of a stretch of all chunks: from the first one on as many
+/// as are kept in mind. What lies behind is for another pass.
+struct Drops {
+    first: u64,
+    /// Where the stretch ends; `None` while it has room for all that came.
+    end: Option<u64>,
+    counts: BTreeMap<u64, u64>,
+}
+
+impl Drops {
+    fn add(&mut self, chunk: u64) {
+        if chunk < self.first || self.end.is_some_and(|end| chunk >= end) {
+            return;
+        }
+        *self.counts.entry(chunk).or_insert(0) += 1;
+        if self.counts.len() > CHUNKS_AT_ONCE {
+            self.end = self.counts.pop_last().map(|(chunk, _)| chunk);
+        }
+    }
+
+    fn settle(&self, freed: &mut Freed<'_>) -> Result<(), StoreError> {
+        for (&chunk, &drops) in &self.counts {
+            let chunk = ChunkNo(chunk);
+            let refs = chunk_refs(freed.rows, chunk)?;
+            if refs < drops {
+                return Err(StoreError::Damaged(format!("chunk {chunk} has more references than it counts")));
+            }
+            if refs == drops {
+                freed.add(chunk)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 fn segments(
@@ -113,10 +169,9 @@ fn segments(
 
 struct Look<'a> {
     rows: &'a dyn Rows,
-    /// References of parts that would go.
+    /// References of parts that would go, where there is more than one.
     parts: BTreeMap<u64, u64>,
-    /// References of chunks that would go.
-    drops: BTreeMap<u64, u64>,
+    drops: Drops,
     manifests: u64,
 }
 
@@ -130,7 +185,7 @@ impl Look<'_> {
             for (_, value) in &pages {
                 for target in PageRow::decode(value)?.pieces.iter().filter_map(|piece| piece.target) {
                     match shape {
-                        Shape::Leaf => *self.drops.entry(target).or_insert(0) += 1,
+                        Shape::Leaf => self.drops.add(target),
                         Shape::Composite => self.part(ManifestId(target))?,
                     }
                 }
@@ -144,9 +199,19 @@ impl Look<'_> {
 
     fn part(&mut self, id: ManifestId) -> Result<(), StoreError> {
         let row = manifest::load(self.rows, id)?;
-        let drops = self.parts.entry(id.0).or_insert(0);
-        *drops += 1;
+        let drops = match row.refs {
+            // That one is this; if another came, its chunks would have more than they count.
+            0 | 1 => 1,
+            _ => {
+                let drops = self.parts.entry(id.0).or_insert(0);
+                *drops += 1;
+                *drops
+            }
+        };
+        if self.parts.len() > PARTS_AT_ONCE {
+            return Err(StoreError::Busy("too much is queued for a look ahead".into()));
+        }
         // Leaves have no parts, so this goes no deeper.
-        if *drops == row.refs && row.shape == Shape::Leaf { self.manifest(id) } else { Ok(()) }
+        if drops == row.refs && row.shape == Shape::Leaf { self.manifest(id) } else { Ok(()) }
     }
 }

@@ -27,9 +27,11 @@ fn a_chunk_that_an_upload_has_found_is_passed_over_and_tried_again() {
     let report = collect(&store, ALL);
     assert_eq!((report.manifests, report.chunks_condemned), (1, 0));
     assert_eq!(recount(&store, &[]).findings, []);
+    assert_eq!(forecast(&store).unwrap().chunks, 1, "if the upload gives up");
     let second = seal(&store, late).unwrap();
     assert!(get(&store, second).unwrap() == bytes);
     assert_eq!(recount(&store, &[second]).findings, []);
+    assert_eq!(forecast(&store).unwrap().chunks, 0);
     collect(&store, ALL);
     assert_eq!(queue(&store), 0);
     assert!(get(&store, second).unwrap() == bytes);

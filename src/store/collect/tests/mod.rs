@@ -117,6 +117,7 @@ fn chunks_that_others_still_have_only_lose_a_reference() {
     let (one, two) = (put(&store, &bytes), put(&store, &bytes));
     let copy = put(&store, &bytes[..1 << 20].repeat(2));
     release(&store, one);
+    assert_eq!(forecast(&store).unwrap().chunks, 0);
     let report = collect(&store, ALL);
     assert_eq!((report.manifests, report.chunks_condemned), (1, 0));
     assert!(report.references > 0);
