@@ -13,7 +13,7 @@ use crate::{
     domain::Holdall,
     doors::{
         api::{ApiDoor, Listening, types::Listens},
-        dav::{DavDoor, DavOptions},
+        dav::DavDoor,
         gate::{Door, Doors, Front, Hosts, Limits, Origins, Serves, Setup, TlsError, acceptor, socket},
         s3::{S3Door, S3Options},
     },
@@ -108,7 +108,7 @@ fn doors(config: &ServerConfig, holdall: &Arc<Holdall>, listening: Listening) ->
         let api = api.clone();
         async move { api.handle(request, context).await }
     });
-    let dav = DavDoor::new(Arc::clone(holdall), DavOptions::default());
+    let dav = DavDoor::new(Arc::clone(holdall));
     let dav = Door::new(move |request, context| {
         let dav = dav.clone();
         async move { dav.handle(request, context).await }

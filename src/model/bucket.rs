@@ -1,5 +1,7 @@
 //! What a bucket keeps of replaced and deleted content.
 
+use super::limits::HISTORY_DAYS;
+
 /// How versions of a bucket's files are kept for S3.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Versioning {
@@ -20,4 +22,11 @@ pub enum HistoryPolicy {
     Off,
     /// This many days.
     Days(u32),
+}
+
+impl HistoryPolicy {
+    /// What a bucket begins with where people make it, who may want back what they replaced.
+    pub const FOR_PEOPLE: Self = Self::Days(HISTORY_DAYS);
+    /// And where programs do: what they replace and delete they mean to.
+    pub const FOR_PROGRAMS: Self = Self::Off;
 }

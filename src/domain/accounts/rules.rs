@@ -11,7 +11,7 @@ use crate::domain::{
 use crate::{
     model::{
         ids::{AccountId, BucketId, NodeId},
-        limits::{self, BUCKETS_PER_ACCOUNT, DISPLAY_NAME_BYTES, EMAIL_BYTES, LIST_PAGE},
+        limits::{BUCKETS_PER_ACCOUNT, DISPLAY_NAME_BYTES, EMAIL_BYTES, LIST_PAGE},
         name::{AccountName, BucketName},
         time::Timestamp,
     },
@@ -125,7 +125,7 @@ pub(crate) fn add(
     account::write(rows, None, &row);
     let bucket = buckets::NewBucket {
         name: bucket_name(&new.name)?,
-        history: HistoryPolicy::Days(limits::HISTORY_DAYS),
+        history: HistoryPolicy::FOR_PEOPLE,
         ids: (ids.bucket, ids.root),
         owner: ids.account,
     };

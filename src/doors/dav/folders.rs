@@ -15,7 +15,7 @@ use crate::{
     domain::{
         Error,
         error::What,
-        nouns::{RemoveOptions, WriteOptions},
+        nouns::{HistoryPolicy, RemoveOptions, WriteOptions},
     },
     doors::gate::Body,
     model::{address::Address, condition::EtagList},
@@ -45,7 +45,7 @@ pub(super) async fn make(call: &Call<'_>, body: &mut Body) -> Result<Response<Bo
             if conditions.if_match.is_some() {
                 return Err(not_met(address));
             }
-            let history = call.door.options.history;
+            let history = HistoryPolicy::FOR_PEOPLE;
             let made = call.holdall().create_bucket(&call.caller, &address.bucket, history, None).await;
             if let Err(error) = made {
                 return Err(not_made(call, error).await);

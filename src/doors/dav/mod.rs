@@ -30,7 +30,7 @@ use http_body_util::BodyExt;
 
 use self::{call::Call, error::Refusal, get::file::Served, path::Place};
 use crate::{
-    domain::{Error, Holdall, error::Unrecognised, nouns::HistoryPolicy},
+    domain::{Error, Holdall, error::Unrecognised},
     doors::gate::{Body, RequestContext, authenticate::authenticate},
     model::limits,
 };
@@ -46,38 +46,24 @@ pub fn refusal(error: Error) -> Response<Body> {
     Refusal::from(error).into_response()
 }
 
-/// What can be set about this door.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct DavOptions {
-    /// The history policy of buckets made by MKCOL.
-    pub history: HistoryPolicy,
-}
-
-impl Default for DavOptions {
-    fn default() -> Self {
-        Self { history: HistoryPolicy::Days(limits::HISTORY_DAYS) }
-    }
-}
-
 /// The door; cheap to clone.
 #[derive(Clone)]
 pub struct DavDoor {
     holdall: Arc<Holdall>,
-    options: DavOptions,
     files: DavHandler<Arc<Served>>,
 }
 
 impl std::fmt::Debug for DavDoor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DavDoor").field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("DavDoor").finish_non_exhaustive()
     }
 }
 
 impl DavDoor {
     /// A door to this system.
     #[must_use]
-    pub fn new(holdall: Arc<Holdall>, options: DavOptions) -> Self {
-        Self { holdall, options, files: get::file::handler() }
+    pub fn new(holdall: Arc<Holdall>) -> Self {
+        Self { holdall, files: get::file::handler() }
     }
 
     /// Answers one request.

@@ -70,7 +70,7 @@ pub(super) async fn create(ops: &Ops, request: S3Request<CreateBucketInput>) -> 
         }
     }
     let name = parsed.bucket()?;
-    match ops.holdall.create_bucket(&parsed.caller, name, HistoryPolicy::Off, None).await {
+    match ops.holdall.create_bucket(&parsed.caller, name, HistoryPolicy::FOR_PROGRAMS, None).await {
         Ok(_) => {}
         Err(Error::ExistsYours(_)) if ops.region == CLASSIC => {}
         Err(error) => return Err(error.into()),
