@@ -17,13 +17,9 @@ use super::{
     mime,
 };
 use crate::{
-    domain::{
-        Error,
-        nouns::{FileVersion, Item},
-    },
+    domain::{Error, nouns::FileVersion},
     doors::gate::Body,
     model::{
-        address::Address,
         etag::Etag,
         range::{ByteRange, Unsatisfiable},
         time::Timestamp,
@@ -50,26 +46,10 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
             protect(response.headers_mut(), "sandbox");
             Ok(response)
         }
-        Err(error) => if_folder(call, address, error).await,
+        // So `open` says of a folder, and of nothing else.
+        Err(Error::Conflict(_)) => folder(call).await,
+        Err(error) => Err(error.into()),
     }
-}
-
-/// `open` knows files only; whatever it says of a folder, the folder has an answer.
-async fn if_folder(call: &Call<'_>, address: &Address, error: Error) -> Result<Response<Body>, Refusal> {
-    let about_file = matches!(
-        error,
-        Error::NotModified { .. }
-            | Error::PreconditionFailed(_)
-            | Error::Busy(_)
-            | Error::Unavailable { .. }
-            | Error::Damaged { .. }
-            | Error::Internal { .. }
-            | Error::Unauthenticated(_)
-    );
-    if !about_file && let Ok(Item::Folder(_)) = call.holdall().stat(&call.caller, address, None).await {
-        return folder(call).await;
-    }
-    Err(error.into())
 }
 
 async fn folder(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
