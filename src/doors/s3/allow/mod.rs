@@ -74,7 +74,24 @@ impl Op {
             | Self::PutBucketVersioning
             | Self::DeleteObjects
             | Self::CompleteMultipartUpload => Kind::Xml,
-            _ => Kind::None,
+            Self::ListBuckets
+            | Self::HeadBucket
+            | Self::DeleteBucket
+            | Self::GetBucketLocation
+            | Self::GetBucketVersioning
+            | Self::ListObjects
+            | Self::ListObjectsV2
+            | Self::ListObjectVersions
+            | Self::ListMultipartUploads
+            | Self::GetObject
+            | Self::HeadObject
+            | Self::CopyObject
+            | Self::DeleteObject
+            | Self::GetObjectAttributes
+            | Self::CreateMultipartUpload
+            | Self::UploadPartCopy
+            | Self::AbortMultipartUpload
+            | Self::ListParts => Kind::None,
         }
     }
 
