@@ -49,6 +49,15 @@ impl Call<'_> {
             Place::Hidden(name) => Err(Error::NotFound(What::Item, name.clone()).into()),
         }
     }
+
+    /// The same, to be changed.
+    ///
+    /// # Errors
+    /// And 403 for the levels above the buckets.
+    pub(super) fn changeable(&self) -> Result<&Address, Refusal> {
+        let own = || Refusal::new(StatusCode::FORBIDDEN, "this folder is the server's own");
+        self.existing()?.ok_or_else(own)
+    }
 }
 
 /// The whole of a body that holds XML, and its share of the memory, to be kept as long.

@@ -120,6 +120,15 @@ impl Refusal {
         self
     }
 
+    /// The refusal for an error that at this place has another status than elsewhere.
+    pub(super) fn at(error: Error, status: Option<StatusCode>) -> Self {
+        let refusal = Self::from(error);
+        match status {
+            Some(status) => refusal.with_status(status),
+            None => refusal,
+        }
+    }
+
     /// Its status.
     #[cfg(test)]
     pub(super) fn status(&self) -> StatusCode {

@@ -94,9 +94,7 @@ pub(super) async fn remove(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
     if depth(call.headers())? != Depth::Infinity {
         return Err(Refusal::bad_request("a DELETE has depth infinity"));
     }
-    let Some(address) = call.existing()? else {
-        return Err(Refusal::new(StatusCode::FORBIDDEN, "this folder is the server's own"));
-    };
+    let address = call.changeable()?;
     let conditions = write_conditions(call.headers())?;
     if is_bucket(address) {
         let other = matches!(conditions.if_match, Some(EtagList::Tags(_)));

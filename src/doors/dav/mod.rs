@@ -30,15 +30,44 @@ use http_body_util::BodyExt;
 
 use self::{call::Call, error::Refusal, get::file::Served, path::Place};
 use crate::{
-    domain::{Error, Holdall, error::Unrecognised},
+    domain::{Error, Holdall, error::Unrecognised, nouns::Transfer},
     doors::gate::{Body, RequestContext, authenticate::authenticate},
     model::limits,
 };
 
-/// The methods of this door; any other is refused. Who may use each,
-/// `tests/it/matrix` holds against this list.
-pub const METHODS: [&str; 10] =
-    ["OPTIONS", "GET", "HEAD", "PROPFIND", "PROPPATCH", "PUT", "MKCOL", "DELETE", "COPY", "MOVE"];
+macro_rules! methods {
+    ($($method:ident $name:literal,)*) => {
+        #[derive(Clone, Copy)]
+        enum Method { $($method,)* }
+
+        impl Method {
+            const ALL: [Self; METHODS.len()] = [$(Self::$method,)*];
+        }
+
+        /// The methods of this door; any other is refused. Who may use each,
+        /// `tests/it/matrix` holds against this list.
+        pub const METHODS: [&str; [$($name,)*].len()] = [$($name,)*];
+    };
+}
+
+methods! {
+    Options "OPTIONS",
+    Get "GET",
+    Head "HEAD",
+    Propfind "PROPFIND",
+    Proppatch "PROPPATCH",
+    Put "PUT",
+    Mkcol "MKCOL",
+    Delete "DELETE",
+    Copy "COPY",
+    Move "MOVE",
+}
+
+impl Method {
+    fn parse(name: &str) -> Option<Self> {
+        METHODS.iter().zip(Self::ALL).find(|(known, _)| **known == name).map(|(_, method)| method)
+    }
+}
 
 /// What this door answers for an error, whatever the method. `tests/it/errors.txt` is the table.
 #[must_use]
@@ -99,19 +128,19 @@ impl DavDoor {
             return Err(Refusal::new(http::StatusCode::NOT_FOUND, "nothing is here; files are below /dav/"));
         };
         let call = Call { door: self, caller, head, place };
-        if !METHODS.contains(&head.method.as_str()) {
+        let Some(method) = Method::parse(head.method.as_str()) else {
             return Err(options::refused(&call).await);
-        }
-        match head.method.as_str() {
-            "OPTIONS" => options::answer(&call).await,
-            "GET" | "HEAD" => get::answer(&call).await,
-            "PROPFIND" => propfind::answer(&call, body).await,
-            "PROPPATCH" => proppatch::answer(&call, body).await,
-            "PUT" => put::answer(&call, body).await,
-            "MKCOL" => folders::make(&call, body).await,
-            "DELETE" => folders::remove(&call).await,
-            "COPY" | "MOVE" => transfer::answer(&call).await,
-            _ => Err(options::refused(&call).await),
+        };
+        match method {
+            Method::Options => options::answer(&call).await,
+            Method::Get | Method::Head => get::answer(&call).await,
+            Method::Propfind => propfind::answer(&call, body).await,
+            Method::Proppatch => proppatch::answer(&call, body).await,
+            Method::Put => put::answer(&call, body).await,
+            Method::Mkcol => folders::make(&call, body).await,
+            Method::Delete => folders::remove(&call).await,
+            Method::Copy => transfer::answer(&call, Transfer::Copy).await,
+            Method::Move => transfer::answer(&call, Transfer::Move).await,
         }
     }
 }

@@ -27,9 +27,7 @@ use crate::{
 pub(super) async fn answer(call: &Call<'_>, body: &mut Body) -> Result<Response<Body>, Refusal> {
     let (document, _share) = collect_xml(call, body).await?;
     let asked = Asked::read(&document).map_err(|bad| Refusal::bad_request(bad.0))?;
-    let Some(address) = call.existing()? else {
-        return Err(Refusal::new(StatusCode::FORBIDDEN, "this folder is the server's own"));
-    };
+    let address = call.changeable()?;
     let refused = asked.names.iter().any(is_protected);
     // Where one of them cannot be, none is; whether any could be, the domain still says.
     let changes = if refused { Vec::new() } else { asked.changes };

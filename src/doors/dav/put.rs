@@ -43,7 +43,7 @@ pub(super) async fn answer(call: &Call<'_>, body: &mut Body) -> Result<Response<
     let expected = Expected { size, checksums: sums.kinds(), sha256: false, attributes };
     let mut put = call.holdall().begin_put(&call.caller, address, expected).await.map_err(refuse)?;
     let mut passing = sums.passing();
-    fill(&mut put, body, size, &mut passing).await?;
+    fill(&mut put, body, &mut passing).await?;
     sums.verify(passing)?;
     let timed = options.modified.is_some();
     let written = put.commit(options).await.map_err(refuse)?;
@@ -67,14 +67,8 @@ async fn target<'a>(call: &'a Call<'_>) -> Result<&'a Address, Refusal> {
     }
 }
 
-/// Streams the body. Stops at the first byte too many; one too few the commit finds out.
-async fn fill(
-    put: &mut Put,
-    body: &mut Body,
-    declared: Option<u64>,
-    passing: &mut Passing,
-) -> Result<(), Refusal> {
-    let mut got: u64 = 0;
+/// Streams the body. The domain stops at the first byte too many, and finds out one too few.
+async fn fill(put: &mut Put, body: &mut Body, passing: &mut Passing) -> Result<(), Refusal> {
     while let Some(frame) = body.frame().await {
         let frame = match frame {
             Ok(frame) => frame,
@@ -85,10 +79,6 @@ async fn fill(
             }
         };
         let Ok(data) = frame.into_data() else { continue };
-        got += data.len() as u64;
-        if let Some(declared) = declared.filter(|declared| got > *declared) {
-            return Err(Error::Incomplete { declared, got }.into());
-        }
         passing.update(&data);
         put.write(data).await.map_err(refuse)?;
     }
@@ -102,11 +92,7 @@ fn refuse(error: Error) -> Refusal {
         Error::NotFound(..) => Some(StatusCode::CONFLICT),
         _ => None,
     };
-    let refusal = Refusal::from(error);
-    match status {
-        Some(status) => refusal.with_status(status),
-        None => refusal,
-    }
+    Refusal::at(error, status)
 }
 
 /// What is kept with the file. `application/octet-stream` is what clients send that do not

@@ -23,8 +23,7 @@ use crate::{
 ///
 /// # Errors
 /// Any refusal; both places are as they were.
-pub(super) async fn answer(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
-    let how = if call.head.method.as_str() == "MOVE" { Transfer::Move } else { Transfer::Copy };
+pub(super) async fn answer(call: &Call<'_>, how: Transfer) -> Result<Response<Body>, Refusal> {
     let from = source(call, how)?;
     let to = destination(call)?;
     let shallow = match (how, depth(call.headers())?) {
@@ -55,10 +54,9 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
 }
 
 fn source<'a>(call: &'a Call<'_>, how: Transfer) -> Result<&'a Address, Refusal> {
-    let forbidden = |text: &str| Refusal::new(StatusCode::FORBIDDEN, text);
-    let address = call.existing()?.ok_or_else(|| forbidden("this folder is the server's own"))?;
+    let address = call.changeable()?;
     if how == Transfer::Move && is_bucket(address) {
-        return Err(forbidden("a bucket cannot be moved"));
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "a bucket cannot be moved"));
     }
     Ok(address)
 }
@@ -89,11 +87,7 @@ fn refuse(error: Error, from: &Address, to: &Address) -> Refusal {
         }
         _ => None,
     };
-    let refusal = Refusal::from(error);
-    match status {
-        Some(status) => refusal.with_status(status),
-        None => refusal,
-    }
+    Refusal::at(error, status)
 }
 
 #[cfg(test)]
