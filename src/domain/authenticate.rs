@@ -121,8 +121,8 @@ impl Holdall {
 
     async fn by_token(&self, token: &Secret) -> Result<Caller, Error> {
         let hash = self.token_hash(token).ok_or(WRONG)?;
-        let found = self.look(&hash, |rows, hash| {
-            let Some(app) = credential::token(rows, hash)? else { return Ok(None) };
+        let found = self.look(move |rows| {
+            let Some(app) = credential::token(rows, &hash)? else { return Ok(None) };
             Ok(account::by_id(rows, app.account)?.map(|account| (account, app)))
         });
         let (account, app) = found.await?.ok_or(WRONG)?;
@@ -134,8 +134,8 @@ impl Holdall {
         access_key: &str,
         verify: &(dyn Fn(&Secret) -> bool + Send + Sync),
     ) -> Result<Caller, Error> {
-        let asked = access_key.to_owned();
-        let found = self.look(&asked, |rows, id| look_up_key(rows, id)).await?;
+        let id = access_key.to_owned();
+        let found = self.look(move |rows| look_up_key(rows, &id)).await?;
         let (key, account) = found.ok_or(Error::Unauthenticated(Unrecognised::UnknownKey))?;
         let bound = Bound { access_key, account: account.id };
         let secret = self.credentials.keys.unseal(key.sealed_under, &key.sealed.0, bound)?;
@@ -153,13 +153,14 @@ impl Holdall {
         if password.reveal().len() > PASSWORD_BYTES {
             return Err(WRONG);
         }
-        let asked = (login_of(user), self.token_hash(password));
-        let looked = self.look(&asked, |rows, (login, token)| look(rows, login, *token)).await?;
+        let (login, token) = (login_of(user), self.token_hash(password));
+        let asked = login.clone();
+        let looked = self.look(move |rows| look(rows, &asked, token)).await?;
         if let (Some(account), Some(app)) = (&looked.account, looked.app) {
             return by_app_password(account, app, self.clock.now());
         }
         let from = from.filter(|_| self.credentials.peers_apart);
-        self.by_account_password(Try { login: &asked.0, from }, looked.account, normal(password)).await
+        self.by_account_password(Try { login: &login, from }, looked.account, normal(password)).await
     }
 
     /// Looks into the memory of good passwords first, again when others checked the same one

@@ -110,8 +110,8 @@ pub(crate) fn allowed_at(
     Ok(row)
 }
 
-/// The highest role a caller was given on what stands at an address or on a folder above it. Rows
-/// are asked for by key alone, so that memory can answer who was given one as it does the owner.
+/// The highest role a caller was given on what stands at an address or on a folder above it: a
+/// row by key for each.
 fn granted(
     rows: &dyn Rows,
     caller: &Caller,

@@ -1,17 +1,60 @@
-//! Where async verbs meet the rows of the synchronous store: reads run in a lane of blocking
-//! threads on a short snapshot, unless the rows they need are in memory; writes go to the
-//! committer. Bytes ([`super::body`], [`super::read`]) and the watch ([`super::health`]) have
-//! blocking tasks of their own; no async worker waits for the disk.
+//! Where async verbs meet the rows of the synchronous store: writes go to the committer, reads
+//! run in a lane of blocking threads on a short snapshot. Reads of a few rows run at once, on the
+//! worker that asks: a trip to another thread costs more than they do. What they need is nearly
+//! always in memory; where it is not, [`wait`] lets another thread take the worker's place. Bytes
+//! ([`super::body`], [`super::read`]) and the watch ([`super::health`]) have blocking tasks of
+//! their own; no async worker waits for the disk.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
-use tokio::{sync::oneshot, task};
+use tokio::{
+    runtime::{Handle, RuntimeFlavor},
+    sync::oneshot,
+    task,
+};
 
 use super::{Error, Holdall};
 use crate::store::{
     blobs::Staged,
     meta::{Snapshot, Tx, rows::Rows},
 };
+
+/// When so many threads wait for the disk, further short reads go to the lane: each wait of a
+/// worker takes a thread from the runtime, which has 512 for all its blocking work.
+const MOST_WAITING: usize = 64;
+
+/// Threads of this process in [`wait`].
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether this thread may make way for others; those of tests with one thread may not.
+fn makes_way() -> bool {
+    Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread)
+}
+
+/// Does work that waits for the disk. The other tasks of an async worker go on meanwhile, on
+/// another thread.
+pub fn wait(work: &mut dyn FnMut()) {
+    WAITING.fetch_add(1, Ordering::Relaxed);
+    if makes_way() {
+        task::block_in_place(work);
+    } else {
+        work();
+    }
+    WAITING.fetch_sub(1, Ordering::Relaxed);
+}
+
+/// Runs a short look at rows or a few bytes at once if this thread may wait, else in the lane.
+pub(crate) async fn shortly<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    if makes_way() && WAITING.load(Ordering::Relaxed) < MOST_WAITING {
+        return work();
+    }
+    blocking(work).await
+}
 
 impl Holdall {
     /// Runs `look` on a snapshot that is let go when it returns.
@@ -23,19 +66,13 @@ impl Holdall {
         self.blocking(move || look(&store.snapshot()?)).await
     }
 
-    /// Runs `look` on the last committed rows: on those in memory, here and now, if all it asks for
-    /// are there, else in the lane as [`Holdall::read`], and keeps what it read by key. So it may
-    /// be called twice.
-    pub(crate) async fn look<Q: Clone + Send + 'static, T: Send + 'static>(
+    /// Runs `look`, which reads a few rows, on the last committed state.
+    pub(crate) async fn look<T: Send + 'static>(
         &self,
-        asked: &Q,
-        look: impl Fn(&dyn Rows, &Q) -> Result<T, Error> + Send + 'static,
+        look: impl FnOnce(&dyn Rows) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        if let Some(answer) = self.store.meta().recall(|rows| look(rows, asked)) {
-            return answer;
-        }
-        let (store, asked) = (Arc::clone(&self.store), asked.clone());
-        self.blocking(move || store.meta().look(|rows| look(rows, &asked))?).await
+        let store = Arc::clone(&self.store);
+        shortly(move || store.meta().look(look)?).await
     }
 
     /// Runs `verb` in the next group commit. The answer, a refusal too, follows the group's sync.

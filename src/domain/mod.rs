@@ -55,6 +55,7 @@ pub use check::{CheckReport, Counts as CheckCounts, Finding, FindingKind};
 pub use collect::{CollectReport, Collected, CollectionState, Forecast, SegmentUsage, Space};
 pub use error::Error;
 pub use health::Readiness;
+pub use lanes::wait;
 pub use memory::{MemoryShare, MemoryUse};
 pub use put::Put;
 pub use read::Opened;

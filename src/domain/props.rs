@@ -40,11 +40,11 @@ impl Holdall {
     /// # Errors
     /// If nothing is there, or the caller may not read it.
     pub async fn props(&self, caller: &Caller, at: &Address) -> Result<Vec<Prop>, Error> {
-        let asked = (caller.clone(), at.clone());
-        self.look(&asked, |rows, (caller, at)| {
-            let bucket = allowed_at(rows, caller, at, Verb::Read)?;
-            let found = Found::at(rows, &bucket, at)?;
-            let (node, _) = found.node().ok_or_else(|| missing(at))?;
+        let (caller, at) = (caller.clone(), at.clone());
+        self.look(move |rows| {
+            let bucket = allowed_at(rows, &caller, &at, Verb::Read)?;
+            let found = Found::at(rows, &bucket, &at)?;
+            let (node, _) = found.node().ok_or_else(|| missing(&at))?;
             let marked = match &found.what {
                 Stands::File(row) => row.props,
                 Stands::Folder(row) => row.props,

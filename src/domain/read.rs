@@ -12,6 +12,7 @@ use super::{
     buckets::allowed_at,
     caller::Caller,
     error::{BadPart, What},
+    lanes,
     memory::MemoryShare,
     nouns::{FileVersion, Item, VersionRef},
     tree::{self, Hit, Place},
@@ -35,9 +36,8 @@ use crate::{
     },
 };
 
-/// Content up to this size that is in memory is read, and verified, by who asks for it. If the
-/// file was opened on a blocking thread, it was read there, too: one trip instead of two is half
-/// the cost of a small GET.
+/// Content up to this size is read, and verified, as it is opened: a trip to another thread costs
+/// more than the reading.
 const READ_AT_ONCE: u64 = 64 << 10;
 /// What a download holds of a larger file: the piece on its way and the one ahead, as long as
 /// chunks mostly are.
@@ -150,8 +150,8 @@ impl Holdall {
         at: &Address,
         version: Option<VersionRef>,
     ) -> Result<Item, Error> {
-        let asked = (caller.clone(), at.clone());
-        self.look(&asked, move |rows, (caller, at)| Ok(look(rows, caller, at, version)?.0)).await
+        let (caller, at) = (caller.clone(), at.clone());
+        self.look(move |rows| Ok(look(rows, &caller, &at, version)?.0)).await
     }
 
     /// Opens a version of a file: from here on its bytes stay readable whatever happens to its
@@ -166,61 +166,35 @@ impl Holdall {
         version: Option<VersionRef>,
         conditions: &Conditions,
     ) -> Result<Opened, Error> {
-        let mut opened = match self.open_in_memory(caller, at, version, conditions) {
-            Some(opened) => opened?,
-            None => self.open_from_disk(caller, at, version, conditions).await?,
-        };
+        let asked = (caller.clone(), at.clone(), conditions.clone());
+        let store = Arc::clone(&self.store);
+        let mut opened = lanes::shortly(move || open(store, &asked.0, &asked.1, version, &asked.2)).await?;
         if opened.version.size > READ_AT_ONCE {
             let ahead = READ_AHEAD.min(opened.version.size);
             opened.share = Some(self.memory.share(caller.account(), ahead, ahead).await?);
         }
         Ok(opened)
     }
+}
 
-    async fn open_from_disk(
-        &self,
-        caller: &Caller,
-        at: &Address,
-        version: Option<VersionRef>,
-        conditions: &Conditions,
-    ) -> Result<Opened, Error> {
-        let (caller, at, conditions) = (caller.clone(), at.clone(), conditions.clone());
-        let store = Arc::clone(&self.store);
-        self.blocking(move || {
-            let mut tries = 0;
-            loop {
-                let found = store.meta().look(|rows| look(rows, &caller, &at, version))?;
-                let (version, row) = file(found?, &conditions, &at)?;
-                let opened = row.manifest.map(|manifest| store.reader(manifest)).transpose();
-                match opened {
-                    Ok(reader) => return Ok(Opened::new(version, reader, store)),
-                    // Replaced and released since the look: the next look sees its successor.
-                    Err(StoreError::Busy(_)) if tries < REOPENS => tries += 1,
-                    Err(error) => return Err(error.into()),
-                }
-            }
-        })
-        .await
-    }
-
-    /// The same without waiting for the disk; `None` where that cannot be done.
-    fn open_in_memory(
-        &self,
-        caller: &Caller,
-        at: &Address,
-        version: Option<VersionRef>,
-        conditions: &Conditions,
-    ) -> Option<Result<Opened, Error>> {
-        let found = self.store.meta().recall(|rows| look(rows, caller, at, version))?;
-        let (version, row) = match found.and_then(|found| file(found, conditions, at)) {
-            Ok(file) => file,
-            Err(error) => return Some(Err(error)),
-        };
-        let reader = match row.manifest {
-            Some(manifest) => Some(self.store.reader_in_memory(manifest)?),
-            None => None,
-        };
-        Some(Ok(Opened { version, reader, whole: None, share: None, store: Arc::clone(&self.store) }))
+fn open(
+    store: Arc<Store>,
+    caller: &Caller,
+    at: &Address,
+    version: Option<VersionRef>,
+    conditions: &Conditions,
+) -> Result<Opened, Error> {
+    let mut tries = 0;
+    loop {
+        let found = store.meta().look(|rows| look(rows, caller, at, version))?;
+        let (version, row) = file(found?, conditions, at)?;
+        let opened = row.manifest.map(|manifest| store.reader(manifest)).transpose();
+        match opened {
+            Ok(reader) => return Ok(Opened::new(version, reader, store)),
+            // Replaced and released since the look: the next look sees its successor.
+            Err(StoreError::Busy(_)) if tries < REOPENS => tries += 1,
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 
@@ -264,14 +238,14 @@ pub struct Opened {
     /// The version.
     pub version: FileVersion,
     reader: Option<BlobReader>,
-    /// All of a small file, if it was read when it was opened.
+    /// All of a small file.
     whole: Option<Bytes>,
     share: Option<MemoryShare>,
     store: Arc<Store>,
 }
 
 impl Opened {
-    /// Blocking. What cannot be read now is tried again, and fails, when it is asked for.
+    /// What cannot be read now is tried again, and fails, when it is asked for.
     fn new(version: FileVersion, mut reader: Option<BlobReader>, store: Arc<Store>) -> Self {
         let small = version.size <= READ_AT_ONCE;
         let wanted = usize::try_from(version.size).unwrap_or(usize::MAX);
@@ -290,8 +264,7 @@ impl Opened {
             return if number == 1 { Ok(0..0) } else { Err(missing) };
         };
         let store = Arc::clone(&self.store);
-        let range =
-            super::lanes::blocking(move || Ok(manifest::part(&store.snapshot()?, id, number)?)).await?;
+        let range = lanes::blocking(move || Ok(manifest::part(&store.snapshot()?, id, number)?)).await?;
         range.ok_or(missing)
     }
 
@@ -299,9 +272,7 @@ impl Opened {
     /// with an error, never early, if they cannot be read. One chunk is read ahead.
     #[must_use]
     pub fn read(self, range: Range<u64>) -> BoxStream<'static, Result<Bytes, Error>> {
-        let small = self.reader.as_ref().filter(|_| self.version.size <= READ_AT_ONCE);
-        let whole = self.whole.clone().or_else(|| small.and_then(BlobReader::whole_in_memory));
-        if let Some(bytes) = whole.and_then(|whole| part_of(&whole, &range)) {
+        if let Some(bytes) = self.whole.as_ref().and_then(|whole| part_of(whole, &range)) {
             return stream::iter((!bytes.is_empty()).then_some(Ok(bytes))).boxed();
         }
         let Some(reader) = self.reader else { return stream::empty().boxed() };

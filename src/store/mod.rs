@@ -181,13 +181,6 @@ impl Store {
         self.blobs.reader(id)
     }
 
-    /// The same without waiting for the disk; `None` where that cannot be done, or where
-    /// [`Store::reader`] would fail.
-    #[must_use]
-    pub fn reader_in_memory(&self, id: ManifestId) -> Option<BlobReader> {
-        self.blobs.reader_in_memory(id)
-    }
-
     /// Stages a range of a body; see [`BlobReader::slice`].
     ///
     /// # Errors

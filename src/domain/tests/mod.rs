@@ -17,7 +17,7 @@ mod grants;
 mod health;
 mod listing;
 mod locks;
-mod memory;
+mod looks;
 mod namespace;
 mod props;
 mod quota;

@@ -134,12 +134,6 @@ impl Blobs {
         BlobReader::open(Arc::clone(self), id)
     }
 
-    /// The same without waiting for the disk; `None` where that cannot be done, or where
-    /// [`Blobs::reader`] would fail.
-    pub fn reader_in_memory(self: &Arc<Self>, id: ManifestId) -> Option<BlobReader> {
-        BlobReader::open_in_memory(Arc::clone(self), id)
-    }
-
     /// What must not be collected now.
     #[must_use]
     pub fn pins(&self) -> &Arc<Pins> {

@@ -25,9 +25,6 @@ use crate::{
 /// Page rows read at a time, of 80 pieces each.
 const PAGES: usize = 4;
 
-/// Rows of bodies up to this size stay in memory: they are most of what a small read costs.
-const ROWS_KEPT: u64 = 64 << 10;
-
 /// What holes are read from, a piece at a time.
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
@@ -51,20 +48,8 @@ impl BlobReader {
         // The pin comes first; see `Pins`.
         let pin = blobs.pins.pin(Thing::Manifest(id)).ok_or_else(gone)?;
         let row = blobs.meta.look(|rows| live(rows, id))??.ok_or_else(gone)?;
-        Ok(Self::new(blobs, id, &row, pin))
-    }
-
-    /// The same without waiting for the disk; `None` where that cannot be done, or where
-    /// [`BlobReader::open`] would fail.
-    pub(super) fn open_in_memory(blobs: Arc<Blobs>, id: ManifestId) -> Option<Self> {
-        let pin = blobs.pins.pin(Thing::Manifest(id))?;
-        let row = blobs.meta.recall(|rows| live(rows, id))?.ok()??;
-        Some(Self::new(blobs, id, &row, pin))
-    }
-
-    fn new(blobs: Arc<Blobs>, id: ManifestId, row: &ManifestRow, pin: Pin) -> Self {
         let (shape, size) = (row.shape, row.size);
-        Self { blobs, id, shape, size, window: Vec::new(), chunk: None, _pin: Arc::new(pin) }
+        Ok(Self { blobs, id, shape, size, window: Vec::new(), chunk: None, _pin: Arc::new(pin) })
     }
 
     /// Bytes of the body.
@@ -109,55 +94,29 @@ impl BlobReader {
         Ok(bytes.slice(within..within + left))
     }
 
-    /// All of a body that is one chunk, verified as by [`BlobReader::read`], without waiting for
-    /// the disk. `None` where that cannot be done; what is wrong then, if anything is, a read tells.
-    #[must_use]
-    pub fn whole_in_memory(&self) -> Option<Bytes> {
-        if self.shape != Shape::Leaf {
-            return None;
-        }
-        // As in `load`.
-        let _reading = self.blobs.readings.begin();
-        let (chunk, row) = self.blobs.meta.recall(|rows| {
-            let pieces = manifest::first_pieces(rows, self.id).ok()?;
-            let [only] = pieces.as_slice() else { return None };
-            let chunk = only.piece.target.filter(|_| only.piece.len == self.size).map(ChunkNo)?;
-            Some((chunk, load_chunk(rows, chunk).ok()?))
-        })??;
-        let read = self.blobs.segments.read_in_memory(row.segment, row.offset, row.stored_len)?;
-        let bytes = content(chunk, &row, read).ok()?;
-        (bytes.len() as u64 == self.size).then_some(bytes)
-    }
-
-    /// Runs `look` on the last committed rows.
-    fn rows<T>(&self, look: impl FnOnce(&dyn Rows) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        if self.size <= ROWS_KEPT { self.blobs.meta.look(look)? } else { look(&self.blobs.meta.snapshot()?) }
-    }
-
     /// The chunk or hole at an offset below the size.
     pub(super) fn piece_at(&mut self, offset: u64) -> Result<Placed, StoreError> {
         let holds = |placed: &&Placed| (placed.start..placed.end()).contains(&offset);
         if let Some(found) = self.window.iter().find(holds) {
             return Ok(*found);
         }
-        self.window = self.look(offset)?;
+        self.window = self.blobs.meta.look(|rows| self.pieces(rows, offset))??;
         let found = self.window.iter().find(holds).copied();
         found.ok_or_else(|| StoreError::Damaged(format!("manifest {} has a gap at {offset}", self.id)))
     }
 
-    fn look(&self, offset: u64) -> Result<Vec<Placed>, StoreError> {
+    fn pieces(&self, rows: &dyn Rows, offset: u64) -> Result<Vec<Placed>, StoreError> {
         if self.shape == Shape::Leaf {
-            return self.rows(|rows| match offset {
+            return match offset {
                 0 => manifest::first_pieces(rows, self.id),
                 _ => manifest::pieces_at(rows, self.id, offset, PAGES),
-            });
+            };
         }
-        let rows = self.blobs.meta.snapshot()?;
-        let parts = manifest::pieces_at(&rows, self.id, offset, 1)?;
+        let parts = manifest::pieces_at(rows, self.id, offset, 1)?;
         let Some(part) = parts.first() else { return Ok(Vec::new()) };
         let Some(leaf) = part.piece.target else { return Ok(Vec::new()) };
         let within = offset.saturating_sub(part.start);
-        let mut pieces = manifest::pieces_at(&rows, ManifestId(leaf), within, PAGES)?;
+        let mut pieces = manifest::pieces_at(rows, ManifestId(leaf), within, PAGES)?;
         for placed in &mut pieces {
             placed.start += part.start;
         }
@@ -167,12 +126,12 @@ impl BlobReader {
     fn load(&self, chunk: ChunkNo) -> Result<Bytes, StoreError> {
         // What the row names stays until this ends.
         let _reading = self.blobs.readings.begin();
-        let row = self.rows(|rows| load_chunk(rows, chunk))?;
+        let row = self.blobs.meta.look(|rows| load_chunk(rows, chunk))??;
         match self.load_from(chunk, &row) {
             Ok(bytes) => Ok(bytes),
             Err(error) => {
                 // It may have moved since its row was read; the old place may be gone.
-                let now = load_chunk(&self.blobs.meta.snapshot()?, chunk)?;
+                let now = self.blobs.meta.look(|rows| load_chunk(rows, chunk))??;
                 if (now.segment, now.offset) != (row.segment, row.offset) {
                     return self.load_from(chunk, &now);
                 }

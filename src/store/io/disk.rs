@@ -18,10 +18,15 @@ use rustix::{
 
 use super::{File, Io, Mode, Site, Space};
 
+/// How a thread waits for the disk: it does the work it is given. A thread on which others
+/// depend makes way for them first.
+pub type Wait = fn(&mut dyn FnMut());
+
 /// A folder of the file system.
 #[derive(Clone, Debug)]
 pub struct Disk {
     root: PathBuf,
+    wait: Wait,
 }
 
 impl Disk {
@@ -36,7 +41,13 @@ impl Disk {
             let parent = root.parent().filter(|parent| !parent.as_os_str().is_empty());
             fs::File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
         }
-        Ok(Self { root })
+        Ok(Self { root, wait: |work| work() })
+    }
+
+    /// The same folder, whose reads wait so.
+    #[must_use]
+    pub fn waiting(self, wait: Wait) -> Self {
+        Self { wait, ..self }
     }
 
     fn path(&self, path: &str) -> PathBuf {
@@ -60,7 +71,9 @@ impl Io for Disk {
             Mode::ReadWrite => options.write(true),
             Mode::Create => options.write(true).create_new(true),
         };
-        Ok(Arc::new(DiskFile(options.open(self.path(path))?)))
+        let (path, mut file) = (self.path(path), Err(io::ErrorKind::Other.into()));
+        (self.wait)(&mut || file = options.open(&path));
+        Ok(Arc::new(DiskFile { file: file?, wait: self.wait }))
     }
 
     fn list(&self, dir: &str) -> io::Result<Vec<String>> {
@@ -98,7 +111,7 @@ impl Io for Disk {
         let file = options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let file = file.open(self.path(path))?;
         match file.try_lock() {
-            Ok(()) => Ok(Arc::new(DiskFile(file))),
+            Ok(()) => Ok(Arc::new(DiskFile { file, wait: self.wait })),
             Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -114,45 +127,55 @@ impl Io for Disk {
 }
 
 #[derive(Debug)]
-struct DiskFile(fs::File);
+struct DiskFile {
+    file: fs::File,
+    wait: Wait,
+}
 
-impl File for DiskFile {
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        self.0.read_exact_at(buffer, offset)
-    }
-
-    fn read_in_memory(&self, buffer: &mut [u8], offset: u64) -> io::Result<bool> {
-        let wanted = buffer.len();
-        match preadv2(&self.0, &mut [io::IoSliceMut::new(buffer)], offset, ReadWriteFlags::NOWAIT) {
-            // Fewer bytes: the rest is on the disk, or the file ends. The usual way finds out.
-            Ok(read) => Ok(read == wanted),
+impl DiskFile {
+    /// How many bytes at the start of the buffer were in memory and are filled. Never waits.
+    fn read_in_memory(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        match preadv2(&self.file, &mut [io::IoSliceMut::new(buffer)], offset, ReadWriteFlags::NOWAIT) {
+            Ok(read) => Ok(read),
             // Not in memory, or a file system that cannot tell.
-            Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => Ok(false),
+            Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => Ok(0),
             Err(error) => Err(error.into()),
         }
     }
+}
+
+impl File for DiskFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let there = self.read_in_memory(buffer, offset)?;
+        let rest = buffer.get_mut(there..).unwrap_or_default();
+        let mut done = Ok(());
+        if !rest.is_empty() {
+            (self.wait)(&mut || done = self.file.read_exact_at(rest, offset + there as u64));
+        }
+        done
+    }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.0.write_all_at(bytes, offset)
+        self.file.write_all_at(bytes, offset)
     }
 
     fn len(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
+        self.file.set_len(len)
     }
 
     fn allocate(&self, len: u64) -> io::Result<()> {
         if len == 0 {
             return Ok(());
         }
-        match fallocate(&self.0, FallocateFlags::empty(), 0, len) {
+        match fallocate(&self.file, FallocateFlags::empty(), 0, len) {
             // A file system without it takes room only when bytes are written; those writes may fail.
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
                 if len > self.len()? {
-                    self.0.set_len(len)
+                    self.file.set_len(len)
                 } else {
                     Ok(())
                 }
@@ -162,12 +185,62 @@ impl File for DiskFile {
     }
 
     fn sync(&self, _site: Site) -> io::Result<()> {
-        self.0.sync_data()
+        self.file.sync_data()
     }
 
     fn start_writeback(&self, offset: u64, len: u64) {
         // Linux starts writing dirty pages of the range back and drops the clean ones. It is only
         // advice: whatever goes wrong is found again by the sync that follows.
-        let _ = fadvise(&self.0, offset, std::num::NonZeroU64::new(len), Advice::DontNeed);
+        let _ = fadvise(&self.file, offset, std::num::NonZeroU64::new(len), Advice::DontNeed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    thread_local! {
+        static WAITS: Cell<u32> = const { Cell::new(0) };
+    }
+
+    /// How often `act` waited.
+    fn waits<T>(act: impl FnOnce() -> T) -> (u32, T) {
+        WAITS.set(0);
+        let done = act();
+        (WAITS.get(), done)
+    }
+
+    #[test]
+    fn only_what_is_not_in_memory_is_waited_for_and_all_of_it_is_read() {
+        // In the tree, not in /tmp: a file system in memory cannot say what it has there.
+        let folder = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+        let disk = Disk::open(folder.path()).unwrap().waiting(|work| {
+            WAITS.set(WAITS.get() + 1);
+            work();
+        });
+        let half = 2 << 20;
+        let written: Vec<u8> = (0..2 * half).map(|n| (n % 251) as u8).collect();
+        let file = disk.open("a", Mode::Create).unwrap();
+        file.write_at(&written, 0).unwrap();
+        file.sync(Site::Meta).unwrap();
+        let read = || {
+            let mut bytes = vec![0; 8192];
+            let (waits, done) = waits(|| file.read_at(&mut bytes, (half - 4096) as u64));
+            done.unwrap();
+            assert!(bytes == written[half - 4096..half + 4096]);
+            waits
+        };
+        let known = read() == 0;
+        // The second half is taken out of memory: the first page is there, the next is not.
+        file.start_writeback(half as u64, half as u64);
+        let waited = [read(), read()];
+        if known {
+            assert_eq!(waited, [1, 0]);
+        }
+        let end = written.len() as u64;
+        let error = file.read_at(&mut [0; 8], end - 4).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     }
 }

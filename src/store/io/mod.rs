@@ -102,9 +102,6 @@ pub trait Io: Send + Sync + std::fmt::Debug {
 pub trait File: Send + Sync + std::fmt::Debug {
     /// Fills the buffer, or fails with `UnexpectedEof`.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
-    /// Fills the buffer if all of it is in memory, and never waits for the disk. False if it is
-    /// not, nobody knows, or [`File::read_at`] would fail; then the buffer holds anything.
-    fn read_in_memory(&self, buffer: &mut [u8], offset: u64) -> io::Result<bool>;
     /// Writes everything or fails; after a failure any part of it may be there.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
     /// Its length in bytes.

@@ -47,25 +47,6 @@ fn a_file_reads_back_what_was_written_anywhere_in_it() {
 }
 
 #[test]
-fn what_is_read_from_memory_is_what_was_written_and_never_less() {
-    on_both(|io| {
-        let file = create(io, "a", b"hello");
-        let mut bytes = [1; 5];
-        // A file system may not know what is in memory; then nothing is claimed.
-        if file.read_in_memory(&mut bytes, 0).unwrap() {
-            assert_eq!(&bytes, b"hello");
-        }
-        file.write_at(b"J", 0).unwrap();
-        if file.read_in_memory(&mut bytes, 0).unwrap() {
-            assert_eq!(&bytes, b"Jello");
-        }
-        for beyond in [1, 5, 9000] {
-            assert!(!file.read_in_memory(&mut bytes, beyond).unwrap(), "{beyond}");
-        }
-    });
-}
-
-#[test]
 fn files_are_cut_lengthened_and_allocated() {
     on_both(|io| {
         let file = create(io, "a", b"hello");

@@ -9,7 +9,7 @@ use std::{
     io::ErrorKind,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock, TryLockError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -20,10 +20,10 @@ use super::{
     MetaOptions,
     backend::{Backend, MetaFile},
     blocks::{Blocks, Extension, Kind},
+    current::Current,
     health::{Latch, from_redb, lock},
     migrate,
     overlay::Changes,
-    recent::{MOST_BYTES, Noting, Recent},
     rows::Rows,
     snapshot::Snapshot,
     table::Table,
@@ -41,9 +41,6 @@ const NEW_PATH: &str = "meta/holdall.redb.new";
 /// Up to this size every commit also saves the page allocator, which makes opening after a crash
 /// a matter of milliseconds and costs about 128 KiB per GiB and commit.
 const QUICK_REPAIR_UP_TO: u64 = 1 << 30;
-
-/// One part in so many of the memory for metadata keeps rows, the rest pages.
-const RECENT_SHARE: usize = 4;
 
 type Bytes = &'static [u8];
 
@@ -73,7 +70,7 @@ pub(super) struct Engine {
     writing: Mutex<()>,
     last: Mutex<Last>,
     latch: Arc<Latch>,
-    recent: Recent,
+    current: Current,
     blocks: Blocks,
     commits: AtomicU64,
     rows_read: Arc<AtomicU64>,
@@ -109,12 +106,12 @@ impl Engine {
         let open = open_file(io.as_ref(), &options)?;
         let engine = Self {
             io,
-            recent: Recent::new(options.cache_bytes / RECENT_SHARE),
             options,
             open: RwLock::new(Some(open)),
             writing: Mutex::new(()),
             last: Mutex::default(),
             latch: Arc::default(),
+            current: Current::default(),
             blocks: Blocks::default(),
             commits: AtomicU64::new(0),
             rows_read: Arc::default(),
@@ -146,10 +143,13 @@ impl Engine {
     }
 
     fn with<T>(&self, act: impl FnOnce(&Open) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        match self.open.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
-            Some(open) => act(open),
-            None => Err(StoreError::Unavailable("the metadata is not open".into())),
-        }
+        let open = match self.open.try_read() {
+            Ok(open) => open,
+            Err(TryLockError::Poisoned(open)) => open.into_inner(),
+            // Only opening it again takes it for itself; nobody waits for as long as that may take.
+            Err(TryLockError::WouldBlock) => return Err(closed()),
+        };
+        open.as_ref().map_or_else(|| Err(closed()), act)
     }
 
     /// The last committed state.
@@ -160,19 +160,9 @@ impl Engine {
         Ok(Snapshot::new(transaction, Arc::clone(&self.latch), Arc::clone(&self.rows_read)))
     }
 
-    /// Runs `look` on the last committed state, and keeps the rows it read by key in memory.
+    /// Runs `look` on the last committed state, opened for all until the next commit.
     pub(super) fn look<T>(&self, look: impl FnOnce(&dyn Rows) -> T) -> Result<T, StoreError> {
-        let since = self.recent.turn();
-        let snapshot = self.snapshot()?;
-        let rows = Noting::new(&snapshot);
-        let answer = look(&rows);
-        self.recent.keep(since, rows.into_found());
-        Ok(answer)
-    }
-
-    /// Runs `look` on rows kept in memory.
-    pub(super) fn recall<T>(&self, look: impl FnOnce(&dyn Rows) -> T) -> Option<T> {
-        self.recent.recall(look)
+        Ok(look(&*self.current.get(|| self.snapshot())?))
     }
 
     /// The next id of a kind.
@@ -195,11 +185,11 @@ impl Engine {
             ready => ready?,
         }
         let changes = Arc::new(changes);
-        self.recent.begin(&changes);
+        self.current.begin();
         // A panic inside redb must not take the committer with it; the state it leaves is unknown.
         let written = catch_unwind(AssertUnwindSafe(|| self.with(|open| self.write(open, &changes, due))))
             .unwrap_or_else(|_| Err(StoreError::Unavailable("internal fault in a commit".into())));
-        self.recent.end();
+        self.current.end();
         match written {
             Ok(extensions) => {
                 self.blocks.extend(&extensions);
@@ -255,7 +245,7 @@ impl Engine {
             *slot = None;
             *slot = Some(open_file(self.io.as_ref(), &self.options)?);
             // What was uncertain is now decided.
-            self.recent.clear();
+            self.current.forget();
         }
         self.verify()?;
         self.latch.release();
@@ -281,6 +271,10 @@ impl Engine {
         last.uncertain = Arc::default();
         Ok(())
     }
+}
+
+fn closed() -> StoreError {
+    StoreError::Unavailable("the metadata is not open".into())
 }
 
 fn put_rows(
@@ -375,7 +369,7 @@ fn build(file: Arc<MetaFile>, options: &MetaOptions) -> Result<Database, StoreEr
     // redb asserts where a file contradicts itself.
     catch_unwind(AssertUnwindSafe(|| {
         Database::builder()
-            .set_cache_size(options.cache_bytes - (options.cache_bytes / RECENT_SHARE).min(MOST_BYTES))
+            .set_cache_size(options.cache_bytes)
             .set_repair_callback(move |session| progress(session.progress()))
             .create_with_backend(Backend(file))
     }))

@@ -7,13 +7,13 @@ mod backend;
 mod blocks;
 pub mod codec;
 mod committer;
+mod current;
 mod engine;
 mod health;
 pub mod key;
 mod migrate;
 mod overlay;
 mod queue;
-mod recent;
 pub mod rows;
 mod snapshot;
 pub mod table;
@@ -63,7 +63,7 @@ pub type MakeRoom = Arc<dyn Fn() -> bool + Send + Sync>;
 pub struct MetaOptions {
     /// The clock.
     pub now: Now,
-    /// Memory for pages of the file and rows read lately, in bytes.
+    /// Memory for pages of the file, in bytes.
     pub cache_bytes: usize,
     /// Called while a large file is repaired.
     pub progress: Progress,
@@ -155,19 +155,13 @@ impl Meta {
         self.engine.snapshot()
     }
 
-    /// Runs `look` on the last committed state. The rows it reads by key stay in memory for
-    /// [`Meta::recall`].
+    /// Runs `look`, which is short, on the last committed state. Cheaper than a snapshot of one's
+    /// own: the state is opened once for all who look between two commits.
     ///
     /// # Errors
     /// If the database cannot be read.
     pub fn look<T>(&self, look: impl FnOnce(&dyn Rows) -> T) -> Result<T, StoreError> {
         self.engine.look(look)
-    }
-
-    /// Runs `look` on the last committed state if all the rows it asks for are in memory; else
-    /// `None`, whatever it said. Never waits for the disk.
-    pub fn recall<T>(&self, look: impl FnOnce(&dyn Rows) -> T) -> Option<T> {
-        self.engine.recall(look)
     }
 
     /// The incarnation of the store.

@@ -48,12 +48,8 @@
 //! batch         bucket, batch                          Batch: a folder verb that goes file by file
 //! ```
 
-/// `kept` marks tables whose rows are asked for by key, again and again: those read lately stay in
-/// memory ([`super::recent`]). Not `Blocks`, which the engine writes without a verb.
 macro_rules! tables {
-    (@kept) => { false };
-    (@kept kept) => { true };
-    ($($variant:ident = $name:literal $($kept:ident)?,)*) => {
+    ($($variant:ident = $name:literal,)*) => {
         /// A table.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         #[allow(missing_docs, reason = "the module's head has them all on one page")]
@@ -68,11 +64,6 @@ macro_rules! tables {
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
-
-            /// Whether its rows read lately stay in memory.
-            pub(super) fn is_kept(self) -> bool {
-                match self { $(Self::$variant => tables!(@kept $($kept)?),)* }
-            }
         }
     };
 }
@@ -80,22 +71,22 @@ macro_rules! tables {
 tables! {
     Config = "config",
     Blocks = "blocks",
-    Account = "account" kept,
-    AccountName = "accountname" kept,
-    AccessKey = "accesskey" kept,
+    Account = "account",
+    AccountName = "accountname",
+    AccessKey = "accesskey",
     AccountKey = "accountkey",
-    AppPassword = "apppassword" kept,
+    AppPassword = "apppassword",
     AccountApp = "accountapp",
-    Bucket = "bucket" kept,
-    BucketName = "bucketname" kept,
+    Bucket = "bucket",
+    BucketName = "bucketname",
     BucketOwner = "bucketowner",
     Node = "node",
-    Dent = "dent" kept,
-    Dead = "dead" kept,
+    Dent = "dent",
+    Dead = "dead",
     Litter = "litter",
     Alias = "alias",
-    Ctag = "ctag" kept,
-    Versions = "versions" kept,
+    Ctag = "ctag",
+    Versions = "versions",
     Replaced = "replaced",
     Vacated = "vacated",
     Trash = "trash",
@@ -107,13 +98,13 @@ tables! {
     LockBelow = "lockbelow",
     LockOwner = "lockowner",
     Prop = "prop",
-    Grant = "grant" kept,
+    Grant = "grant",
     Share = "share",
     ShareNode = "sharenode",
     Usage = "usage",
-    Manifest = "manifest" kept,
-    Page = "page" kept,
-    Chunk = "chunk" kept,
+    Manifest = "manifest",
+    Page = "page",
+    Chunk = "chunk",
     ChunkRc = "chunkrc",
     ChunkHash = "chunkhash",
     Segment = "segment",

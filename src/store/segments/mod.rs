@@ -288,13 +288,6 @@ impl Segments {
         self.files.read(&self.shared, Place { segment, offset, stored_len })
     }
 
-    /// The same without waiting for the disk. `None` if it would have to, and for a record that
-    /// [`Segments::read`] finds damaged.
-    #[must_use]
-    pub fn read_in_memory(&self, segment: SegmentId, offset: u64, stored_len: u32) -> Option<RecordRead> {
-        self.files.read_in_memory(&self.shared, Place { segment, offset, stored_len })
-    }
-
     /// Reads a record and verifies all of it, to be stored elsewhere as it is.
     ///
     /// # Errors

@@ -104,15 +104,6 @@ impl Files {
         Ok(bytes)
     }
 
-    /// [`Files::read`] without waiting for the disk; `None` where that cannot be done, and for whatever
-    /// [`Files::read`] would say of a record that is not what was stored.
-    pub(super) fn read_in_memory(&self, shared: &Shared, place: Place) -> Option<RecordRead> {
-        let file = self.opened(place.segment)?;
-        let mut bytes = place.buffer().ok()?;
-        let there = file.read_in_memory(&mut bytes, place.offset).ok()?;
-        there.then(|| place.verified(shared.options.uuid, bytes).ok()).flatten()
-    }
-
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {
         self.0.lock().unwrap().files.len()

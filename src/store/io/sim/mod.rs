@@ -158,10 +158,6 @@ impl File for SimFile {
         self.disk.state().read(self.inode, buffer, offset)
     }
 
-    fn read_in_memory(&self, buffer: &mut [u8], offset: u64) -> io::Result<bool> {
-        Ok(self.read_at(buffer, offset).is_ok())
-    }
-
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.change()?.write(self.inode, bytes, offset)
     }
