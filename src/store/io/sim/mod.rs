@@ -59,6 +59,12 @@ impl SimDisk {
         self.state().failing.insert(site);
     }
 
+    /// The next sync of this site fails. As systems do it, later ones of that file answer well
+    /// and do nothing: what was given up is not tried again.
+    pub fn fail_once(&self, site: Site) {
+        self.state().failing_once.insert(site);
+    }
+
     /// Lets the first `calls` changing calls from now on through. The next is cut off by the
     /// power: it fails, though a crash image may hold parts of it; every later one fails.
     pub fn crash_after(&self, calls: u64) {

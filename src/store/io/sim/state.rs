@@ -58,6 +58,8 @@ pub(super) struct Inode {
     /// Room taken on the disk: the highest end written or allocated.
     taken: u64,
     locked: bool,
+    /// A sync failed once: what was written is shown and no sync makes it durable.
+    given_up: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -70,6 +72,7 @@ pub(super) struct State {
     pub(super) logged: u64,
     pub(super) skipped: BTreeSet<Site>,
     pub(super) failing: BTreeSet<Site>,
+    pub(super) failing_once: BTreeSet<Site>,
     pub(super) power_until: Option<u64>,
     /// The number of the write that fails half-way.
     pub(super) cut_write: Option<u64>,
@@ -88,6 +91,7 @@ impl Default for State {
             logged: 0,
             skipped: BTreeSet::new(),
             failing: BTreeSet::new(),
+            failing_once: BTreeSet::new(),
             power_until: None,
             cut_write: None,
             counts: Counts::default(),
@@ -350,7 +354,11 @@ impl State {
     }
 
     pub(super) fn sync(&mut self, inode: usize, site: Site) -> io::Result<()> {
-        if self.synced(site)? {
+        if self.failing_once.remove(&site) {
+            self.inode(inode)?.given_up = true;
+            return Err(io::Error::other("the simulated disk could not sync"));
+        }
+        if self.synced(site)? && !self.inode(inode)?.given_up {
             let inode = self.inode(inode)?;
             inode.pending.clear();
             inode.durable = inode.live.clone();
@@ -361,6 +369,10 @@ impl State {
     pub(super) fn sync_dir(&mut self, dir: &str, site: Site) -> io::Result<()> {
         if !self.is_folder(dir) {
             return Err(io::ErrorKind::NotFound.into());
+        }
+        if self.failing_once.remove(&site) {
+            self.pending_names.retain(|(_, step)| step.dir != dir);
+            return Err(io::Error::other("the simulated disk could not sync"));
         }
         if self.synced(site)? {
             let durable = &mut self.durable_names;
