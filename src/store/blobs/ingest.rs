@@ -23,7 +23,7 @@ use crate::{
     store::{
         error::StoreError,
         meta::{Kind, Submission, Tx},
-        segments::{Crcs, ExclusiveLane, LaneId, Record},
+        segments::{Crcs, ExclusiveLane, LaneId, Life, Record},
     },
 };
 
@@ -96,8 +96,8 @@ pub struct ChunkSink {
     batch: Batch,
     /// Pieces of the batches before.
     before: u64,
-    /// Whether something was appended since the last wait.
-    dirty: bool,
+    /// The life of the lane when something was first appended since the last wait.
+    dirty: Option<Life>,
     open: Option<Arc<OpenManifest>>,
     /// The answer for the batch before, if it was submitted.
     staging: Option<mpsc::Receiver<Result<(), StoreError>>>,
@@ -118,7 +118,7 @@ impl ChunkSink {
             partial: Vec::new(),
             batch: Batch::at(0),
             before: 0,
-            dirty: false,
+            dirty: None,
             open: None,
             staging: None,
             failed: false,
@@ -215,8 +215,8 @@ impl ChunkSink {
         };
         let crcs = crcs(bytes);
         let record = Record { chunk, domain: AccountId(self.domain), digest, crcs, bytes };
-        self.dirty = true;
         let (placed, held) = self.blobs.segments.append(self.lane, &record)?;
+        self.dirty.get_or_insert(held.life());
         self.batch.hold(held);
         let row = ChunkRow {
             segment: placed.segment,
@@ -283,7 +283,7 @@ impl ChunkSink {
             // Nobody listens any more once the upload was aborted.
             let _ = sender.send(result);
         };
-        let lane = std::mem::take(&mut self.dirty).then_some(self.lane);
+        let lane = self.dirty.take().map(|since| (self.lane, since));
         self.blobs.submit_after(lane, Submission::new(verb, done));
         self.staging = Some(answer);
         Ok(())
@@ -310,7 +310,7 @@ impl ChunkSink {
             before: self.before,
             batch: self.batch,
             open: self.open,
-            lane: self.dirty.then_some(self.lane),
+            lane: self.dirty.map(|since| (self.lane, since)),
             sealed: AtomicBool::new(false),
             _under_way: self.under_way,
             blobs: self.blobs,

@@ -48,7 +48,7 @@ use self::{
 use super::{
     error::StoreError,
     meta::{Meta, Submission, Tx, codec::Row, rows::RowsMut, table::Table},
-    segments::{LaneId, Segments},
+    segments::{LaneId, Life, Segments},
 };
 use crate::model::ids::{ChunkNo, ManifestId};
 
@@ -63,6 +63,9 @@ pub use self::{
 
 /// Open manifests given up in one transaction when the store is opened.
 const ABANDONED: usize = 300;
+
+/// The lane that something was appended to, and the life of the lane when that began.
+pub(crate) type Appended = (LaneId, Life);
 
 /// How bodies are kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -178,8 +181,8 @@ impl Blobs {
     }
 
     /// Queues a submission once everything appended to a lane so far is durable.
-    fn submit_after(self: &Arc<Self>, lane: Option<LaneId>, submission: Submission) {
-        let Some(lane) = lane else { return self.meta.submit_boxed(submission) };
+    fn submit_after(self: &Arc<Self>, lane: Option<Appended>, submission: Submission) {
+        let Some((lane, since)) = lane else { return self.meta.submit_boxed(submission) };
         let blobs = Arc::clone(self);
         let done = move |synced: Result<(), StoreError>| match synced {
             Ok(()) => {
@@ -188,14 +191,14 @@ impl Blobs {
             }
             Err(error) => submission.refuse(error),
         };
-        self.segments.wait_synced(lane, Box::new(done));
+        self.segments.wait_synced(lane, since, Box::new(done));
     }
 
     /// Commits a verb after everything appended to a lane so far is durable, and waits for its
     /// answer.
     pub(crate) fn apply_after<T: Send + 'static>(
         self: &Arc<Self>,
-        lane: LaneId,
+        lane: Appended,
         verb: impl FnMut(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (sender, answer) = std::sync::mpsc::channel();

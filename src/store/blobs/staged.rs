@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use super::{
-    Blobs,
+    Appended, Blobs,
     batch::Batch,
     index::UnderWay,
     manifest,
@@ -17,7 +17,6 @@ use crate::{
     store::{
         error::StoreError,
         meta::{rows::RowsMut, table::Table},
-        segments::LaneId,
     },
 };
 
@@ -71,8 +70,8 @@ pub struct Staged {
     pub(super) before: u64,
     pub(super) batch: Batch,
     pub(super) open: Option<Arc<OpenManifest>>,
-    /// The lane to wait for before its rows may be committed.
-    pub(super) lane: Option<LaneId>,
+    /// What to wait for before its rows may be committed.
+    pub(super) lane: Option<Appended>,
     pub(super) sealed: AtomicBool,
     pub(super) _under_way: UnderWay,
 }

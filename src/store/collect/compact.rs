@@ -163,11 +163,9 @@ impl Collector {
                 break;
             }
         }
-        if copied.is_empty() {
-            return Ok(turn);
-        }
-        let switched =
-            self.store.blobs().apply_after(LaneId::Relocation, move |tx: &mut Tx<'_>| switch(tx, &copied))?;
+        let Some(since) = held.first().map(Held::life) else { return Ok(turn) };
+        let copies = (LaneId::Relocation, since);
+        let switched = self.store.blobs().apply_after(copies, move |tx: &mut Tx<'_>| switch(tx, &copied))?;
         drop(held);
         self.report.chunks_moved += switched;
         self.report.bytes_moved += bytes;

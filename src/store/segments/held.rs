@@ -10,6 +10,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use super::lane::Life;
 use crate::model::ids::SegmentId;
 
 /// The holds of one store.
@@ -21,9 +22,9 @@ impl Holds {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn take(self: &Arc<Self>, segment: SegmentId) -> Held {
+    pub(super) fn take(self: &Arc<Self>, segment: SegmentId, life: Life) -> Held {
         *self.counts().entry(segment).or_insert(0) += 1;
-        Held { holds: Arc::clone(self), segment }
+        Held { holds: Arc::clone(self), segment, life }
     }
 
     pub(super) fn is_held(&self, segment: SegmentId) -> bool {
@@ -37,9 +38,16 @@ impl Holds {
 pub struct Held {
     holds: Arc<Holds>,
     segment: SegmentId,
+    life: Life,
 }
 
 impl Held {
+    /// The life of its lane in which it was taken, to be named when waiting for a sync.
+    #[must_use]
+    pub fn life(&self) -> Life {
+        self.life
+    }
+
     /// Which.
     #[must_use]
     pub fn segment(&self) -> SegmentId {

@@ -62,6 +62,15 @@ impl LaneKind {
     }
 }
 
+/// A life of a lane, from its beginning or a failed sync to the next one. What was appended in one
+/// life is never vouched for by a sync of another.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Life(u32);
+
+/// Lives that a lane has. Each that ends leaves a segment that is closed at the next start only,
+/// and a disk that goes on failing is none to write to.
+const LIVES: u32 = 3;
+
 /// Called once, when what was appended is durable or never will be known to be.
 pub type Done = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
@@ -73,7 +82,8 @@ struct State {
     /// A segment in `full` has not been tried yet.
     unsealed: bool,
     waiters: Vec<Done>,
-    /// Why this lane takes nothing any more.
+    life: Life,
+    /// Why this lane takes nothing until the next start.
     poisoned: Option<String>,
     closing: bool,
     /// Its thread ended, so nobody would answer a waiter.
@@ -99,6 +109,17 @@ impl State {
 
     fn has_work(&self) -> bool {
         !self.waiters.is_empty() || (self.unsealed && self.poisoned.is_none())
+    }
+
+    /// Nothing from before the last failed sync may be taken for durable.
+    fn vouch(&self, since: Life) -> Result<(), StoreError> {
+        self.alive()?;
+        if since == self.life {
+            return Ok(());
+        }
+        Err(StoreError::Unavailable(
+            "a sync of a segment failed since this was written; send it again".into(),
+        ))
     }
 
     fn retire(&mut self) {
@@ -169,7 +190,7 @@ impl Lane {
             LaneKind::Small | LaneKind::Normal => None,
         };
         // Before anybody can seal the segment.
-        let held = shared.holds.take(header.segment);
+        let held = shared.holds.take(header.segment, state.life);
         drop(state);
         if let Some(part) = writeback {
             part.start();
@@ -181,6 +202,11 @@ impl Lane {
             codec: header.codec,
         };
         Ok((placed, held))
+    }
+
+    #[cfg(test)]
+    pub(super) fn life(&self) -> Life {
+        self.state().life
     }
 
     /// The segment that is written, and where it ends.
@@ -198,11 +224,12 @@ impl Lane {
         }
     }
 
-    pub(super) fn wait_synced(&self, done: Done) {
+    pub(super) fn wait_synced(&self, since: Life, done: Done) {
         let mut state = self.state();
-        if state.deserted {
+        let refusal = if state.deserted { Err(closing()) } else { state.vouch(since) };
+        if refusal.is_err() {
             drop(state);
-            return done(Err(closing()));
+            return done(refusal);
         }
         state.waiters.push(done);
         drop(state);
@@ -222,12 +249,9 @@ impl Lane {
             return false;
         }
         let synced = due.iter().try_for_each(|due| self.sync(due));
-        let answer = {
-            let mut state = self.state();
-            if let Err(error) = synced {
-                self.poison(&mut state, &mut waiters, &error);
-            }
-            state.alive()
+        let answer = match synced {
+            Ok(()) => self.state().alive(),
+            Err(error) => Err(self.fail(&mut waiters, &error)),
         };
         // Never under a lock: a waiter may append or wait itself.
         waiters.into_iter().for_each(|done| done(answer.clone()));
@@ -237,10 +261,24 @@ impl Lane {
         true
     }
 
-    /// A failed sync is final: whether anything since the last good one is durable is not known.
-    fn poison(&self, state: &mut State, waiters: &mut Vec<Done>, error: &std::io::Error) {
-        state.poisoned.get_or_insert_with(|| format!("a sync of a segment failed ({})", error.kind()));
+    /// A failed sync is final for what it was about: whether anything since the last good one is
+    /// durable is not known, and another sync might say so of pages that were given up. So nothing
+    /// is written to, sealed or synced in these segments again, who waits or will wait for what is
+    /// in them is refused, and the lane goes on elsewhere; unless that happens again and again.
+    fn fail(&self, waiters: &mut Vec<Done>, error: &std::io::Error) -> StoreError {
+        let mut state = self.state();
+        let why = format!("a sync of a segment failed ({})", error.kind());
+        tracing::error!(lane = ?self.kind, lives = LIVES, life = state.life.0 + 1, "{why}");
         waiters.append(&mut state.waiters);
+        state.open = None;
+        // Of those that only want their footer, every record was synced.
+        state.full.retain(|writer| writer.synced == writer.end);
+        state.unsealed = !state.full.is_empty();
+        state.life = Life(state.life.0 + 1);
+        if state.life.0 >= LIVES {
+            state.poisoned.get_or_insert_with(|| why.clone());
+        }
+        StoreError::Unavailable(why)
     }
 
     fn sync(&self, due: &Due) -> std::io::Result<()> {
@@ -286,18 +324,15 @@ impl Lane {
                 Err(SealError::Write(_)) => true,
                 Err(SealError::Sync(error)) => {
                     failed = Some(error);
-                    true
+                    false
                 }
             },
         });
-        let mut state = self.state();
-        state.full.append(&mut full);
+        self.state().full.append(&mut full);
         if let Some(error) = failed {
             let mut waiters = Vec::new();
-            self.poison(&mut state, &mut waiters, &error);
-            let answer = state.alive();
-            drop(state);
-            waiters.into_iter().for_each(|done| done(answer.clone()));
+            let answer = self.fail(&mut waiters, &error);
+            waiters.into_iter().for_each(|done| done(Err(answer.clone())));
         }
     }
 

@@ -45,7 +45,7 @@ pub use codec::Codec;
 pub use footer::FooterEntry;
 pub use header::HEADER as SEGMENT_HEADER;
 pub use held::Held;
-pub use lane::{Done, LaneKind};
+pub use lane::{Done, LaneKind, Life};
 pub use read::{RecordRead, Verbatim};
 pub use record::{Crcs, Record, RecordHeader, record_bytes};
 pub use recover::{Finding, Recovered};
@@ -222,9 +222,9 @@ impl Segments {
     /// hold keeps its segment from the collector; it is dropped after the chunk's row is committed.
     ///
     /// # Errors
-    /// Full when the disk is; the lane goes on when there is room again. Unavailable after a
-    /// failed sync of this lane, for ever. After any other failure the lane goes on in a new
-    /// segment.
+    /// Full when the disk is; the lane goes on when there is room again. Unavailable, until the
+    /// next start, after some failed syncs of this lane. After one, or any other failure, the lane
+    /// goes on in a new segment.
     pub fn append(&self, lane: LaneId, record: &Record<'_>) -> Result<(Placed, Held), StoreError> {
         self.lane(lane).append(Prepared::new(record, &self.codecs)?)
     }
@@ -263,10 +263,11 @@ impl Segments {
     }
 
     /// Calls `done` once everything appended to the lane before this call is durable, names
-    /// included, or with Unavailable when that cannot be known any more. It is called by
-    /// [`Segments::step`], under no lock; at once if the lane's thread has ended.
-    pub fn wait_synced(&self, lane: LaneId, done: Done) {
-        self.lane(lane).wait_synced(done);
+    /// included, or with Unavailable when that cannot be known any more. `since` is the life of the
+    /// first record that is waited for: a lane that failed since vouches for nothing of before. It
+    /// is called by [`Segments::step`], under no lock; at once if there is nothing to wait for.
+    pub fn wait_synced(&self, lane: LaneId, since: Life, done: Done) {
+        self.lane(lane).wait_synced(since, done);
     }
 
     /// Does what there is to do in a lane: one sync for everything appended so far, the answers

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod crashes;
+mod failing;
 mod long;
 mod threads;
 

@@ -61,9 +61,17 @@ fn read(segments: &Segments, placed: Placed) -> Result<RecordRead, StoreError> {
 fn synced(segments: &Segments, lane: LaneId) -> Result<(), StoreError> {
     let answer = Arc::new(Mutex::new(None));
     let told = answer.clone();
-    segments.wait_synced(lane, Box::new(move |result| *told.lock().unwrap() = Some(result)));
+    let since = segments.lane(lane).life();
+    segments.wait_synced(lane, since, Box::new(move |result| *told.lock().unwrap() = Some(result)));
     segments.step(lane);
     answer.lock().unwrap().take().expect("one step answers")
+}
+
+/// The same for somebody who began in an earlier life of the lane; it is answered at once.
+fn vouched(segments: &Segments, lane: LaneId, since: Life) -> Result<(), StoreError> {
+    let (tell, told) = std::sync::mpsc::channel();
+    segments.wait_synced(lane, since, Box::new(move |result| tell.send(result).unwrap()));
+    told.try_recv().expect("there is nothing to wait for")
 }
 
 #[test]
@@ -223,35 +231,81 @@ fn an_append_that_was_cut_short_ends_its_segment_and_the_next_goes_on_elsewhere(
 }
 
 #[test]
-fn a_failed_sync_ends_a_lane_for_ever_and_no_other() {
+fn after_a_failed_sync_a_lane_goes_on_elsewhere_and_vouches_for_nothing_of_before() {
     for site in [Site::SegmentData, Site::SegmentDir] {
         let (disk, segments) = on_sim();
-        let placed = append(&segments, LaneId::Normal, 1, b"a").unwrap();
-        disk.fail(site);
+        let first = segments.lane(LaneId::Normal).life();
+        let lost = append(&segments, LaneId::Normal, 1, b"a").unwrap();
+        disk.fail_once(site);
         assert!(matches!(synced(&segments, LaneId::Normal), Err(StoreError::Unavailable(_))));
         let syncs = disk.counts().syncs;
-        for _ in 0..2 {
-            assert!(matches!(synced(&segments, LaneId::Normal), Err(StoreError::Unavailable(_))));
-            let refused = append(&segments, LaneId::Normal, 2, b"b");
-            assert!(matches!(refused, Err(StoreError::Unavailable(_))));
-        }
+        assert!(matches!(vouched(&segments, LaneId::Normal, first), Err(StoreError::Unavailable(_))));
+        assert!(!segments.step(LaneId::Normal), "nothing is left to do");
         assert_eq!(disk.counts().syncs, syncs, "a failed sync is never tried again");
-        assert!(segments.take_states().is_empty());
-        read(&segments, placed).unwrap();
-        append(&segments, LaneId::Small, 3, b"c").unwrap();
+        assert!(segments.take_states().is_empty() && segments.failure().is_none());
+
+        let kept = append(&segments, LaneId::Normal, 2, b"b").unwrap();
+        assert_ne!(lost.segment, kept.segment);
+        // Who wrote before and waits only now, while there is something new to sync.
+        assert!(matches!(vouched(&segments, LaneId::Normal, first), Err(StoreError::Unavailable(_))));
+        synced(&segments, LaneId::Normal).unwrap();
+        let states = segments.take_states();
+        assert!(states.iter().all(|(id, _)| *id == kept.segment), "{states:?}");
+        read(&segments, lost).unwrap();
+        drop(segments);
+
+        let was_lost = |seed| {
+            let io: Arc<dyn Io> = Arc::new(disk.crash(seed));
+            let ids = Ids::new(AtomicU64::new(9));
+            let segments = Segments::open(io, options(&ids), states.clone()).unwrap().0;
+            read(&segments, kept).unwrap();
+            read(&segments, lost).is_err()
+        };
+        assert!((0..20).filter(|seed| was_lost(*seed)).count() > 0, "it may have reached the disk by chance");
     }
 }
 
 #[test]
-fn a_failed_sync_of_a_footer_ends_the_lane_after_its_records_were_promised() {
+fn a_lane_whose_syncs_go_on_failing_takes_nothing_more_and_others_do() {
     let (disk, segments) = on_sim();
-    disk.fail(Site::SegmentSeal);
-    for chunk in 0..6 {
-        append(&segments, LaneId::Normal, chunk, &noise(chunk, 3000)).unwrap();
+    disk.fail(Site::SegmentData);
+    for chunk in 0..3 {
+        assert!(segments.failure().is_none());
+        append(&segments, LaneId::Normal, chunk, b"a").unwrap();
+        assert!(matches!(synced(&segments, LaneId::Normal), Err(StoreError::Unavailable(_))));
     }
+    assert!(segments.failure().is_some());
+    let syncs = disk.counts().syncs;
+    for _ in 0..2 {
+        let life = segments.lane(LaneId::Normal).life();
+        assert!(matches!(vouched(&segments, LaneId::Normal, life), Err(StoreError::Unavailable(_))));
+        let refused = append(&segments, LaneId::Normal, 9, b"b");
+        assert!(matches!(refused, Err(StoreError::Unavailable(_))));
+    }
+    assert_eq!(disk.counts().syncs, syncs);
+    append(&segments, LaneId::Small, 10, b"c").unwrap();
+}
+
+#[test]
+fn a_failed_sync_of_a_footer_leaves_its_segment_open_and_its_records_promised() {
+    let (disk, segments) = on_sim();
+    disk.fail_once(Site::SegmentSeal);
+    let first = segments.lane(LaneId::Normal).life();
+    let placed: Vec<_> =
+        (0..6).map(|chunk| append(&segments, LaneId::Normal, chunk, &noise(chunk, 3000)).unwrap()).collect();
     synced(&segments, LaneId::Normal).unwrap();
-    assert!(segments.take_states().iter().all(|(_, state)| !state.sealed));
-    assert!(matches!(synced(&segments, LaneId::Normal), Err(StoreError::Unavailable(_))));
+    let states = segments.take_states();
+    assert!(states.iter().all(|(_, state)| !state.sealed), "{states:?}");
+    assert!(matches!(vouched(&segments, LaneId::Normal, first), Err(StoreError::Unavailable(_))));
+    let later = append(&segments, LaneId::Normal, 7, b"later").unwrap();
+    synced(&segments, LaneId::Normal).unwrap();
+    let known = [states, segments.take_states()].concat();
+    drop(segments);
+    let io: Arc<dyn Io> = Arc::new(disk.crash(1));
+    let segments = Segments::open(io, options(&Ids::new(AtomicU64::new(99))), known).unwrap().0;
+    for placed in placed.into_iter().chain([later]) {
+        read(&segments, placed).unwrap();
+    }
 }
 
 #[test]
@@ -281,7 +335,7 @@ fn one_sync_answers_everybody_who_waited() {
         let answers = answers.clone();
         let done =
             move |result: Result<(), _>| _ = answers.fetch_add(u64::from(result.is_ok()), Ordering::Relaxed);
-        segments.wait_synced(LaneId::Small, Box::new(done));
+        segments.wait_synced(LaneId::Small, Life::default(), Box::new(done));
     }
     assert!(segments.step(LaneId::Small));
     assert_eq!(answers.load(Ordering::Relaxed), 10);
@@ -330,7 +384,11 @@ fn threads_drive_the_lanes_until_everything_queued_is_answered() {
                     let chunk = thread * 100 + number;
                     let placed = append(segments, lane, chunk, &noise(chunk, 700)).unwrap();
                     let tell = tell.clone();
-                    segments.wait_synced(lane, Box::new(move |result| tell.send((placed, result)).unwrap()));
+                    segments.wait_synced(
+                        lane,
+                        Life::default(),
+                        Box::new(move |result| tell.send((placed, result)).unwrap()),
+                    );
                 }
             });
         }
@@ -351,11 +409,19 @@ fn a_lane_whose_thread_died_leaves_nobody_waiting() {
     let (_disk, segments) = on_sim();
     let segments = Arc::new(segments);
     let _drivers = segments.drive().unwrap();
-    segments.wait_synced(LaneId::Small, Box::new(|_| panic!("a waiter that panics, on purpose")));
+    segments.wait_synced(
+        LaneId::Small,
+        Life::default(),
+        Box::new(|_| panic!("a waiter that panics, on purpose")),
+    );
     let (tell, told) = std::sync::mpsc::channel();
     for _ in 0..3 {
         let tell = tell.clone();
-        segments.wait_synced(LaneId::Small, Box::new(move |result| tell.send(result).unwrap_or_default()));
+        segments.wait_synced(
+            LaneId::Small,
+            Life::default(),
+            Box::new(move |result| tell.send(result).unwrap_or_default()),
+        );
     }
     drop(tell);
     // Those that were in the same step as the panic are dropped, which is an answer as well.
