@@ -75,6 +75,7 @@ impl BodyIn {
             size: expected.size,
             checksums: expected.checksums.clone(),
             sha256: expected.sha256,
+            extras: expected.extras.clone(),
         })?;
         Ok(Self {
             state: State::Ready(Box::new(ingest)),
@@ -221,6 +222,11 @@ fn verify(staged: &Staged, declared: &Declared) -> Result<(), Error> {
         let computed = staged.digests.checksum(sum.kind);
         if computed.is_none_or(|computed| computed.value != sum.value) {
             return Err(Error::ChecksumDiffers(Sum::Checksum(sum.kind)));
+        }
+    }
+    for extra in &declared.extras {
+        if !staged.digests.extras.contains(extra) {
+            return Err(Error::ChecksumDiffers(Sum::Extra(extra.0)));
         }
     }
     Ok(())

@@ -5,7 +5,9 @@
 //! in one `match` without a catch-all, so a new kind asks each of them for an answer.
 
 use crate::{
-    model::{address::BadAddress, checksum::ChecksumKind, etag::Etag, name::BadName, time::Timestamp},
+    model::{
+        address::BadAddress, checksum::ChecksumKind, etag::Etag, extra::Extra, name::BadName, time::Timestamp,
+    },
     store::error::StoreError,
 };
 
@@ -147,12 +149,9 @@ pub enum Sum {
     /// An MD5.
     #[error("MD5")]
     Md5,
-    /// A SHA-512.
-    #[error("SHA-512")]
-    Sha512,
-    /// An Adler-32.
-    #[error("Adler-32")]
-    Adler32,
+    /// A digest that is not kept.
+    #[error("{0}")]
+    Extra(Extra),
     /// A checksum.
     #[error("{0}")]
     Checksum(ChecksumKind),

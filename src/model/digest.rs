@@ -9,6 +9,7 @@ use sha2::Sha256;
 use super::{
     checksum::{Checksum, ChecksumKind},
     etag::Etag,
+    extra::{self, Extra},
 };
 
 /// The values over one body.
@@ -20,6 +21,8 @@ pub struct Digests {
     pub sha256: Option<[u8; 32]>,
     /// The checksums asked for, over the full object.
     pub checksums: Vec<Checksum>,
+    /// The others asked for.
+    pub extras: Vec<(Extra, Vec<u8>)>,
 }
 
 impl Digests {
@@ -39,6 +42,7 @@ pub struct Digester {
     /// Whether SHA-256 was asked for as such, not only as a checksum.
     sha256_wanted: bool,
     others: Vec<(ChecksumKind, Running)>,
+    extras: Vec<extra::Running>,
 }
 
 #[derive(Clone, Debug)]
@@ -60,7 +64,15 @@ impl Digester {
             }
         }
         let wanted = sha256 || checksums.contains(&ChecksumKind::Sha256);
-        Self { len: 0, md5: Md5::new(), sha256: wanted.then(Sha256::new), sha256_wanted: sha256, others }
+        let (sha256_wanted, sha256) = (sha256, wanted.then(Sha256::new));
+        Self { len: 0, md5: Md5::new(), sha256, sha256_wanted, others, extras: Vec::new() }
+    }
+
+    /// And these beside them.
+    #[must_use]
+    pub fn with(mut self, extras: &[Extra]) -> Self {
+        self.extras.extend(extras.iter().map(|kind| extra::Running::new(*kind)));
+        self
     }
 
     /// Takes in the next bytes.
@@ -77,6 +89,7 @@ impl Digester {
                 Running::Sha256 => {}
             }
         }
+        self.extras.iter_mut().for_each(|extra| extra.update(bytes));
     }
 
     /// Bytes taken in so far.
@@ -107,6 +120,7 @@ impl Digester {
             md5: self.md5.finalize().into(),
             checksums: checksums.collect(),
             sha256: sha256.filter(|_| self.sha256_wanted),
+            extras: self.extras.into_iter().map(extra::Running::finish).collect(),
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod chunker;
 pub mod condition;
 pub mod digest;
 pub mod etag;
+pub mod extra;
 pub mod ids;
 pub mod limits;
 pub mod name;

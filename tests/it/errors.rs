@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 use holdall::{
     domain::error::{BadPart, Error, Large, Many, Sum, Unrecognised, What},
     doors::{api, dav, gate::Body, s3},
-    model::{address::BadAddress, checksum::ChecksumKind, etag::Etag, name::BadName, time::Timestamp},
+    model::{
+        address::BadAddress, checksum::ChecksumKind, etag::Etag, extra::Extra, name::BadName, time::Timestamp,
+    },
 };
 use http::Response;
 use http_body_util::BodyExt;
@@ -100,8 +102,7 @@ fn sums() -> Vec<Sum> {
     every!(Sum:
         Sum::Payload => [Sum::Payload],
         Sum::Md5 => [Sum::Md5],
-        Sum::Sha512 => [Sum::Sha512],
-        Sum::Adler32 => [Sum::Adler32],
+        Sum::Extra(_) => [Sum::Extra(Extra::Sha512)],
         Sum::Checksum(_) => [Sum::Checksum(ChecksumKind::Crc32)],
     )
 }

@@ -4,6 +4,7 @@ use crate::model::{
     checksum::{Checksum, ChecksumKind},
     condition::Conditions,
     etag::Etag,
+    extra::Extra,
     ids::{AccountId, NodeId, VersionId},
     time::Timestamp,
 };
@@ -105,6 +106,8 @@ pub struct Expected {
     pub checksums: Vec<ChecksumKind>,
     /// Whether the SHA-256 of the whole body is needed (a signed payload).
     pub sha256: bool,
+    /// Other digests to compute, each once, because the client declares them.
+    pub extras: Vec<Extra>,
     /// Kept with the version. Parts have none: what their upload was begun with is kept.
     pub attributes: Attributes,
 }
@@ -120,6 +123,8 @@ pub struct Declared {
     pub sha256: Option<[u8; 32]>,
     /// `x-amz-checksum-*`, from headers or trailers; kept with the version.
     pub checksums: Vec<Checksum>,
+    /// Others, which are not kept.
+    pub extras: Vec<(Extra, Vec<u8>)>,
 }
 
 /// How a write is made visible.

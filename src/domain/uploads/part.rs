@@ -123,7 +123,7 @@ impl Holdall {
                     domain: into.caller.account(),
                     size,
                     checksums: row.checksum.map(|(kind, _)| kind).into_iter().collect(),
-                    sha256: false,
+                    ..IngestOptions::default()
                 };
                 let staged = match version.manifest {
                     Some(id) => store.slice(store.reader(id)?, range, &options)?,

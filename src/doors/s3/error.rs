@@ -162,12 +162,10 @@ impl From<Error> for Refusal {
             Error::BadPart(why, _) => Self { message: said.into(), ..Self::new(bad_part(why)) },
             Error::Incomplete { .. } => Self::new(Code::IncompleteBody),
             Error::ChecksumDiffers(Sum::Payload) => Self::new(Code::XAmzContentSHA256Mismatch),
-            Error::ChecksumDiffers(kind @ (Sum::Md5 | Sum::Sha512 | Sum::Adler32 | Sum::Checksum(_))) => {
-                Self::say(
-                    Code::BadDigest,
-                    format!("The {kind} you specified did not match what we received."),
-                )
-            }
+            Error::ChecksumDiffers(kind @ (Sum::Md5 | Sum::Extra(_) | Sum::Checksum(_))) => Self::say(
+                Code::BadDigest,
+                format!("The {kind} you specified did not match what we received."),
+            ),
             Error::Unsupported(_) => Self::say(Code::NotImplemented, said),
             Error::Busy(_) => Self::new(Code::SlowDown).later(),
             Error::Unavailable { reason } => {

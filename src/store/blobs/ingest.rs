@@ -18,6 +18,7 @@ use crate::{
         checksum::ChecksumKind,
         chunker::{self, Chunker},
         digest::Digester,
+        extra::Extra,
         ids::{AccountId, ChunkNo, ManifestId},
     },
     store::{
@@ -43,6 +44,8 @@ pub struct IngestOptions {
     pub checksums: Vec<ChecksumKind>,
     /// Whether to compute SHA-256 beside them.
     pub sha256: bool,
+    /// Other digests to compute.
+    pub extras: Vec<Extra>,
 }
 
 /// A body on its way in; dropping it aborts. Its halves take in the same bytes and may do so on
@@ -57,7 +60,7 @@ pub struct Ingest {
 
 impl Ingest {
     pub(super) fn new(blobs: Arc<Blobs>, options: &IngestOptions) -> Self {
-        let digests = Digester::new(options.sha256, &options.checksums);
+        let digests = Digester::new(options.sha256, &options.checksums).with(&options.extras);
         Self { chunks: ChunkSink::new(blobs, options), digests }
     }
 
