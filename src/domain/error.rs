@@ -6,7 +6,8 @@
 
 use crate::{
     model::{
-        address::BadAddress, checksum::ChecksumKind, etag::Etag, extra::Extra, name::BadName, time::Timestamp,
+        address::BadAddress, checksum::ChecksumKind, etag::Etag, extra::Extra, limits::PARTS, name::BadName,
+        time::Timestamp,
     },
     store::error::StoreError,
 };
@@ -80,8 +81,8 @@ pub enum BadPart {
     /// A part other than the last below the least size.
     #[error("is too small to have others behind it")]
     TooSmall,
-    /// A number outside 1 to 10,000.
-    #[error("has a number outside 1 to 10,000")]
+    /// A number that no part can have.
+    #[error("has a number outside 1 to {PARTS}")]
     Number,
     /// A checksum of another kind than the upload was begun with.
     #[error("has a checksum of another kind than the upload was begun with")]

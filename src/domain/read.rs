@@ -16,6 +16,7 @@ use super::{
     memory::MemoryShare,
     nouns::{FileVersion, Item, VersionRef},
     tree::{self, Hit, Place},
+    uploads::check_number,
     view,
 };
 use crate::{
@@ -257,9 +258,10 @@ impl Opened {
     /// The bytes of one part; part 1 of a file sent in one piece is the whole.
     ///
     /// # Errors
-    /// If there is no such part.
+    /// If there is no such part, or can be none.
     pub async fn part(&self, number: u32) -> Result<Range<u64>, Error> {
-        let missing = Error::BadPart(BadPart::Number, number);
+        check_number(number)?;
+        let missing = Error::BadPart(BadPart::Unknown, number);
         let Some(id) = self.reader.as_ref().map(BlobReader::id) else {
             return if number == 1 { Ok(0..0) } else { Err(missing) };
         };

@@ -39,7 +39,7 @@ pub struct Upload {
 /// A part that is stored.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Part {
-    /// 1 to 10,000.
+    /// 1 to [`crate::model::limits::PARTS`].
     pub number: u32,
     /// Bytes.
     pub size: u64,

@@ -173,8 +173,8 @@ pub(crate) fn queue_all(tx: &mut Tx<'_>, work: &WorkRow, limit: usize) -> Result
     Ok(!found.is_empty())
 }
 
-/// Refuses numbers outside 1 to 10,000.
-fn check_number(number: u32) -> Result<(), Error> {
+/// Refuses numbers that no part can have.
+pub(crate) fn check_number(number: u32) -> Result<(), Error> {
     if (1..=limits::PARTS).contains(&number) {
         return Ok(());
     }

@@ -154,7 +154,8 @@ pub(super) fn creatable(address: &Address) -> Result<(), Refusal> {
     let Spot::Path(path) = &address.spot else { return Ok(()) };
     let Some((leaf, _)) = path.split_last() else { return Ok(()) };
     if nfc(leaf).map_or(leaf.len(), |normal| normal.len()) > limits::DAV_SEGMENT_BYTES {
-        return Err(Refusal::new(http::StatusCode::URI_TOO_LONG, "a name may have 255 bytes at most"));
+        let text = format!("a name may have {} bytes at most", limits::DAV_SEGMENT_BYTES);
+        return Err(Refusal::new(http::StatusCode::URI_TOO_LONG, text));
     }
     Ok(())
 }

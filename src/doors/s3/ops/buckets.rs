@@ -24,7 +24,7 @@ pub(super) async fn list(ops: &Ops, request: S3Request<ListBucketsInput>) -> Ans
     let parsed = Parsed::of(&request.extensions)?;
     let input = request.input;
     if input.max_buckets.is_some_and(|most| !(1..=S3_MAX_BUCKETS).contains(&most)) {
-        let said = "Argument max-buckets must be an integer between 1 and 10000";
+        let said = format!("Argument max-buckets must be an integer between 1 and {S3_MAX_BUCKETS}");
         return Err(Refusal::say(Code::InvalidArgument, said).into());
     }
     let most = input.max_buckets.and_then(|most| usize::try_from(most).ok()).unwrap_or(LIST_PAGE);

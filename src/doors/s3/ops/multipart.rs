@@ -25,7 +25,8 @@ use crate::{
 /// A part's number; the domain says which ones there are.
 pub(super) fn number(number: i32) -> Result<u32, Refusal> {
     u32::try_from(number).map_err(|_| {
-        Refusal::say(Code::InvalidArgument, "Part number must be an integer between 1 and 10000, inclusive")
+        let said = format!("Part number must be an integer between 1 and {}, inclusive", limits::PARTS);
+        Refusal::say(Code::InvalidArgument, said)
     })
 }
 

@@ -12,12 +12,14 @@ use super::{
         error::Refusal,
         request::Parsed,
     },
-    Answer, Ops, shown,
+    Answer, Ops,
+    multipart::number,
+    shown,
     shown::Overrides,
 };
 use crate::{
     domain::{Error, Opened, error::BadPart, nouns::FileVersion},
-    model::{etag::Etag, limits::PARTS, range::Unsatisfiable},
+    model::{etag::Etag, range::Unsatisfiable},
 };
 
 /// What of an object is asked for.
@@ -96,7 +98,7 @@ async fn find(ops: &Ops, wanted: Wanted) -> S3Result<Found> {
         let said = "Cannot specify both Range header and partNumber query parameter";
         return Err(Refusal::say(Code::InvalidRequest, said).into());
     }
-    let part = part.map(part_number).transpose()?;
+    let part = part.map(number).transpose()?;
     let version = parsed.version(version.as_deref())?;
     let opened = ops.holdall.open(&parsed.caller, &parsed.address()?, version, &parsed.conditions).await?;
     let file = &opened.version;
@@ -131,16 +133,9 @@ async fn find(ops: &Ops, wanted: Wanted) -> S3Result<Found> {
     Ok(Found { opened, bytes, partial, headers })
 }
 
-fn part_number(number: i32) -> Result<u32, Refusal> {
-    let number = u32::try_from(number).ok().filter(|number| (1..=PARTS).contains(number));
-    number.ok_or_else(|| {
-        Refusal::say(Code::InvalidArgument, "Part number must be an integer between 1 and 10000, inclusive")
-    })
-}
-
 fn no_such_part(error: Error) -> Refusal {
     match error {
-        Error::BadPart(BadPart::Number, _) => Refusal::new(Code::InvalidPartNumber),
+        Error::BadPart(BadPart::Unknown, _) => Refusal::new(Code::InvalidPartNumber),
         other => other.into(),
     }
 }
