@@ -61,7 +61,7 @@ pub use put::Put;
 pub use read::Opened;
 pub use start::{StartOptions, World};
 #[cfg(test)]
-pub(crate) use tests::{give, in_memory};
+pub(crate) use tests::{give, in_memory, newcomer};
 pub use tokens::password as made_password;
 pub use uploads::PartPut;
 

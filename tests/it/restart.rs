@@ -10,11 +10,11 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use holdall::{
     domain::{caller::Caller, nouns::NewAccount},
-    model::{name::AccountName, secret::Secret},
+    model::secret::Secret,
 };
 
 use crate::common::{
-    TestServer,
+    TestServer, newcomer,
     process::{run, serve, serve_at},
     wire::{Raw, Reply},
 };
@@ -38,13 +38,7 @@ async fn send(server: &TestServer, method: &str, body: &str) -> (u16, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_written_is_there_when_the_server_starts_again() {
     let server = TestServer::start().await;
-    let new = NewAccount {
-        name: AccountName::parse("ann").unwrap(),
-        display_name: String::new(),
-        email: None,
-        admin: false,
-        password: Some(Secret::new("correct horse")),
-    };
+    let new = NewAccount { password: Some(Secret::new("correct horse")), ..newcomer("ann") };
     server.holdall.add_account(&Caller::Operator, new).await.unwrap();
     assert_eq!(send(&server, "PUT", "dear ann").await.0, 201);
     let server = server.restart().await;

@@ -90,7 +90,7 @@ pub(super) fn bucket(text: &str) -> BucketName {
 }
 
 /// Somebody who has no password and no address.
-pub(super) fn newcomer(name: &str) -> NewAccount {
+pub(crate) fn newcomer(name: &str) -> NewAccount {
     NewAccount { name: account(name), display_name: String::new(), email: None, admin: false, password: None }
 }
 

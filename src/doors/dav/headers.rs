@@ -149,17 +149,19 @@ fn unreadable(name: &HeaderName) -> Refusal {
     Refusal::bad_request(format!("the header {name} cannot be understood"))
 }
 
+/// The headers of a request, for the tests of this door.
+#[cfg(test)]
+pub(super) fn with(pairs: &[(&'static str, &str)]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in pairs {
+        headers.append(*name, value.parse().unwrap());
+    }
+    headers
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn with(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in pairs {
-            headers.append(HeaderName::from_static(name), value.parse().unwrap());
-        }
-        headers
-    }
 
     #[test]
     fn depth_is_infinite_unless_it_says_otherwise() {

@@ -152,15 +152,7 @@ impl Sums {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    fn with(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in pairs {
-            headers.append(HeaderName::from_static(name), value.parse().unwrap());
-        }
-        headers
-    }
+    use super::{super::headers::with, *};
 
     #[test]
     fn checksums_that_can_be_verified_are_taken() {

@@ -10,9 +10,9 @@ use s3s::{S3, S3Request, S3Response, S3Result, dto::*};
 
 use super::{error::of_body, layer::*, request::Parsed};
 use crate::{
-    domain::{Holdall, caller::Caller, in_memory, nouns::NewAccount},
+    domain::{Holdall, caller::Caller, in_memory, newcomer, nouns::NewAccount},
     doors::gate::{Body, Peer, RequestContext, RequestId, body},
-    model::{checksum::ChecksumKind, name::AccountName, secret::Secret, time::Timestamp},
+    model::{checksum::ChecksumKind, secret::Secret, time::Timestamp},
 };
 
 /// What reached an operation.
@@ -83,14 +83,8 @@ const DAY: Timestamp = Timestamp(1_369_353_600_000);
 /// A system in memory where the account `ada` has the key of AWS's examples.
 async fn system() -> Arc<Holdall> {
     let holdall = in_memory(DAY);
-    let name = AccountName::parse("ada").unwrap();
-    let new = NewAccount {
-        name: name.clone(),
-        display_name: "Ada <L>".into(),
-        email: None,
-        admin: false,
-        password: None,
-    };
+    let new = NewAccount { display_name: "Ada <L>".into(), ..newcomer("ada") };
+    let name = new.name.clone();
     holdall.add_account(&Caller::Operator, new).await.unwrap();
     let key = (KEY.to_owned(), Secret::new(SECRET));
     holdall.add_key(&Caller::Operator, &name, Some(key)).await.unwrap();

@@ -11,8 +11,9 @@ pub(crate) mod world;
 use std::{net::SocketAddr, sync::Arc};
 
 use holdall::{
-    domain::{Holdall, StartOptions, World},
+    domain::{Holdall, StartOptions, World, nouns::NewAccount},
     doors::gate::{Doors, Serves},
+    model::name::AccountName,
     outside::{clock::SystemClock, random::SystemRandom},
     server::{ListenerConfig, Server, ServerConfig},
     store::io::disk::Disk,
@@ -82,6 +83,12 @@ impl TestServer {
     pub(crate) async fn stop(self) -> bool {
         self.server.stop().await
     }
+}
+
+/// An account without a password.
+pub(crate) fn newcomer(name: &str) -> NewAccount {
+    let name = AccountName::parse(name).unwrap();
+    NewAccount { name, display_name: String::new(), email: None, admin: false, password: None }
 }
 
 /// The one place where tests open the system.

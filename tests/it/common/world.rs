@@ -27,6 +27,7 @@ use tokio::net::UnixStream;
 use super::{
     TestServer,
     ask::{Ask, Signer},
+    newcomer,
     wire::Reply,
 };
 
@@ -95,13 +96,8 @@ impl World {
     }
 
     async fn add(&mut self, name: &str) {
-        let new = NewAccount {
-            name: account(name),
-            display_name: String::new(),
-            email: None,
-            admin: name == "adam",
-            password: Some(Secret::new(password(name))),
-        };
+        let password = Some(Secret::new(password(name)));
+        let new = NewAccount { admin: name == "adam", password, ..newcomer(name) };
         self.holdall().add_account(&Caller::Operator, new).await.unwrap();
         let pair = (key_id(name), Secret::new(secret(name)));
         self.holdall().add_key(&Caller::Operator, &account(name), Some(pair)).await.unwrap();

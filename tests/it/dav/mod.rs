@@ -10,11 +10,11 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use holdall::{
     domain::{caller::Caller, nouns::NewAccount},
     doors::dav::METHODS,
-    model::{name::AccountName, secret::Secret},
+    model::secret::Secret,
 };
 
 use crate::common::{
-    TestServer,
+    TestServer, newcomer,
     wire::{Raw, Reply, parse},
 };
 
@@ -28,13 +28,7 @@ struct Dav {
 impl Dav {
     async fn start() -> Self {
         let server = TestServer::start().await;
-        let new = NewAccount {
-            name: AccountName::parse("ann").unwrap(),
-            display_name: String::new(),
-            email: None,
-            admin: false,
-            password: Some(Secret::new(PASSWORD)),
-        };
+        let new = NewAccount { password: Some(Secret::new(PASSWORD)), ..newcomer("ann") };
         server.holdall.add_account(&Caller::Operator, new).await.unwrap();
         Self { server }
     }

@@ -2,14 +2,11 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
-use holdall::{
-    domain::{caller::Caller, nouns::NewAccount},
-    model::{name::AccountName, secret::Secret},
-};
+use holdall::{domain::caller::Caller, model::secret::Secret};
 use sha2::{Digest, Sha256};
 
 use crate::common::{
-    TestServer,
+    TestServer, newcomer,
     wire::{Raw, Reply},
 };
 
@@ -32,14 +29,8 @@ impl S3 {
     pub(super) async fn start() -> Self {
         let server = TestServer::start().await;
         for (name, key) in [("ann", "ANNSKEY"), ("bob", "BOBSKEY")] {
-            let name = AccountName::parse(name).unwrap();
-            let new = NewAccount {
-                name: name.clone(),
-                display_name: String::new(),
-                email: None,
-                admin: false,
-                password: None,
-            };
+            let new = newcomer(name);
+            let name = new.name.clone();
             server.holdall.add_account(&Caller::Operator, new).await.unwrap();
             let key = (key.to_owned(), Secret::new(SECRET));
             server.holdall.add_key(&Caller::Operator, &name, Some(key)).await.unwrap();

@@ -108,12 +108,8 @@ mod tests {
     use super::*;
 
     fn asked(pairs: &[(&'static str, &str)], method: Method) -> Result<Option<std::ops::Range<u64>>, u16> {
-        let mut headers = HeaderMap::new();
-        for (name, value) in pairs {
-            headers.append(*name, value.parse().unwrap());
-        }
         let version = file::tests::version(10);
-        range(&headers, &method, &version).map_err(|refusal| refusal.status().as_u16())
+        range(&headers::with(pairs), &method, &version).map_err(|refusal| refusal.status().as_u16())
     }
 
     #[test]

@@ -9,13 +9,13 @@ use super::{
 use crate::{
     domain::{
         caller::{Caller, Person, Proof, Scope},
-        give, in_memory,
+        give, in_memory, newcomer,
         nouns::{Attributes, Expected, NewAccount, WriteOptions},
     },
     model::{
         address::{Address, ItemPath, ObjectKey},
         condition::Conditions,
-        name::{AccountName, BucketName},
+        name::BucketName,
         role::Role,
         time::Timestamp,
     },
@@ -27,14 +27,8 @@ struct Shared {
 }
 
 async fn person(holdall: &Holdall, name: &str) -> Caller {
-    let name = AccountName::parse(name).unwrap();
-    let new = NewAccount {
-        name: name.clone(),
-        display_name: format!("Display {name}"),
-        email: None,
-        admin: false,
-        password: None,
-    };
+    let new = NewAccount { display_name: format!("Display {name}"), ..newcomer(name) };
+    let name = new.name.clone();
     let account = holdall.add_account(&Caller::Operator, new).await.unwrap().id;
     let proof = Proof::AccessKey("k".into());
     Caller::Person(Person { account, name, admin: false, proof, scope: Scope::default() })
