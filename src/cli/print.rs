@@ -6,6 +6,19 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::failure::Failure;
+use crate::model::size;
+
+/// Members that are amounts of bytes, as people see their names.
+const AMOUNTS: [&str; 8] = [
+    "quota",
+    "usage live",
+    "usage versions",
+    "usage history",
+    "store logical bytes",
+    "store live bytes",
+    "store dead bytes",
+    "store deduplicated bytes",
+];
 
 /// Prints the answer of a command.
 #[derive(Clone, Copy, Debug)]
@@ -20,15 +33,11 @@ impl Printer {
         if self.json { write(&json(value)?) } else { write(&text()) }
     }
 
-    /// One thing, a line for each of its members that is set.
+    /// One thing, a line for each of its members that is set; people read amounts of bytes as
+    /// sizes too.
     pub(super) fn members<T: Serialize>(self, value: &T) -> Result<(), Failure> {
         let value = tree(value)?;
-        self.one(&value, || {
-            let mut lines = Vec::new();
-            describe("", &value, &mut lines);
-            let wide = lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
-            lines.iter().map(|(name, text)| format!("{name:wide$}  {text}")).collect::<Vec<_>>().join("\n")
-        })
+        self.one(&value, || for_people(&value))
     }
 
     /// Many things: an array in JSON, a table with these columns for people.
@@ -69,6 +78,24 @@ pub(super) fn write(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// A line for each member that is set.
+fn for_people(value: &Value) -> String {
+    let mut lines = Vec::new();
+    describe("", value, &mut lines);
+    for (name, text) in lines.iter_mut().filter(|(name, _)| AMOUNTS.contains(&name.as_str())) {
+        // Those are of everything that is stored, whichever bucket they are told with.
+        *name = name.replace("store ", "whole store ");
+        *text = text.parse().map_or_else(|_| text.clone(), sized);
+    }
+    let wide = lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+    lines.iter().map(|(name, text)| format!("{name:wide$}  {text}")).collect::<Vec<_>>().join("\n")
+}
+
+/// `1610612736 (1.5 GiB)`.
+fn sized(bytes: u64) -> String {
+    if bytes < 1024 { bytes.to_string() } else { format!("{bytes} ({})", size::shown(bytes)) }
+}
+
 fn tree<T: Serialize>(value: &T) -> Result<Value, Failure> {
     serde_json::to_value(value).map_err(|error| Failure::Refused(error.to_string()))
 }
@@ -97,5 +124,30 @@ fn cell(value: &Value) -> String {
         Value::Bool(true) => "yes".into(),
         Value::Bool(false) => "no".into(),
         Value::Number(_) | Value::Object(_) => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The story: a bucket of one file seemed to hold 1232145648 of something.
+    #[test]
+    fn amounts_say_how_much_and_of_what() {
+        let bucket = serde_json::json!({
+            "name": "a",
+            "quota": 1_610_612_736,
+            "usage": { "files": 5000, "live": 5549 },
+            "store": { "logical_bytes": 7 },
+            "owner": null,
+        });
+        let lines = [
+            "name                       a",
+            "quota                      1610612736 (1.5 GiB)",
+            "whole store logical bytes  7",
+            "usage files                5000",
+            "usage live                 5549 (5.4 KiB)",
+        ];
+        assert_eq!(for_people(&bucket), lines.join("\n"));
     }
 }
