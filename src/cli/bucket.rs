@@ -24,7 +24,8 @@ pub(super) async fn run(context: &Context, command: BucketCommand) -> Result<(),
             context.printer.members(&bucket)
         }
         BucketCommand::Remove { name } => {
-            reach.ask::<()>(Method::DELETE, &address(&name)).await?;
+            let removed = reach.ask::<()>(Method::DELETE, &address(&name)).await;
+            removed.map_err(Failure::unless_empty)?;
             context.printer.done(&format!("bucket {name} is removed"))
         }
         BucketCommand::Set { versioning: None, history: None, quota: None, .. } => {

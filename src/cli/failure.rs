@@ -24,6 +24,17 @@ impl Failure {
         }
     }
 
+    /// What was to be removed holds something: says what to do about it.
+    pub(super) fn unless_empty(self) -> Self {
+        match self {
+            Self::Problem(mut problem) if problem.code == "not_empty" => {
+                problem.detail.push_str("; delete its files first, through WebDAV or S3");
+                Self::Problem(problem)
+            }
+            other => other,
+        }
+    }
+
     /// The same for programs: a problem document, as the API has it.
     pub(super) fn problem(&self) -> Option<Problem> {
         let own = |title: &str, code: &str, detail: &str| Problem {

@@ -40,7 +40,8 @@ pub(super) async fn run(context: &Context, command: UserCommand) -> Result<(), F
         UserCommand::Disable { name } => disable(context, &reach, &name, true).await,
         UserCommand::Enable { name } => disable(context, &reach, &name, false).await,
         UserCommand::Remove { name } => {
-            reach.ask::<()>(Method::DELETE, &address(&name)).await?;
+            let removed = reach.ask::<()>(Method::DELETE, &address(&name)).await;
+            removed.map_err(Failure::unless_empty)?;
             printer.done(&format!("account {name} is removed"))
         }
     }

@@ -11,7 +11,10 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::common::process::{run, serve, serve_with};
+use crate::common::{
+    ask::Ask,
+    process::{run, serve, serve_with},
+};
 
 /// A place for data that is not there yet.
 fn place() -> (TempDir, PathBuf) {
@@ -187,4 +190,25 @@ fn an_app_password_for_everything_is_listed_so() {
     assert!(shown("all") && shown("admin"), "{listed}");
     let told = json(&run(&data, &["app-password", "list", "admin", "--json"]));
     assert!(told.as_array().unwrap().iter().any(|one| one["buckets"] == serde_json::json!([])), "{told}");
+}
+
+/// The story: an account could not be removed, and nothing said how it could.
+#[tokio::test]
+async fn what_is_not_empty_is_refused_with_what_to_do() {
+    let (_directory, data) = place();
+    let _served = serve(&data);
+    run(&data, &["user", "add", "ann"]);
+    let found = json(&run(&data, &["doctor", "--json"]));
+    let server = found.as_array().unwrap().iter().find(|one| one["what"] == "server").unwrap().clone();
+    let address = server["found"].as_str().unwrap().split_once("http://").unwrap().1.to_owned();
+    let made = json(&run(&data, &["app-password", "add", "ann", "--json"]));
+    let put = Ask::new("PUT", "/dav/ann/file").body("content");
+    let put = put.basic("ann", made["password"].as_str().unwrap());
+    assert_eq!(put.send(address.parse().unwrap()).await.unwrap().status, 201);
+    for words in [["user", "remove", "ann"], ["bucket", "remove", "ann"]] {
+        let done = run(&data, &words);
+        let said = String::from_utf8(done.stderr).unwrap();
+        assert_eq!(done.status.code(), Some(1), "{said}");
+        assert!(said.contains("bucket ann is not empty; delete its files first"), "{said}");
+    }
 }
