@@ -167,6 +167,8 @@ fn tls(settings: &Settings, at: &Listens) -> Finding {
             Ok(_) => finding(State::Ok, "tls", format!("{} and its key are good", cert.display())),
             Err(error) => finding(State::Fail, "tls", error.to_string()),
         },
+        // Settings of the server that this command does not share.
+        None if at.tls => finding(State::Ok, "tls", "the server has a certificate of its own"),
         None if settings.behind_proxy => finding(State::Ok, "tls", "a proxy in front ends it"),
         None if at.address.ip().is_loopback() => {
             finding(State::Ok, "tls", "is not needed: only this machine is listened to")

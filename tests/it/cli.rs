@@ -78,6 +78,21 @@ fn a_server_of_another_version_holds_its_own_port() {
     assert_eq!((state("server"), state("port")), ("warn".into(), "ok".into()), "{findings}");
 }
 
+/// The story: a server that was given a certificate in its environment was said to have none.
+#[test]
+fn doctor_believes_the_server_about_tls() {
+    for (tls, state) in [(true, "ok"), (false, "warn")] {
+        let (_directory, data) = place();
+        std::fs::create_dir(&data).unwrap();
+        let listens = serde_json::json!([{ "address": "0.0.0.0:1", "tls": tls }]);
+        let said = serde_json::json!({ "version": "0.0.0", "listens": listens });
+        answer_over(UnixListener::bind(data.join("admin.sock")).unwrap(), said.to_string());
+        let findings = json(&run(&data, &["doctor", "--json"]));
+        let found = findings.as_array().unwrap().iter().find(|finding| finding["what"] == "tls");
+        assert_eq!(found.unwrap()["state"], state, "{findings}");
+    }
+}
+
 /// The story: it printed the name in the settings, and whatever `--user` said.
 #[test]
 fn mount_help_names_an_account_that_is_there() {
