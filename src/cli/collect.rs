@@ -88,7 +88,11 @@ fn as_text(collected: &Collected, compact: bool) -> String {
     }
     if collected.dead_bytes > 0 {
         let dead = amount(collected.dead_bytes);
-        let hint = if compact { "" } else { "; `holdall compact` returns most of it" };
+        let hint = if compact {
+            ", less than a tenth of each"
+        } else {
+            "; `holdall compact` returns it where it is a tenth or more"
+        };
         lines.push(format!("{dead} dead in segments that also hold what is needed{hint}"));
     }
     lines.extend(collected.damaged.iter().map(|text| format!("damaged: {text}")));
