@@ -24,6 +24,10 @@ pub(super) enum By {
     Token(&'static str),
     /// An access key.
     Key(&'static str),
+    /// The same, in the address.
+    Presigned(&'static str),
+    /// Signed in the address with another secret than the owner's.
+    WronglyPresigned,
 }
 
 /// What a door must make of somebody.
@@ -70,7 +74,7 @@ pub(super) const AT_DAV: [(By, Who); 21] = [
 ];
 
 /// Everybody, as S3 must see them.
-pub(super) const AT_S3: [(By, Who); 12] = [
+pub(super) const AT_S3: [(By, Who); 17] = [
     (By::Nobody, Who::Nobody),
     (By::UnknownKey, Who::Wrong("InvalidAccessKeyId")),
     (By::WrongSignature, Who::Wrong("SignatureDoesNotMatch")),
@@ -80,15 +84,27 @@ pub(super) const AT_S3: [(By, Who); 12] = [
     (By::App("olga"), Who::Wrong("InvalidArgument")),
     (By::Token("olga"), Who::Wrong("InvalidArgument")),
     (By::Password("adam"), Who::Wrong("InvalidArgument")),
+    (By::WronglyPresigned, Who::Wrong("SignatureDoesNotMatch")),
+    (By::Presigned("dina"), Who::Wrong("InvalidAccessKeyId")),
     (By::Key("otto"), Who::Other("otto")),
+    (By::Presigned("otto"), Who::Other("otto")),
     (By::Key("adam"), Who::Other("adam")),
+    (By::Presigned("adam"), Who::Other("adam")),
     (By::Key("olga"), Who::Owner),
+    (By::Presigned("olga"), Who::Owner),
 ];
 
 impl By {
     /// Whether the request carries a signature.
     pub(super) fn signs(self) -> bool {
-        matches!(self, Self::UnknownKey | Self::WrongSignature | Self::Key(_))
+        matches!(
+            self,
+            Self::UnknownKey
+                | Self::WrongSignature
+                | Self::Key(_)
+                | Self::Presigned(_)
+                | Self::WronglyPresigned
+        )
     }
 
     /// The request with these credentials.
@@ -112,6 +128,12 @@ impl By {
             Self::App(what) => ask.basic(what.split('-').next().unwrap(), world.app(what)),
             Self::Token(what) => ask.with("authorization", &format!("Bearer {}", world.app(what))),
             Self::Key(name) => world.signer(name).sign(ask),
+            Self::Presigned(name) => world.signer(name).presign(ask, 60),
+            Self::WronglyPresigned => {
+                let mut signer = world.signer("olga");
+                signer.secret.push('x');
+                signer.presign(ask, 60)
+            }
         }
     }
 }
