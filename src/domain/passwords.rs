@@ -1,12 +1,18 @@
 //! Passwords of accounts: argon2id on a bounded pool. Each run takes 19 MiB, so that few run at
-//! once, a few more wait, and the rest is told to come back. Knows no accounts.
+//! once, a few more wait, and the rest is told to come back. That memory is kept from run to run:
+//! taken anew on ever another thread it would stay with the allocator of each. Knows no accounts.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, AtomicUsize, Ordering},
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
 };
 
-use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
+use argon2::{Algorithm, Argon2, Block, Params, PasswordHash, Version};
+use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
+use subtle::ConstantTimeEq;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
@@ -26,6 +32,7 @@ const MEMORY_KIB: u32 = 19 << 10;
 const ROUNDS: u32 = 2;
 const LANES: u32 = 1;
 const SALT_BYTES: usize = 16;
+const HASH_BYTES: usize = 32;
 const AT_ONCE: usize = 4;
 const WAITING: usize = 64;
 
@@ -38,10 +45,31 @@ pub(super) struct Verdict {
     pub(super) outdated: bool,
 }
 
+/// Memory of runs that are over, for those to come. There is never more than there are slots.
+#[derive(Default)]
+struct Spare(Mutex<Vec<Vec<Block>>>);
+
+impl fmt::Debug for Spare {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spare").finish_non_exhaustive()
+    }
+}
+
+impl Spare {
+    fn take(&self) -> Vec<Block> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn give_back(&self, memory: Vec<Block>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+    }
+}
+
 /// The pool.
 #[derive(Debug)]
 pub(super) struct Passwords {
     slots: Arc<Semaphore>,
+    spare: Arc<Spare>,
     waiting: AtomicUsize,
     runs: AtomicU64,
 }
@@ -67,6 +95,7 @@ impl Passwords {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
             slots: Arc::new(Semaphore::new(cores.min(AT_ONCE))),
+            spare: Arc::default(),
             waiting: AtomicUsize::new(0),
             runs: AtomicU64::new(0),
         }
@@ -83,11 +112,13 @@ impl Passwords {
         let mut salt = [0; SALT_BYTES];
         random.fill(&mut salt);
         let password = normal(password);
-        self.run(move || {
-            let hash: PasswordHash = hasher()?
-                .hash_password_with_salt(password.as_bytes(), &salt)
-                .map_err(|why| fault(&why.to_string()))?;
-            Ok(hash.to_string())
+        self.run(move |memory| {
+            let mut hash = [0; HASH_BYTES];
+            let params =
+                Params::new(MEMORY_KIB, ROUNDS, LANES, None).map_err(|why| fault(&why.to_string()))?;
+            let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+            digest(&argon2, password.as_bytes(), &salt, &mut hash, memory)?;
+            Ok(written(&STANDARD_NO_PAD.encode(salt), &STANDARD_NO_PAD.encode(hash)))
         })
         .await
     }
@@ -99,11 +130,11 @@ impl Passwords {
         password: Zeroizing<String>,
         hash: Option<String>,
     ) -> Result<Verdict, Error> {
-        self.run(move || {
+        self.run(move |memory| {
             let known = hash.is_some();
             let hash = hash.unwrap_or_else(nobodys_hash);
             let hash = PasswordHash::new(&hash).map_err(|why| fault(&why.to_string()))?;
-            let right = hasher()?.verify_password(password.as_bytes(), &hash).is_ok();
+            let right = is_right(password.as_bytes(), &hash, memory)?;
             Ok(Verdict { right: right && known, outdated: is_outdated(&hash) })
         })
         .await
@@ -112,13 +143,18 @@ impl Passwords {
     /// Runs argon2 in a slot. The slot is kept until the run ends, even if nobody waits for it.
     async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+        work: impl FnOnce(&mut Vec<Block>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let slot = self.slot().await?;
         self.runs.fetch_add(1, Ordering::Relaxed);
+        let spare = Arc::clone(&self.spare);
         blocking(move || {
+            // Given back last, when the memory is.
             let _slot = slot;
-            work()
+            let mut memory = spare.take();
+            let done = work(&mut memory);
+            spare.give_back(memory);
+            done
         })
         .await
     }
@@ -151,9 +187,31 @@ impl Drop for Waiting<'_> {
     }
 }
 
-fn hasher() -> Result<Argon2<'static>, Error> {
-    let params = Params::new(MEMORY_KIB, ROUNDS, LANES, None).map_err(|why| fault(&why.to_string()))?;
-    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+fn digest(
+    argon2: &Argon2<'_>,
+    password: &[u8],
+    salt: &[u8],
+    out: &mut [u8],
+    memory: &mut Vec<Block>,
+) -> Result<(), Error> {
+    let blocks = argon2.params().block_count();
+    if memory.len() < blocks {
+        memory.resize(blocks, Block::new());
+    }
+    let memory = memory.get_mut(..blocks).unwrap_or_default();
+    argon2.hash_password_into_with_memory(password, salt, out, memory).map_err(|why| fault(&why.to_string()))
+}
+
+/// Whether the hash is that of the password, with the parameters that stand in it.
+fn is_right(password: &[u8], hash: &PasswordHash, memory: &mut Vec<Block>) -> Result<bool, Error> {
+    let unreadable = || fault("a stored hash cannot be read");
+    let (Some(salt), Some(expected)) = (&hash.salt, &hash.hash) else { return Err(unreadable()) };
+    let algorithm = Algorithm::new(hash.algorithm.as_str()).map_err(|_| unreadable())?;
+    let version = hash.version.map_or(Ok(Version::V0x10), Version::try_from).map_err(|_| unreadable())?;
+    let params = Params::try_from(hash).map_err(|_| unreadable())?;
+    let mut found = vec![0; expected.len()];
+    digest(&Argon2::new(algorithm, version, params), password, salt.as_ref(), &mut found, memory)?;
+    Ok(found.ct_eq(expected.as_ref()).into())
 }
 
 fn fault(reason: &str) -> Error {
@@ -162,7 +220,10 @@ fn fault(reason: &str) -> Error {
 
 /// A hash as costly as any, of no password.
 fn nobodys_hash() -> String {
-    let (salt, hash) = ("A".repeat(22), "A".repeat(43));
+    written(&"A".repeat(22), &"A".repeat(43))
+}
+
+fn written(salt: &str, hash: &str) -> String {
     format!("$argon2id$v=19$m={MEMORY_KIB},t={ROUNDS},p={LANES}${salt}${hash}")
 }
 
@@ -176,6 +237,8 @@ fn is_outdated(hash: &PasswordHash) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use argon2::{PasswordHasher, PasswordVerifier};
+
     use super::*;
     use crate::outside::random::SeededRandom;
 
@@ -204,6 +267,23 @@ mod tests {
         let hash: PasswordHash = weak.hash_password_with_salt(b"password", &[7; 16]).unwrap();
         let verdict = verify(&Passwords::new(), "password", Some(&hash.to_string())).await;
         assert_eq!(verdict, Verdict { right: true, outdated: true });
+    }
+
+    /// 240 wrong logins took 600 MiB, which stayed.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn runs_share_the_memory_of_as_many_as_run_at_once() {
+        let pool = Passwords::new();
+        let hash = pool.hash(&Secret::new("password"), &SeededRandom::new(1)).await.unwrap();
+        let parsed = PasswordHash::new(&hash).unwrap();
+        assert!(Argon2::default().verify_password(b"password", &parsed).is_ok(), "as others write it");
+        let others = ["password", "pass word"];
+        let runs = (0..24).map(|n| verify(&pool, others[n % 2], Some(&hash)));
+        for (n, verdict) in futures::future::join_all(runs).await.into_iter().enumerate() {
+            assert_eq!(verdict.right, n % 2 == 0, "whatever was in the memory before");
+        }
+        let kept = pool.spare.0.lock().unwrap();
+        assert!((1..=AT_ONCE).contains(&kept.len()), "{}", kept.len());
+        assert!(kept.iter().all(|memory| memory.len() == MEMORY_KIB as usize));
     }
 
     #[test]
