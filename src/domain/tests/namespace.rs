@@ -2,7 +2,7 @@
 
 use super::{shelf::Shelf, *};
 use crate::{
-    domain::nouns::{Item, RemoveOptions, Transfer, TransferOptions, Versioning},
+    domain::nouns::{Expected, Item, RemoveOptions, Transfer, TransferOptions, Versioning, WriteOptions},
     model::condition::{Conditions, EtagList},
 };
 
@@ -196,5 +196,27 @@ async fn a_folder_has_no_tag_that_a_condition_could_name() {
     let any = Conditions { if_match: Some(EtagList::Any), ..Conditions::default() };
     let options = RemoveOptions { conditions: any, ..RemoveOptions::default() };
     shelf.holdall.remove(&shelf.who, &from, options).await.unwrap();
+    shelf.assert_sound().await;
+}
+
+/// A body takes its time. Where it goes is decided when it is there: a tree's folder must still be, a
+/// key makes its own.
+#[tokio::test]
+async fn a_file_whose_folder_went_while_it_came_is_refused_and_a_key_is_not() {
+    let shelf = Shelf::new().await;
+    for at in [shelf.path("d/f"), shelf.key("d/f")] {
+        shelf.mkcol("d").await.unwrap();
+        let mut put = shelf.holdall.begin_put(&shelf.who, &at, Expected::default()).await.unwrap();
+        put.write("body".into()).await.unwrap();
+        shelf.remove(&shelf.path("d")).await.unwrap();
+        let written = put.commit(WriteOptions::default()).await;
+        if at == shelf.path("d/f") {
+            assert!(matches!(written, Err(Error::Conflict(_))), "{written:?}");
+            assert_eq!(shelf.keys().await, [""; 0]);
+        } else {
+            written.unwrap();
+            assert_eq!(shelf.keys().await, ["d/f"]);
+        }
+    }
     shelf.assert_sound().await;
 }

@@ -267,6 +267,30 @@ fn parts_become_one_body_and_a_slice_of_it_shares_its_chunks() {
     assert!(left.queued > 0 && left.unreferenced == 0);
 }
 
+/// As many parts as an upload may have, in the rows of one transaction; and never a third level.
+#[test]
+fn ten_thousand_parts_are_one_body_of_two_levels() {
+    let store = open(&SimDisk::new());
+    let part = put(&store, b"0123456789");
+    store.apply(None, move |tx| (1..10_000).try_for_each(|_| manifest::retain(tx, part))).unwrap();
+    let list = vec![(part, 10); 10_000];
+    let whole = store.apply(None, move |tx| manifest::compose(tx, &list)).unwrap();
+    let rows = store.snapshot().unwrap();
+    assert_eq!(manifest::parts(&rows, whole).unwrap(), 10_000);
+    assert_eq!(manifest::part(&rows, whole, 10_000).unwrap(), Some(99_990..100_000));
+    assert_eq!(manifest::part(&rows, whole, 10_001).unwrap(), None);
+    assert!(get(&store, whole).unwrap() == b"0123456789".repeat(10_000));
+    for list in [vec![(part, 10); 10_001], vec![(whole, 100_000)], vec![(part, 9)], Vec::new()] {
+        let refused = store.apply(None, move |tx| manifest::compose(tx, &list));
+        assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
+    }
+    assert_eq!(recount(&store, &[whole]).findings, []);
+    release(&store, whole);
+    let left = recount(&store, &[]);
+    assert_eq!((left.findings.len(), left.referenced), (0, 0));
+    assert_eq!(left.queued + left.unreferenced, left.chunks);
+}
+
 #[test]
 fn after_everything_is_deleted_every_chunk_is_queued() {
     let store = open(&SimDisk::new());
