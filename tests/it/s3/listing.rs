@@ -99,3 +99,42 @@ async fn limits_and_encodings_are_checked() {
     assert_eq!(prefixes(encoded.text()), ["a/", "dir/"]);
     assert_eq!(element(encoded.text(), "EncodingType").as_deref(), Some("url"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_of_buckets_keeps_to_what_it_is_asked_for() {
+    let s3 = S3::with_bucket().await;
+    assert_eq!(s3.send("PUT", "/c-1", &[], b"").await.status, 200);
+    let names = async |query: &str| elements(s3.get(&format!("/?{query}")).await.text(), "Name");
+    assert_eq!(names("").await, ["ann", "b-1", "c-1"]);
+    assert_eq!(names("prefix=b").await, ["b-1"]);
+    assert_eq!(names("bucket-region=us-east-1").await.len(), 3);
+    assert_eq!(names("bucket-region=eu-west-1").await.len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_of_uploads_is_grouped_and_pages_by_both_markers() {
+    let s3 = S3::with_bucket().await;
+    let mut begun = Vec::new();
+    for key in ["a", "b%2F1", "b%2F2", "c", "c"] {
+        let reply = s3.send("POST", &format!("/b-1/{key}?uploads"), &[], b"").await;
+        begun.push((key.replace("%2F", "/"), element(reply.text(), "UploadId").unwrap()));
+    }
+    let grouped = s3.get("/b-1?delimiter=%2F&uploads").await;
+    assert_eq!(elements(grouped.text(), "Key"), ["a", "c", "c"]);
+    assert_eq!(prefixes(grouped.text()), ["b/"]);
+    let below = s3.get("/b-1?prefix=b%2F&uploads").await;
+    assert_eq!(elements(below.text(), "Key"), ["b/1", "b/2"]);
+    let (mut found, mut behind) = (Vec::new(), String::new());
+    loop {
+        let page = s3.get(&format!("/b-1?max-uploads=1&uploads{behind}")).await;
+        let text = page.text();
+        found.extend(elements(text, "Key").into_iter().zip(elements(text, "UploadId")));
+        if element(text, "IsTruncated").as_deref() != Some("true") {
+            break;
+        }
+        let (key, id) =
+            (element(text, "NextKeyMarker").unwrap(), element(text, "NextUploadIdMarker").unwrap());
+        behind = format!("&key-marker={}&upload-id-marker={id}", key.replace('/', "%2F"));
+    }
+    assert_eq!(found, begun);
+}
