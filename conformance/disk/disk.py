@@ -28,6 +28,15 @@ with check("S3 fills the disk and is refused with a clear code"):
 with check("WebDAV is refused with 507"):
     same(server.dav("PUT", "/disk/x", data=os.urandom(4 << 20)).status_code, 507)
 
+with check("overwriting is refused through both doors, and a part; the old versions stay"):
+    body = os.urandom(4 << 20)
+    same(code_of(s3.put_object, Bucket="disk", Key="f2", Body=body), (507, "InsufficientStorage"))
+    same(server.dav("PUT", "/disk/f3", data=body).status_code, 507)
+    upload = s3.create_multipart_upload(Bucket="disk", Key="f2")["UploadId"]
+    same(code_of(s3.upload_part, Bucket="disk", Key="f2", UploadId=upload, PartNumber=1, Body=body),
+         (507, "InsufficientStorage"))
+    s3.abort_multipart_upload(Bucket="disk", Key="f2", UploadId=upload)
+
 with check("what was acknowledged is whole, the rest is not there"):
     same(sorted(lib.keys_of(s3, "disk")), sorted(stored))
     for key, digest in stored.items():

@@ -2,6 +2,8 @@
 
 import json
 import os
+import pty
+import subprocess
 
 import lib
 from lib import check, same
@@ -127,6 +129,23 @@ with check("config show tells sources and hides secrets"):
     rows = {row["name"]: row for row in json.loads(done.stdout)}
     same((rows["admin.secret_key"]["value"], rows["data"]["source"]), ("***", "environment"))
     assert lib.SECRET not in done.stdout
+
+with check("the log is JSON in a file, and lines for people on a terminal"):
+    rows = [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
+    assert any(row.get("target") == "holdall::access" and row.get("id") for row in rows), server.tail()
+    rest = [line for line in server.log.read_text().splitlines() if line and not line.startswith("{")]
+    assert not any("INFO" in line or "WARN" in line for line in rest), rest
+    ours, theirs = pty.openpty()
+    env = server.environment(HOLDALL_DATA=server.home / "terminal", HOLDALL_LISTEN=f"127.0.0.1:{lib.free_port()}")
+    process = subprocess.Popen([lib.BINARY, "serve"], env=env, stderr=theirs, stdout=subprocess.DEVNULL, cwd=server.home)
+    os.close(theirs)
+    said, end = b"", lib.time.monotonic() + 20
+    while b"INFO" not in said and lib.time.monotonic() < end:
+        said += os.read(ours, 4096)
+    process.terminate()
+    same(process.wait(40), 0)
+    os.close(ours)
+    assert b"INFO" in said and b'{"' not in said, said
 
 with check("no secret is in the log"):
     server.stop()
