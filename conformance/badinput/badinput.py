@@ -5,6 +5,7 @@ import contextlib
 import datetime
 import hashlib
 import http.client
+import itertools
 import socket
 
 import botocore.auth
@@ -193,8 +194,10 @@ flat("large bodies with a wrong checksum", 20, lambda: same(
                  headers=unsigned_payload("PUT", "/bad/x", **{"x-amz-checksum-crc32": "AAAAAA=="})).status_code, 400))
 flat("large bodies with a wrong digest, through WebDAV", 20, lambda: same(
     ask("PUT", "/bad/x", data=large, headers={"OC-Checksum": "MD5:" + "0" * 32}), 400))
-flat("large bodies with a wrong password, through WebDAV", 5, lambda: begun(
-    "PUT", "/dav/bad/x", len(large), large, {"Authorization": "Basic " + base64.b64encode(b"nobody:wrong").decode()}))
+names = itertools.count()
+flat("large bodies with wrong passwords, through WebDAV", 40, lambda: begun(
+    "PUT", "/dav/bad/x", len(large), large,
+    {"Authorization": "Basic " + base64.b64encode(f"nobody{next(names)}:wrong".encode()).decode()}))
 deep, wide = b"<Delete>" + b"<a>" * (2 << 20), b"<Delete>" + b"<Object/>" * (800 << 10)
 for name, text in [("nested", deep), ("long", wide), ("bomb", bomb + b" " * (6 << 20))]:
     flat(f"{name} documents of many MiB", 8, lambda: same(posted(text).status_code, 400))
