@@ -26,9 +26,10 @@ use crate::{
         rows::{
             batch::{BatchId, BatchKind},
             journal::EventKind,
+            trash::{self, TrashKind, TrashRow},
             tree::{self as names, Dent, FileRow, FolderRow, Side},
             version::Content,
-            work::{self, TrashKind, TrashRow, WorkRow},
+            work::{self, WorkRow},
         },
     },
 };
@@ -330,7 +331,7 @@ pub(super) fn detach_folder(act: &mut Act<'_, '_>, place: &Place, row: &FolderRo
         size: 0,
     };
     let work = work(act.seq.0);
-    work::trash(act.tx, act.bucket.id, act.seq, &item);
+    trash::put_item(act.tx, act.bucket.id, act.seq, &item);
     work::queue(act.tx, work::Kind::Trashed, &work);
     Ok(())
 }

@@ -11,7 +11,7 @@ use crate::{
             rows::KeyRange,
             table::Table,
         },
-        rows::{props::LockRow, tree},
+        rows::{lock::LockRow, tree},
     },
 };
 

@@ -7,8 +7,9 @@ use crate::{
         error::StoreError,
         meta::{codec::Row as _, table::Table},
         rows::{
+            trash::{TrashKind, TrashRow},
             tree::{self, FolderRow, Kind, Side},
-            work::{self, TrashKind, TrashRow, WorkRow},
+            work::{self, WorkRow},
         },
     },
 };

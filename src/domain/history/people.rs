@@ -12,9 +12,10 @@ use crate::{
     model::{ids::HistoryId, limits},
     store::rows::{
         props,
+        trash::{self, TrashKind, TrashRow},
         tree::{self as names, FileRow, Side},
         version::{self, Class, VersionRow},
-        work::{self, TrashKind, TrashRow, WorkRow},
+        work::{self, WorkRow},
     },
 };
 
@@ -80,7 +81,7 @@ pub(crate) fn take_away(act: &mut Act<'_, '_>, place: &Place, row: &FileRow) -> 
         by: act.caller.account(),
         size: row.size,
     };
-    work::trash(act.tx, act.bucket.id, act.seq, &item);
+    trash::put_item(act.tx, act.bucket.id, act.seq, &item);
     Ok(())
 }
 

@@ -20,7 +20,8 @@ use crate::{
         },
         rows::{
             bucket,
-            work::{self, Kind, TrashRow, WorkRow},
+            trash::TrashRow,
+            work::{self, Kind, WorkRow},
         },
     },
 };

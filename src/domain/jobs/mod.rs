@@ -24,7 +24,7 @@ use super::{Error, Holdall, access::counts_access, caller::Caller, locks};
 use crate::model::ids::BucketId;
 use crate::store::{
     meta::Health,
-    rows::{bucket, props},
+    rows::{bucket, lock},
 };
 
 pub(crate) use queue::take_up;
@@ -221,7 +221,7 @@ impl Holdall {
         while !stop.is_cancelled() {
             let (from, now) = (after, self.clock.now());
             let mut met =
-                self.read(move |rows| Ok(props::all_locks(rows, from.as_ref(), LOCKS_READ)?)).await?;
+                self.read(move |rows| Ok(lock::all_locks(rows, from.as_ref(), LOCKS_READ)?)).await?;
             after = met.last().cloned();
             met.retain(|(_, lock)| lock.expires <= now);
             for some in met.chunks(LOCKS_SWEPT) {

@@ -16,12 +16,13 @@ use crate::{
             table::Table,
         },
         rows::{
-            props,
+            lock, props,
             taken::{self, TakenRow},
+            trash::{self, TrashRow},
             tree::{self as names, Dent, FileRow, FolderRow, Side},
             usage::{self, UsageRow},
             version::{self, Class, VersionRow},
-            work::{self, Kind, TrashRow, WorkRow},
+            work::{self, Kind, WorkRow},
         },
     },
 };
@@ -157,8 +158,8 @@ pub(super) fn bucket(tx: &mut Tx<'_>, work: &WorkRow) -> Result<(), Error> {
         return Ok(());
     }
     // Only the bucket's own folder can have been locked still.
-    for lock in props::locks_in(tx, work.bucket, STEP)? {
-        props::remove_lock(tx, work.bucket, [], &lock);
+    for lock in lock::locks_in(tx, work.bucket, STEP)? {
+        lock::remove_lock(tx, work.bucket, [], &lock);
     }
     for table in [Table::Prop, Table::Journal, Table::Ctag, Table::Replaced, Table::Vacated, Table::Alias] {
         let rows = tx.scan(table, &all, Order::Forward, STEP)?;
@@ -224,7 +225,7 @@ impl Holdall {
         let next = self
             .read(move |rows| {
                 let Some(work) = work::at(rows, &queued)? else { return Ok(None) };
-                let item = work::trashed(rows, work.bucket, Seq(work.id))?;
+                let item = trash::item(rows, work.bucket, Seq(work.id))?;
                 Ok(Some((work, item)))
             })
             .await?;
@@ -246,7 +247,7 @@ impl Holdall {
                 usage.history += bytes;
             })?;
             if let Some(item) = &item {
-                work::trash(tx, work.bucket, Seq(work.id), &TrashRow { size: bytes, ..item.clone() });
+                trash::put_item(tx, work.bucket, Seq(work.id), &TrashRow { size: bytes, ..item.clone() });
             }
             work::finish(tx, Kind::Trashed, &work);
             Ok(())

@@ -14,7 +14,7 @@ use crate::{
     store::{
         meta::rows::{Order, Rows},
         rows::{
-            props::{self, LockRow},
+            lock::{self, LockRow},
             tree,
         },
     },
@@ -51,7 +51,7 @@ impl<'a> Passing<'a> {
     }
 
     fn on(&self, rows: &dyn Rows, node: NodeId) -> Result<Vec<LockRow>, Error> {
-        let mut locks = props::locks(rows, self.bucket, node)?;
+        let mut locks = lock::locks(rows, self.bucket, node)?;
         locks.retain(|lock| active(lock, self.now));
         Ok(locks)
     }
@@ -117,7 +117,7 @@ pub(crate) fn guard_below(
     tokens: &[String],
 ) -> Result<(), Error> {
     let passing = Passing::of(act, tokens);
-    let below = props::locks_below(act.tx, act.bucket.id, folder, BELOW_READ)?;
+    let below = lock::locks_below(act.tx, act.bucket.id, folder, BELOW_READ)?;
     if let Some(lock) = below.iter().find(|lock| active(lock, passing.now) && !passing.holds(lock)) {
         return Err(locked(act, lock.node)?);
     }
@@ -134,7 +134,7 @@ pub(crate) fn guard_below(
 /// Refuses to take the last name out of a folder that goes with it, out of one whose members are
 /// locked. The last name itself was asked for before.
 pub(crate) fn guard_vanishing(act: &Act<'_, '_>, chain: &Chain, tokens: &[String]) -> Result<(), Error> {
-    let root_locked = !props::locks(act.tx, act.bucket.id, chain.root)?.is_empty();
+    let root_locked = !lock::locks(act.tx, act.bucket.id, chain.root)?.is_empty();
     if !root_locked && !chain.folders.iter().any(|folder| folder.locks) {
         return Ok(());
     }

@@ -9,14 +9,14 @@ use crate::{
     },
     store::{
         meta::Tx,
-        rows::props::{self, LockRow},
+        rows::lock::{self, LockRow},
     },
 };
 
 /// Takes the locks off a node that leaves its name; they never travel (RFC 4918 §7.7).
 pub(crate) fn drop_all(act: &mut Act<'_, '_>, chain: &Chain, node: NodeId) -> Result<(), Error> {
     let above: Vec<NodeId> = chain.ids().collect();
-    props::clear_locks(act.tx, act.bucket.id, &above, node)?;
+    lock::clear_locks(act.tx, act.bucket.id, &above, node)?;
     flag(act.tx, act.bucket.id, node, false)
 }
 
@@ -24,7 +24,7 @@ pub(crate) fn drop_all(act: &mut Act<'_, '_>, chain: &Chain, node: NodeId) -> Re
 /// made sure with [`super::guard_below`] that they are few, and the mover's own or expired.
 pub(crate) fn drop_below(act: &mut Act<'_, '_>, chain: &Chain, folder: NodeId) -> Result<(), Error> {
     drop_all(act, chain, folder)?;
-    for lock in props::locks_below(act.tx, act.bucket.id, folder, BELOW_READ)? {
+    for lock in lock::locks_below(act.tx, act.bucket.id, folder, BELOW_READ)? {
         release(act.tx, act.bucket.id, &lock)?;
     }
     Ok(())
@@ -33,8 +33,8 @@ pub(crate) fn drop_below(act: &mut Act<'_, '_>, chain: &Chain, folder: NodeId) -
 /// Takes one lock off, and the mark off its name with the last one.
 pub(crate) fn release(tx: &mut Tx<'_>, bucket: BucketId, lock: &LockRow) -> Result<(), Error> {
     let (_, above) = whereabouts(tx, lock.node)?;
-    props::remove_lock(tx, bucket, above, lock);
-    if props::locks(tx, bucket, lock.node)?.is_empty() {
+    lock::remove_lock(tx, bucket, above, lock);
+    if lock::locks(tx, bucket, lock.node)?.is_empty() {
         flag(tx, bucket, lock.node, false)?;
     }
     Ok(())
@@ -48,7 +48,7 @@ pub(crate) fn sweep(tx: &mut Tx<'_>, met: &[(BucketId, LockRow)]) -> Result<(), 
             break;
         }
         let now = tx.now();
-        let all = props::locks(tx, *bucket, lock.node)?;
+        let all = lock::locks(tx, *bucket, lock.node)?;
         if let Some(lock) = all.iter().find(|found| found.token == lock.token && !active(found, now)) {
             release(tx, *bucket, lock)?;
         }

@@ -23,7 +23,7 @@ use crate::{
     },
     store::{
         meta::rows::Rows,
-        rows::{props::LockRow, tree},
+        rows::{lock::LockRow, tree},
     },
 };
 

@@ -25,7 +25,7 @@ use crate::{
         meta::{Tx, rows::Rows},
         rows::{
             journal::EventKind,
-            props::{self, LockRow},
+            lock::{self, LockRow},
             tree,
         },
     },
@@ -114,10 +114,10 @@ fn fresh_token(random: &dyn Random) -> String {
 fn covering(rows: &dyn Rows, bucket: BucketId, found: &Found, now: Timestamp) -> Result<Vec<LockRow>, Error> {
     let mut locks = Vec::new();
     for (folder, _) in found.above().into_iter().filter(|(_, marked)| *marked) {
-        locks.extend(props::locks(rows, bucket, folder)?.into_iter().filter(|lock| lock.deep));
+        locks.extend(lock::locks(rows, bucket, folder)?.into_iter().filter(|lock| lock.deep));
     }
     if let Some((node, true)) = found.node() {
-        locks.extend(props::locks(rows, bucket, node)?);
+        locks.extend(lock::locks(rows, bucket, node)?);
     }
     locks.retain(|lock| active(lock, now));
     Ok(locks)
@@ -162,7 +162,7 @@ fn take(
     }
     let found = Found::at(act.tx, &act.bucket, at)?;
     refuse_clash(&act, &found, new)?;
-    if props::held(act.tx, holder, limits::LOCKS_PER_ACCOUNT)? >= limits::LOCKS_PER_ACCOUNT {
+    if lock::held(act.tx, holder, limits::LOCKS_PER_ACCOUNT)? >= limits::LOCKS_PER_ACCOUNT {
         let limit = limits::LOCKS_PER_ACCOUNT as u64;
         return Err(Error::TooMany { what: Many::Locks, limit });
     }
@@ -202,7 +202,7 @@ fn take(
 }
 
 fn put(act: &mut Act<'_, '_>, above: &[NodeId], row: LockRow) -> Result<LockRow, Error> {
-    props::put_lock(act.tx, act.bucket.id, above.iter().copied(), &row);
+    lock::put_lock(act.tx, act.bucket.id, above.iter().copied(), &row);
     flag(act.tx, act.bucket.id, row.node, true)?;
     Ok(row)
 }
@@ -214,7 +214,7 @@ fn refuse_clash(act: &Act<'_, '_>, found: &Found, new: &NewLock) -> Result<(), E
     let mut others = covering(act.tx, act.bucket.id, found, now)?;
     let folder = matches!(found.what, Stands::Root | Stands::Folder(_));
     if let Some((node, _)) = found.node().filter(|_| folder && new.deep) {
-        let below = props::locks_below(act.tx, act.bucket.id, node, BELOW_READ)?;
+        let below = lock::locks_below(act.tx, act.bucket.id, node, BELOW_READ)?;
         if below.len() == BELOW_READ {
             return Err(locked(act, node)?);
         }
@@ -229,7 +229,7 @@ fn refuse_clash(act: &Act<'_, '_>, found: &Found, new: &NewLock) -> Result<(), E
 /// Takes off expired locks of a node, and refuses one more than every write to it can read.
 fn make_room(act: &mut Act<'_, '_>, node: NodeId) -> Result<(), Error> {
     let (now, mut left) = (act.tx.now(), 0);
-    for lock in props::locks(act.tx, act.bucket.id, node)? {
+    for lock in lock::locks(act.tx, act.bucket.id, node)? {
         if active(&lock, now) {
             left += 1;
         } else {
@@ -267,7 +267,7 @@ fn refresh(
     let (seconds, expires) = granted(now, asked.or(Some(lock.seconds)));
     let lock = LockRow { seconds, expires, ..lock };
     let (_, above) = whereabouts(act.tx, lock.node)?;
-    props::put_lock(act.tx, act.bucket.id, above, &lock);
+    lock::put_lock(act.tx, act.bucket.id, above, &lock);
     let shown = shown(act.tx, caller, &lock, now)?;
     act.finish_quietly()?;
     Ok(shown)
@@ -288,7 +288,7 @@ fn break_all(tx: &mut Tx<'_>, caller: &Caller, at: &Address) -> Result<usize, Er
     let found = Found::at(act.tx, &act.bucket, at)?;
     let (node, _) = found.node().ok_or_else(|| Error::NotFound(What::Item, at.to_string()))?;
     let (now, mut broken) = (act.tx.now(), 0);
-    for lock in props::locks(act.tx, act.bucket.id, node)? {
+    for lock in lock::locks(act.tx, act.bucket.id, node)? {
         broken += usize::from(active(&lock, now));
         release(act.tx, act.bucket.id, &lock)?;
     }

@@ -22,7 +22,8 @@ use crate::{
         rows::{
             batch::{BatchId, BatchKind},
             bucket as buckets,
-            props::{self, LockRow, PropRow},
+            lock::{self, LockRow},
+            props::{self, PropRow},
         },
     },
 };
@@ -129,7 +130,7 @@ async fn properties_and_locks_nobody_knows_of_are_found() {
             seconds: 60,
             expires: Timestamp(0),
         };
-        props::put_lock(tx, ada.id, [ada.root], &lock);
+        lock::put_lock(tx, ada.id, [ada.root], &lock);
         Ok(())
     };
     trial.holdall.write(add).await.unwrap();

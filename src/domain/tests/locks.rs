@@ -20,7 +20,7 @@ use crate::{
             rows::{KeyRange, KeyValue, Order, Rows},
             table::Table,
         },
-        rows::{props, tree},
+        rows::{lock, tree},
     },
 };
 
@@ -91,9 +91,9 @@ impl Locks {
     async fn hand_to_bob(&self) {
         let bob = self.trial.caller("bob").await.account().unwrap();
         let hand = move |tx: &mut Tx<'_>| {
-            for (bucket, lock) in props::all_locks(tx, None, 1000)? {
-                props::remove_lock(tx, bucket, [], &lock);
-                props::put_lock(tx, bucket, [], &props::LockRow { holder: bob, ..lock });
+            for (bucket, lock) in lock::all_locks(tx, None, 1000)? {
+                lock::remove_lock(tx, bucket, [], &lock);
+                lock::put_lock(tx, bucket, [], &lock::LockRow { holder: bob, ..lock });
             }
             Ok::<(), Error>(())
         };

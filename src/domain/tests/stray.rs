@@ -19,11 +19,11 @@ use crate::{
         },
         rows::{
             bucket::BucketRow,
+            trash::TrashRow,
             tree::{Dent, FileRow, FolderRow, Kind, NodeRow, Side, read_dent},
             upload::{PartRow, UploadIdRow, UploadRow},
             usage::UsageRow,
             version::{Class, Content, VersionRow},
-            work::TrashRow,
         },
     },
 };

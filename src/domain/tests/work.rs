@@ -17,8 +17,10 @@ use crate::{
         rows::{
             bucket,
             journal::{self, ChangeRow, EventKind},
-            props, upload, usage,
-            work::{self, Kind, TrashKind, TrashRow},
+            props,
+            trash::{self, TrashKind, TrashRow},
+            upload, usage,
+            work::{self, Kind},
         },
     },
 };
@@ -217,7 +219,7 @@ async fn trash_full_of_properties_goes_in_transactions_that_are_small_enough() {
             let history = Some(crate::model::ids::HistoryId(9_000 + item));
             let (kind, at) = (TrashKind::File, Timestamp(i64::MIN / 2));
             let row = TrashRow { kind, node, history, path: "f".into(), at, by: None, size: 0 };
-            work::trash(tx, bucket.id, Seq(item), &row);
+            trash::put_item(tx, bucket.id, Seq(item), &row);
             Ok(())
         };
         shelf.holdall.write(fill).await.unwrap();

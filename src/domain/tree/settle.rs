@@ -12,7 +12,7 @@ use crate::{
         },
         rows::{
             bucket::BucketRow,
-            props,
+            lock, props,
             tree::{self, FolderRow, Side},
             work::{self, Kind, WorkRow},
         },
@@ -76,7 +76,7 @@ pub(crate) fn settle(tx: &mut Tx<'_>, bucket: &BucketRow, chain: &Chain) -> Resu
             unlink_folder(tx, at, &folder.name)?;
             if row.locks {
                 let above: Vec<_> = chain.ids().take(index + 1).collect();
-                props::clear_locks(tx, bucket.id, &above, folder.id)?;
+                lock::clear_locks(tx, bucket.id, &above, folder.id)?;
             }
         } else {
             tree::remove_name(tx, Side::Dead, at, &tree::folder_sortname(&folder.name));

@@ -1,13 +1,8 @@
-//! Work that a verb leaves behind for jobs that run in small transactions of their own, and the
-//! trash people restore from.
+//! Work that a verb leaves behind for jobs that run in small transactions of their own.
 
 use super::put;
 use crate::{
-    enum_field,
-    model::{
-        ids::{AccountId, BucketId, HistoryId, NodeId, Seq, UploadId},
-        time::Timestamp,
-    },
+    model::ids::{AccountId, BucketId, UploadId},
     row,
     store::{
         error::StoreError,
@@ -214,52 +209,6 @@ pub fn frees(rows: &dyn Rows, bucket: BucketId) -> Result<bool, StoreError> {
 
 /// Rows of one kind that [`frees`] reads. More are taken for freeing something.
 const LOOKED_AT: usize = 100;
-
-/// What an item in the trash was.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum TrashKind {
-    /// A file; the id is its history.
-    File,
-    /// A folder; the id is its node.
-    Folder,
-}
-
-enum_field! {
-    TrashKind: File = 0, Folder = 1;
-}
-
-row! {
-    /// Something people may restore.
-    TrashRow {
-        /// File or folder.
-        kind: TrashKind,
-        /// Its identity.
-        node: NodeId,
-        /// A file's versions.
-        history: Option<HistoryId>,
-        /// The key it had; a folder's ends in `/`.
-        path: String,
-        /// When it was removed.
-        at: Timestamp,
-        /// Who removed it.
-        by: Option<AccountId>,
-        /// Bytes it holds, as far as known without a walk.
-        size: u64,
-    }
-}
-
-/// Puts an item into the trash, at the place of the change that removed it.
-pub fn trash(rows: &mut dyn RowsMut, bucket: BucketId, seq: Seq, row: &TrashRow) {
-    put(rows, Table::Trash, Key::new().number(bucket.0).number(seq.0).done(), row);
-}
-
-/// An item of the trash.
-///
-/// # Errors
-/// If the row cannot be read.
-pub fn trashed(rows: &dyn Rows, bucket: BucketId, seq: Seq) -> Result<Option<TrashRow>, StoreError> {
-    super::get(rows, Table::Trash, &Key::new().number(bucket.0).number(seq.0).done())
-}
 
 /// Names an upload's queue entry.
 #[must_use]
