@@ -4,7 +4,9 @@
 //! Between the two it lies there and is found by nobody. An epoch begins with a commit; which
 //! one a chunk was condemned in stands in its queue row.
 
-use super::Collector;
+use std::sync::Arc;
+
+use super::{Collector, Phase, Step};
 use crate::{
     model::ids::ChunkNo,
     store::{
@@ -16,6 +18,7 @@ use crate::{
         },
         error::StoreError,
         meta::{
+            Tx,
             codec::Row,
             rows::{Rows, RowsMut},
             table::Table,
@@ -24,6 +27,8 @@ use crate::{
     },
 };
 
+/// Chunks settled or deleted in one transaction.
+const CHUNKS: usize = 200;
 /// Where the last epoch is kept.
 const EPOCH: &[u8] = b"collector-epoch";
 
@@ -118,6 +123,41 @@ pub(super) fn reap(
 }
 
 impl Collector {
+    pub(super) fn reap(&mut self) -> Result<Step, StoreError> {
+        let chunks: Vec<_> = self.queued(Queued::Condemned, CHUNKS)?.into_iter().map(ChunkNo).collect();
+        if chunks.is_empty() {
+            return Ok(self.go(Phase::Settle));
+        }
+        let (epoch, claims) = (self.epoch, Claims::new(self.store.blobs().pins()));
+        let claimed = Arc::clone(&claims);
+        let reaped = self.store.apply(None, move |tx: &mut Tx<'_>| reap(tx, &chunks, epoch, &claimed));
+        // The claims end when it is durable, or was refused.
+        drop(claims);
+        let (gone, bytes) = reaped?;
+        self.report.chunks_deleted += gone.len() as u64;
+        self.report.bytes_deleted += bytes;
+        self.forget(&gone);
+        Ok(Step::More)
+    }
+
+    pub(super) fn settle(&mut self) -> Result<Step, StoreError> {
+        let chunks: Vec<_> = self.queued(Queued::Idle, CHUNKS)?.into_iter().map(ChunkNo).collect();
+        if chunks.is_empty() {
+            return Ok(if self.released { self.after_release() } else { self.go(Phase::Release) });
+        }
+        let (epoch, claims) = (self.epoch, Claims::new(self.store.blobs().pins()));
+        let claimed = Arc::clone(&claims);
+        let settled = self.store.apply(None, move |tx: &mut Tx<'_>| settle(tx, &chunks, epoch, &claimed));
+        drop(claims);
+        self.count_condemned(settled?);
+        Ok(Step::More)
+    }
+
+    pub(super) fn count_condemned(&mut self, condemned: u64) {
+        self.condemned += condemned;
+        self.report.chunks_condemned += condemned;
+    }
+
     /// Lets the hash index forget chunks whose deletion is durable.
     pub(super) fn forget(&self, gone: &[Gone]) {
         let index = self.store.blobs().index();

@@ -37,14 +37,10 @@ use self::{
 };
 use super::{
     Store,
-    blobs::{
-        pins::Claims,
-        rows::{Queued, last_queued, queued_numbers},
-    },
+    blobs::rows::{Queued, queued_numbers},
     error::StoreError,
     meta::{Tx, rows::Rows},
 };
-use crate::model::ids::{ChunkNo, ManifestId};
 
 pub use self::{
     forecast::{Forecast, forecast},
@@ -52,10 +48,6 @@ pub use self::{
     survey::{Usage, usage},
 };
 
-/// Manifests of one transaction; long ones take many.
-const MANIFESTS: usize = 100;
-/// Chunks settled or deleted in one transaction.
-const CHUNKS: usize = 200;
 /// Segments' worth of records that one pass moves before the old segments are swept.
 const SEGMENTS_PER_PASS: u64 = 4;
 
@@ -238,85 +230,6 @@ impl Collector {
         Ok(found)
     }
 
-    fn reap(&mut self) -> Result<Step, StoreError> {
-        let chunks: Vec<_> = self.queued(Queued::Condemned, CHUNKS)?.into_iter().map(ChunkNo).collect();
-        if chunks.is_empty() {
-            return Ok(self.go(Phase::Settle));
-        }
-        let (epoch, claims) = (self.epoch, Claims::new(self.store.blobs().pins()));
-        let claimed = Arc::clone(&claims);
-        let reaped =
-            self.store.apply(None, move |tx: &mut Tx<'_>| condemn::reap(tx, &chunks, epoch, &claimed));
-        // The claims end when it is durable, or was refused.
-        drop(claims);
-        let (gone, bytes) = reaped?;
-        self.report.chunks_deleted += gone.len() as u64;
-        self.report.bytes_deleted += bytes;
-        self.forget(&gone);
-        Ok(Step::More)
-    }
-
-    fn settle(&mut self) -> Result<Step, StoreError> {
-        let chunks: Vec<_> = self.queued(Queued::Idle, CHUNKS)?.into_iter().map(ChunkNo).collect();
-        if chunks.is_empty() {
-            return Ok(if self.released { self.after_release() } else { self.go(Phase::Release) });
-        }
-        let (epoch, claims) = (self.epoch, Claims::new(self.store.blobs().pins()));
-        let claimed = Arc::clone(&claims);
-        let settled =
-            self.store.apply(None, move |tx: &mut Tx<'_>| condemn::settle(tx, &chunks, epoch, &claimed));
-        drop(claims);
-        self.count_condemned(settled?);
-        Ok(Step::More)
-    }
-
-    fn count_condemned(&mut self, condemned: u64) {
-        self.condemned += condemned;
-        self.report.chunks_condemned += condemned;
-    }
-
-    /// Takes manifests apart, those that were released when the run began: what is released
-    /// meanwhile, however fast, holds up nothing.
-    fn release(&mut self) -> Result<Step, StoreError> {
-        let until = match self.until {
-            Some(until) => until,
-            None => {
-                let last = last_queued(&self.store.snapshot()?, Queued::Released)?;
-                *self.until.insert(last.unwrap_or_default())
-            }
-        };
-        let before = self.after;
-        let mut ids: Vec<_> = self.queued(Queued::Released, MANIFESTS)?.into_iter().map(ManifestId).collect();
-        ids.retain(|id| id.0 <= until);
-        if ids.is_empty() {
-            // The parts of composites were queued behind our back; once more, for them.
-            if std::mem::take(&mut self.parts) && self.first_pass {
-                self.first_pass = false;
-                self.report.passed_over = 0;
-                return Ok(self.go(Phase::Release));
-            }
-            self.released = true;
-            return Ok(self.after_release());
-        }
-        let (epoch, claims) = (self.epoch, Claims::new(self.store.blobs().pins()));
-        let (walking, claimed) = (ids.clone(), Arc::clone(&claims));
-        let walked =
-            self.store.apply(None, move |tx: &mut Tx<'_>| release::walk(tx, &walking, epoch, &claimed));
-        drop(claims);
-        self.after = before;
-        for (id, walked) in ids.into_iter().zip(walked?) {
-            self.report.references += walked.references;
-            self.report.manifests += u64::from(walked.done);
-            self.report.passed_over += u64::from(walked.pinned);
-            self.count_condemned(walked.condemned);
-            self.parts |= walked.parts;
-            if walked.done || walked.pinned {
-                self.after = Some(id.0);
-            }
-        }
-        Ok(Step::More)
-    }
-
     fn after_release(&mut self) -> Step {
         self.go(if self.condemned > 0 {
             // What was condemned just now is deleted in the next epoch.
@@ -326,52 +239,6 @@ impl Collector {
         } else {
             Phase::Sweep
         })
-    }
-
-    fn take_survey(&mut self) -> Result<Step, StoreError> {
-        let mut survey = match self.survey.take() {
-            Some(survey) => survey,
-            None => Survey::begin(&self.store)?,
-        };
-        if !survey.step(&self.store)? {
-            self.survey = Some(survey);
-            return Ok(Step::More);
-        }
-        self.report.usage = survey.usage();
-        self.store.collection().surveyed(survey.usage());
-        if !std::mem::replace(&mut self.ended, true) && self.end_segments(&survey)? {
-            return Ok(Step::More);
-        }
-        self.candidates = match self.options.compact_from {
-            Some(percent) => compact::candidates(&survey, percent)?,
-            None => Vec::new(),
-        };
-        self.candidates.retain(|candidate| !self.store.collection().is_stuck(candidate.segment));
-        self.pass = (0, 0);
-        self.mark(&sweep::empty(&survey))?;
-        Ok(self.go(Phase::Sweep))
-    }
-
-    /// Ends segments that are still written and hold much that is dead, so that the next survey
-    /// finds them closed. True if there were any.
-    fn end_segments(&mut self, survey: &Survey) -> Result<bool, StoreError> {
-        let segments = self.store.segments();
-        let mut ended = false;
-        for &(lane, segment, _) in &survey.open {
-            let worth = survey.is_worth_ending(segment, self.options.compact_from, self.options.end_from);
-            if worth && !segments.is_held(segment) {
-                segments.roll(lane, segment);
-                // Syncs and seals it; its lane's thread may do the same.
-                segments.step(lane);
-                ended |= segments.open_segments().iter().all(|(_, open, _)| *open != segment);
-            }
-        }
-        if ended {
-            self.store.blobs().report_segments();
-            // Its rows are committed with or before this.
-            self.store.apply(None, |_: &mut Tx<'_>| Ok::<_, StoreError>(()))?;
-        }
-        Ok(ended)
     }
 
     fn after_sweep(&mut self) -> Step {

@@ -4,7 +4,9 @@
 //! go of what it refers to. So a crash between two of them loses nothing, and nothing is let go
 //! twice. Whatever does not add up ends the run.
 
-use super::condemn::condemn;
+use std::sync::Arc;
+
+use super::{Collector, Phase, Step, condemn::condemn};
 use crate::{
     model::{
         ids::{ChunkNo, ManifestId},
@@ -16,11 +18,13 @@ use crate::{
             pins::{Claims, Thing},
             rows::{
                 ChunkState, Life, ManifestRow, NumberRow, PIECES_PER_PAGE, PageRow, Piece, Queued, Shape,
-                find, load_chunk, number_behind, number_key, queue_at, queue_key, set_chunk_refs,
+                find, last_queued, load_chunk, number_behind, number_key, queue_at, queue_key,
+                set_chunk_refs,
             },
         },
         error::StoreError,
         meta::{
+            Tx,
             codec::Row,
             rows::{KeyRange, KeyValue, Order, Rows, RowsMut},
             table::Table,
@@ -28,6 +32,8 @@ use crate::{
     },
 };
 
+/// Manifests of one transaction; long ones take many.
+const MANIFESTS: usize = 100;
 /// Rows one piece changes at most: the chunk, its count, two of the queue.
 const ROWS_PER_PIECE: usize = 4;
 /// Rows one page changes at most, with its own and the manifest's.
@@ -205,4 +211,47 @@ fn let_go(tx: &mut dyn RowsMut, chunk: ChunkNo, epoch: u64, claims: &Claims) -> 
     set_chunk_refs(tx, chunk, 0);
     tx.put(Table::Queue, queue_at(Queued::Idle, chunk.0), Vec::new());
     Ok(false)
+}
+
+impl Collector {
+    /// Takes manifests apart, those that were released when the run began: what is released
+    /// meanwhile, however fast, holds up nothing.
+    pub(super) fn release(&mut self) -> Result<Step, StoreError> {
+        let until = match self.until {
+            Some(until) => until,
+            None => {
+                let last = last_queued(&self.store.snapshot()?, Queued::Released)?;
+                *self.until.insert(last.unwrap_or_default())
+            }
+        };
+        let before = self.after;
+        let mut ids: Vec<_> = self.queued(Queued::Released, MANIFESTS)?.into_iter().map(ManifestId).collect();
+        ids.retain(|id| id.0 <= until);
+        if ids.is_empty() {
+            // The parts of composites were queued behind our back; once more, for them.
+            if std::mem::take(&mut self.parts) && self.first_pass {
+                self.first_pass = false;
+                self.report.passed_over = 0;
+                return Ok(self.go(Phase::Release));
+            }
+            self.released = true;
+            return Ok(self.after_release());
+        }
+        let (epoch, claims) = (self.epoch, Claims::new(self.store.blobs().pins()));
+        let (walking, claimed) = (ids.clone(), Arc::clone(&claims));
+        let walked = self.store.apply(None, move |tx: &mut Tx<'_>| walk(tx, &walking, epoch, &claimed));
+        drop(claims);
+        self.after = before;
+        for (id, walked) in ids.into_iter().zip(walked?) {
+            self.report.references += walked.references;
+            self.report.manifests += u64::from(walked.done);
+            self.report.passed_over += u64::from(walked.pinned);
+            self.count_condemned(walked.condemned);
+            self.parts |= walked.parts;
+            if walked.done || walked.pinned {
+                self.after = Some(id.0);
+            }
+        }
+        Ok(Step::More)
+    }
 }

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::{Collector, Phase, Step, compact, sweep};
 use crate::{
     model::ids::SegmentId,
     store::{
@@ -13,6 +14,7 @@ use crate::{
         blobs::rows::{ChunkRow, emptied_segments, known_segments, number_behind, number_key},
         error::StoreError,
         meta::{
+            Tx,
             codec::Row,
             rows::{KeyRange, Order, Rows},
             table::Table,
@@ -152,4 +154,52 @@ pub struct Usage {
     /// All other bytes of segments: records nothing refers to, headers of segments, and what
     /// uploads have sent and not committed.
     pub dead_bytes: u64,
+}
+
+impl Collector {
+    pub(super) fn take_survey(&mut self) -> Result<Step, StoreError> {
+        let mut survey = match self.survey.take() {
+            Some(survey) => survey,
+            None => Survey::begin(&self.store)?,
+        };
+        if !survey.step(&self.store)? {
+            self.survey = Some(survey);
+            return Ok(Step::More);
+        }
+        self.report.usage = survey.usage();
+        self.store.collection().surveyed(survey.usage());
+        if !std::mem::replace(&mut self.ended, true) && self.end_segments(&survey)? {
+            return Ok(Step::More);
+        }
+        self.candidates = match self.options.compact_from {
+            Some(percent) => compact::candidates(&survey, percent)?,
+            None => Vec::new(),
+        };
+        self.candidates.retain(|candidate| !self.store.collection().is_stuck(candidate.segment));
+        self.pass = (0, 0);
+        self.mark(&sweep::empty(&survey))?;
+        Ok(self.go(Phase::Sweep))
+    }
+
+    /// Ends segments that are still written and hold much that is dead, so that the next survey
+    /// finds them closed. True if there were any.
+    fn end_segments(&mut self, survey: &Survey) -> Result<bool, StoreError> {
+        let segments = self.store.segments();
+        let mut ended = false;
+        for &(lane, segment, _) in &survey.open {
+            let worth = survey.is_worth_ending(segment, self.options.compact_from, self.options.end_from);
+            if worth && !segments.is_held(segment) {
+                segments.roll(lane, segment);
+                // Syncs and seals it; its lane's thread may do the same.
+                segments.step(lane);
+                ended |= segments.open_segments().iter().all(|(_, open, _)| *open != segment);
+            }
+        }
+        if ended {
+            self.store.blobs().report_segments();
+            // Its rows are committed with or before this.
+            self.store.apply(None, |_: &mut Tx<'_>| Ok::<_, StoreError>(()))?;
+        }
+        Ok(ended)
+    }
 }

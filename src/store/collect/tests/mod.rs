@@ -11,11 +11,12 @@ use std::sync::{
 
 use super::{compact::Copied, *};
 use crate::{
-    model::ids::SegmentId,
+    model::ids::{ChunkNo, ManifestId, SegmentId},
     store::{
         StoreOptions,
         blobs::{
             manifest,
+            pins::Claims,
             rows::{
                 ChunkRow, ChunkState, Life, ManifestRow, NumberRow, Piece, Shape, add_chunk_refs, find,
                 find_chunk, number_key, queue_at,
