@@ -19,7 +19,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::failure::Failure;
 use crate::{
     config::{Dedup, Settings},
-    domain::{Error, Holdall, StartOptions, World, wait},
+    domain::{Error, Holdall, StartOptions, Waits, World},
     doors::{
         api::{
             ApiDoor,
@@ -167,8 +167,10 @@ pub(super) fn open(settings: &Settings, create: bool) -> Result<Arc<Holdall>, Fa
     if std::fs::metadata(&settings.data).is_ok_and(|found| !found.is_dir()) {
         return Err(refused(&"is not a directory; name another with --data"));
     }
-    let io = Disk::open(&settings.data).map_err(|error| refused(&error))?.waiting(wait);
+    let waits = Arc::new(Waits::default());
+    let io = Disk::open(&settings.data).map_err(|error| refused(&error))?.waiting(waits.clone());
     let options = StartOptions {
+        waits,
         create,
         shared_dedup: settings.dedup == Dedup::Store,
         room: room(settings),

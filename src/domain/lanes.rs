@@ -1,7 +1,7 @@
 //! Where async verbs meet the rows of the synchronous store: writes go to the committer, reads
 //! run in a lane of blocking threads on a short snapshot. Reads of a few rows run at once, on the
 //! worker that asks: a trip to another thread costs more than they do. What they need is nearly
-//! always in memory; where it is not, [`wait`] lets another thread take the worker's place. Bytes
+//! always in memory; where it is not, [`Waits`] lets another thread take the worker's place. Bytes
 //! ([`super::body`], [`super::read`]) and the watch ([`super::health`]) have blocking tasks of
 //! their own; no async worker waits for the disk.
 
@@ -19,6 +19,7 @@ use tokio::{
 use super::{Error, Holdall};
 use crate::store::{
     blobs::Staged,
+    io::disk::Wait,
     meta::{Snapshot, Tx, rows::Rows},
 };
 
@@ -26,34 +27,26 @@ use crate::store::{
 /// worker takes a thread from the runtime, which has 512 for all its blocking work.
 const MOST_WAITING: usize = 64;
 
-/// Threads of this process in [`wait`].
-static WAITING: AtomicUsize = AtomicUsize::new(0);
-
 /// Whether this thread may make way for others; those of tests with one thread may not.
 fn makes_way() -> bool {
     Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread)
 }
 
-/// Does work that waits for the disk. The other tasks of an async worker go on meanwhile, on
-/// another thread.
-pub fn wait(work: &mut dyn FnMut()) {
-    WAITING.fetch_add(1, Ordering::Relaxed);
-    if makes_way() {
-        task::block_in_place(work);
-    } else {
-        work();
-    }
-    WAITING.fetch_sub(1, Ordering::Relaxed);
-}
+/// How threads wait for the disk: the other tasks of an async worker go on meanwhile, on another
+/// thread. Counts those that wait.
+#[derive(Debug, Default)]
+pub struct Waits(AtomicUsize);
 
-/// Runs a short look at rows or a few bytes at once if this thread may wait, else in the lane.
-pub(crate) async fn shortly<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
-    if makes_way() && WAITING.load(Ordering::Relaxed) < MOST_WAITING {
-        return work();
+impl Wait for Waits {
+    fn wait(&self, work: &mut dyn FnMut()) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        if makes_way() {
+            task::block_in_place(work);
+        } else {
+            work();
+        }
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
-    blocking(work).await
 }
 
 impl Holdall {
@@ -72,7 +65,18 @@ impl Holdall {
         look: impl FnOnce(&dyn Rows) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let store = Arc::clone(&self.store);
-        shortly(move || store.meta().look(look)?).await
+        self.shortly(move || store.meta().look(look)?).await
+    }
+
+    /// Runs a short look at rows or a few bytes at once if this thread may wait, else in the lane.
+    pub(crate) async fn shortly<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        if makes_way() && self.waits.0.load(Ordering::Relaxed) < MOST_WAITING {
+            return work();
+        }
+        blocking(work).await
     }
 
     /// Runs `verb` in the next group commit. The answer, a refusal too, follows the group's sync.

@@ -55,7 +55,7 @@ pub use check::{CheckReport, Counts as CheckCounts, Finding, FindingKind};
 pub use collect::{CollectReport, Collected, CollectionState, Forecast, SegmentUsage, Space};
 pub use error::Error;
 pub use health::Readiness;
-pub use lanes::wait;
+pub use lanes::Waits;
 pub use memory::{MemoryShare, MemoryUse};
 pub use put::Put;
 pub use read::Opened;
@@ -90,4 +90,5 @@ pub struct Holdall {
     claims: Arc<quota::Claims>,
     quota_wait: std::time::Duration,
     memory: memory::Memory,
+    waits: Arc<Waits>,
 }

@@ -169,7 +169,7 @@ impl Holdall {
     ) -> Result<Opened, Error> {
         let asked = (caller.clone(), at.clone(), conditions.clone());
         let store = Arc::clone(&self.store);
-        let mut opened = lanes::shortly(move || open(store, &asked.0, &asked.1, version, &asked.2)).await?;
+        let mut opened = self.shortly(move || open(store, &asked.0, &asked.1, version, &asked.2)).await?;
         if opened.version.size > READ_AT_ONCE {
             let ahead = READ_AHEAD.min(opened.version.size);
             opened.share = Some(self.memory.share(caller.account(), ahead, ahead).await?);

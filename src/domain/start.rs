@@ -16,6 +16,7 @@ use super::{
     credentials::Credentials,
     health::{self, Repair},
     jobs::{self, Jobs},
+    lanes::Waits,
     memory::Memory,
     seal::Keys,
 };
@@ -46,6 +47,8 @@ pub struct World {
 pub struct StartOptions {
     /// The disk, rooted at the data directory.
     pub io: Arc<dyn Io>,
+    /// How its threads wait, if it tells.
+    pub waits: Arc<Waits>,
     /// Whether an empty folder becomes a new store; otherwise it is refused.
     pub create: bool,
     /// Whether accounts share what they send.
@@ -74,6 +77,7 @@ impl StartOptions {
     pub fn new(io: Arc<dyn Io>) -> Self {
         Self {
             io,
+            waits: Arc::default(),
             create: true,
             shared_dedup: false,
             room: RoomOptions::default(),
@@ -155,6 +159,7 @@ impl Holdall {
             claims: Arc::default(),
             quota_wait: options.quota_wait,
             memory: Memory::new(options.memory_bytes, options.memory_wait),
+            waits: options.waits,
         })
     }
 

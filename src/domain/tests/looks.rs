@@ -7,7 +7,10 @@ use std::sync::{
 };
 
 use super::{shelf::Shelf, *};
-use crate::domain::{error::Unrecognised, wait};
+use crate::{
+    domain::{Waits, error::Unrecognised},
+    store::io::disk::Wait as _,
+};
 
 /// Runs `act` on a runtime with one worker.
 fn on_one_worker(blocking: usize, act: impl Future<Output = ()> + Send + 'static) {
@@ -45,7 +48,7 @@ fn who_waits_for_the_disk_lets_the_other_tasks_go_on() {
         let (come, disk) = mpsc::channel();
         let other = tokio::spawn(async move { come.send(()).unwrap() });
         let mut came = Err(mpsc::RecvError);
-        wait(&mut || came = disk.recv());
+        Waits::default().wait(&mut || came = disk.recv());
         came.unwrap();
         other.await.unwrap();
     });

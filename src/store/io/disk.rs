@@ -4,6 +4,7 @@
 //! of what the files are for.
 
 use std::{
+    fmt,
     fs::{self, DirBuilder, OpenOptions, TryLockError},
     io,
     os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt},
@@ -18,15 +19,27 @@ use rustix::{
 
 use super::{File, Io, Mode, Site, Space};
 
-/// How a thread waits for the disk: it does the work it is given. A thread on which others
-/// depend makes way for them first.
-pub type Wait = fn(&mut dyn FnMut());
+/// How a thread waits for the disk.
+pub trait Wait: Send + Sync + fmt::Debug {
+    /// Does the work, which waits. A thread on which others depend makes way for them first.
+    fn wait(&self, work: &mut dyn FnMut());
+}
+
+/// Threads on which nobody depends.
+#[derive(Debug)]
+struct Alone;
+
+impl Wait for Alone {
+    fn wait(&self, work: &mut dyn FnMut()) {
+        work();
+    }
+}
 
 /// A folder of the file system.
 #[derive(Clone, Debug)]
 pub struct Disk {
     root: PathBuf,
-    wait: Wait,
+    waits: Arc<dyn Wait>,
 }
 
 impl Disk {
@@ -41,13 +54,13 @@ impl Disk {
             let parent = root.parent().filter(|parent| !parent.as_os_str().is_empty());
             fs::File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
         }
-        Ok(Self { root, wait: |work| work() })
+        Ok(Self { root, waits: Arc::new(Alone) })
     }
 
     /// The same folder, whose reads wait so.
     #[must_use]
-    pub fn waiting(self, wait: Wait) -> Self {
-        Self { wait, ..self }
+    pub fn waiting(self, waits: Arc<dyn Wait>) -> Self {
+        Self { waits, ..self }
     }
 
     fn path(&self, path: &str) -> PathBuf {
@@ -72,8 +85,8 @@ impl Io for Disk {
             Mode::Create => options.write(true).create_new(true),
         };
         let (path, mut file) = (self.path(path), Err(io::ErrorKind::Other.into()));
-        (self.wait)(&mut || file = options.open(&path));
-        Ok(Arc::new(DiskFile { file: file?, wait: self.wait }))
+        self.waits.wait(&mut || file = options.open(&path));
+        Ok(Arc::new(DiskFile { file: file?, waits: Arc::clone(&self.waits) }))
     }
 
     fn list(&self, dir: &str) -> io::Result<Vec<String>> {
@@ -111,7 +124,7 @@ impl Io for Disk {
         let file = options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let file = file.open(self.path(path))?;
         match file.try_lock() {
-            Ok(()) => Ok(Arc::new(DiskFile { file, wait: self.wait })),
+            Ok(()) => Ok(Arc::new(DiskFile { file, waits: Arc::clone(&self.waits) })),
             Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -129,7 +142,7 @@ impl Io for Disk {
 #[derive(Debug)]
 struct DiskFile {
     file: fs::File,
-    wait: Wait,
+    waits: Arc<dyn Wait>,
 }
 
 impl DiskFile {
@@ -150,7 +163,7 @@ impl File for DiskFile {
         let rest = buffer.get_mut(there..).unwrap_or_default();
         let mut done = Ok(());
         if !rest.is_empty() {
-            (self.wait)(&mut || done = self.file.read_exact_at(rest, offset + there as u64));
+            self.waits.wait(&mut || done = self.file.read_exact_at(rest, offset + there as u64));
         }
         done
     }
@@ -197,29 +210,26 @@ impl File for DiskFile {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
 
-    thread_local! {
-        static WAITS: Cell<u32> = const { Cell::new(0) };
-    }
+    #[derive(Debug, Default)]
+    struct Counted(AtomicU32);
 
-    /// How often `act` waited.
-    fn waits<T>(act: impl FnOnce() -> T) -> (u32, T) {
-        WAITS.set(0);
-        let done = act();
-        (WAITS.get(), done)
+    impl Wait for Counted {
+        fn wait(&self, work: &mut dyn FnMut()) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            work();
+        }
     }
 
     #[test]
     fn only_what_is_not_in_memory_is_waited_for_and_all_of_it_is_read() {
         // In the tree, not in /tmp: a file system in memory cannot say what it has there.
         let folder = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
-        let disk = Disk::open(folder.path()).unwrap().waiting(|work| {
-            WAITS.set(WAITS.get() + 1);
-            work();
-        });
+        let waits = Arc::new(Counted::default());
+        let disk = Disk::open(folder.path()).unwrap().waiting(waits.clone());
         let half = 2 << 20;
         let written: Vec<u8> = (0..2 * half).map(|n| (n % 251) as u8).collect();
         let file = disk.open("a", Mode::Create).unwrap();
@@ -227,10 +237,10 @@ mod tests {
         file.sync(Site::Meta).unwrap();
         let read = || {
             let mut bytes = vec![0; 8192];
-            let (waits, done) = waits(|| file.read_at(&mut bytes, (half - 4096) as u64));
-            done.unwrap();
+            waits.0.store(0, Ordering::SeqCst);
+            file.read_at(&mut bytes, (half - 4096) as u64).unwrap();
             assert!(bytes == written[half - 4096..half + 4096]);
-            waits
+            waits.0.load(Ordering::SeqCst)
         };
         let known = read() == 0;
         // The second half is taken out of memory: the first page is there, the next is not.
