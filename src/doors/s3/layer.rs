@@ -206,19 +206,7 @@ impl S3Door {
         };
         let mut headers = parts.headers;
         strip(&mut headers, &taken, op, length);
-        let parsed = Parsed {
-            caller,
-            range: taken.range,
-            conditions: taken.conditions,
-            source: taken.source,
-            source_conditions: taken.source_conditions,
-            source_range: taken.source_range,
-            attributes: taken.attributes,
-            object_attributes: taken.object_attributes,
-            expected,
-            declared,
-            target,
-        };
+        let parsed = Parsed { caller, target, taken, expected, declared };
         let mut request = Request::new(content);
         *request.method_mut() = parts.method;
         *request.uri_mut() = uri(&parsed.target, &query)?;

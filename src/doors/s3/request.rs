@@ -58,20 +58,8 @@ pub(crate) struct Parsed {
     pub(crate) caller: Caller,
     /// What the path names.
     pub(crate) target: Target,
-    /// `Range`, if it is one well-formed range.
-    pub(crate) range: Option<ByteRange>,
-    /// `If-*`.
-    pub(crate) conditions: Conditions,
-    /// `x-amz-copy-source`.
-    pub(crate) source: Option<CopySource>,
-    /// `x-amz-copy-source-if-*`.
-    pub(crate) source_conditions: Conditions,
-    /// `x-amz-copy-source-range`.
-    pub(crate) source_range: Option<Range<u64>>,
-    /// Content headers and user metadata.
-    pub(crate) attributes: Attributes,
-    /// `x-amz-object-attributes`.
-    pub(crate) object_attributes: Vec<ObjectAttribute>,
+    /// What was taken off the headers.
+    pub(crate) taken: Taken,
     /// What is known of the body before it is read.
     pub(crate) expected: Expected,
     /// What is known of it afterwards.
@@ -107,7 +95,7 @@ impl Parsed {
 
     /// Where to copy from.
     pub(crate) fn source(&self) -> S3Result<&CopySource> {
-        self.source.as_ref().ok_or_else(|| Refusal::internal("no copy source was parsed").into())
+        self.taken.source.as_ref().ok_or_else(|| Refusal::internal("no copy source was parsed").into())
     }
 
     /// A version id of the query.
@@ -119,12 +107,19 @@ impl Parsed {
 /// What [`take`] takes off the headers.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Taken {
+    /// `Range`, if it is one well-formed range.
     pub(crate) range: Option<ByteRange>,
+    /// `If-*`.
     pub(crate) conditions: Conditions,
+    /// `x-amz-copy-source`.
     pub(crate) source: Option<CopySource>,
+    /// `x-amz-copy-source-if-*`.
     pub(crate) source_conditions: Conditions,
+    /// `x-amz-copy-source-range`.
     pub(crate) source_range: Option<Range<u64>>,
+    /// Content headers and user metadata.
     pub(crate) attributes: Attributes,
+    /// `x-amz-object-attributes`.
     pub(crate) object_attributes: Vec<ObjectAttribute>,
 }
 

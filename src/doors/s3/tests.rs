@@ -38,14 +38,14 @@ impl S3 for Notes {
         });
         let content = read.await.map_err(of_body)?;
         let kinds: Vec<ChecksumKind> = parsed.declared.take()?.checksums.iter().map(|c| c.kind).collect();
-        let coding = parsed.attributes.content_encoding;
+        let coding = parsed.taken.attributes.content_encoding;
         self.add(format!("put {address} {length:?} {content:?} {kinds:?} {coding:?} {left:?}"));
         Ok(S3Response::new(PutObjectOutput::default()))
     }
 
     async fn get_object(&self, req: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         let parsed = Parsed::of(&req.extensions)?;
-        self.add(format!("get {} {} {:?}", parsed.caller.label(), parsed.address()?, parsed.range));
+        self.add(format!("get {} {} {:?}", parsed.caller.label(), parsed.address()?, parsed.taken.range));
         Ok(S3Response::new(GetObjectOutput::default()))
     }
 

@@ -90,10 +90,10 @@ pub(super) async fn object(ops: &Ops, request: S3Request<CopyObjectInput>) -> An
     check_algorithm(request.input.checksum_algorithm.as_ref(), &file)?;
     let options = TransferOptions {
         version: from.version,
-        source_conditions: parsed.source_conditions.clone(),
-        conditions: parsed.conditions.clone(),
-        attributes: replaces.then(|| parsed.attributes.clone()),
-        modified: attributes::modified(&parsed.attributes).filter(|_| replaces),
+        source_conditions: parsed.taken.source_conditions.clone(),
+        conditions: parsed.taken.conditions.clone(),
+        attributes: replaces.then(|| parsed.taken.attributes.clone()),
+        modified: attributes::modified(&parsed.taken.attributes).filter(|_| replaces),
         ..TransferOptions::default()
     };
     let (source, target) = (from.address(), parsed.address()?);
@@ -119,14 +119,14 @@ pub(super) async fn part(ops: &Ops, request: S3Request<UploadPartCopyInput>) -> 
     let parsed = Parsed::of(&request.extensions)?;
     let from = parsed.source()?;
     let file = source(ops, &parsed, from).await?;
-    let range = parsed.source_range.clone();
+    let range = parsed.taken.source_range.clone();
     if range.as_ref().map_or(file.size, |range| range.end.saturating_sub(range.start)) > S3_PUT_BYTES {
         return Err(too_large().into());
     }
     // The version that the answer names is the one that is copied.
     let seen = if file.null { VersionRef::Null } else { VersionRef::Id(file.id) };
     let version = if file.versioned { Some(seen) } else { from.version };
-    let how = CopyPart { version, conditions: parsed.source_conditions.clone(), range };
+    let how = CopyPart { version, conditions: parsed.taken.source_conditions.clone(), range };
     let target = parsed.address()?;
     let to = (&target, request.input.upload_id.as_str(), number(request.input.part_number)?);
     let part = ops.holdall.copy_part(&parsed.caller, to, &from.address(), how).await.map_err(of_source)?;

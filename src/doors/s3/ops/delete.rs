@@ -45,7 +45,7 @@ async fn remove(
 pub(super) async fn one(ops: &Ops, request: S3Request<DeleteObjectInput>) -> Answer<DeleteObjectOutput> {
     let parsed = Parsed::of(&request.extensions)?;
     let version = parsed.version(request.input.version_id.as_deref())?;
-    let removed = remove(ops, &parsed, &parsed.address()?, version, parsed.conditions.clone()).await?;
+    let removed = remove(ops, &parsed, &parsed.address()?, version, parsed.taken.conditions.clone()).await?;
     answer(DeleteObjectOutput {
         delete_marker: removed.marker.then_some(true),
         version_id: removed.version.map(shown::version_ref),

@@ -80,9 +80,9 @@ pub(super) async fn create(
     let parsed = Parsed::of(&request.extensions)?;
     let input = request.input;
     let new = NewUpload {
-        modified: attributes::modified(&parsed.attributes),
+        modified: attributes::modified(&parsed.taken.attributes),
         checksum: begun_with(input.checksum_algorithm.as_ref(), input.checksum_type.as_ref())?,
-        attributes: parsed.attributes.clone(),
+        attributes: parsed.taken.attributes.clone(),
     };
     let upload = ops.holdall.begin_upload(&parsed.caller, &parsed.address()?, new).await?;
     let (algorithm, over) = shown_checksum(upload.checksum);
@@ -180,7 +180,7 @@ pub(super) async fn complete(
         |_| Refusal::say(Code::InvalidRequest, "Value for x-amz-mp-object-size header is invalid.");
     let options = CompleteOptions {
         parts: claimed(input.multipart_upload)?,
-        conditions: parsed.conditions.clone(),
+        conditions: parsed.taken.conditions.clone(),
         checksum,
         size: input.mpu_object_size.map(u64::try_from).transpose().map_err(negative)?,
         tokens: Vec::new(),

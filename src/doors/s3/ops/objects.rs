@@ -23,8 +23,8 @@ pub(super) fn pieces(body: Option<StreamingBlob>) -> impl Stream<Item = S3Result
 pub(super) async fn put(ops: &Ops, request: S3Request<PutObjectInput>) -> Answer<PutObjectOutput> {
     let parsed = Parsed::of(&request.extensions)?;
     let address = parsed.address()?;
-    let modified = described::modified(&parsed.attributes);
-    let expected = Expected { attributes: parsed.attributes, ..parsed.expected };
+    let modified = described::modified(&parsed.taken.attributes);
+    let expected = Expected { attributes: parsed.taken.attributes, ..parsed.expected };
     let mut put = ops.holdall.begin_put(&parsed.caller, &address, expected).await?;
     let mut body = pieces(request.input.body);
     while let Some(piece) = body.next().await {
@@ -32,7 +32,8 @@ pub(super) async fn put(ops: &Ops, request: S3Request<PutObjectInput>) -> Answer
     }
     // Only a body that ended as declared has left this behind.
     let declared = parsed.declared.take()?;
-    let options = WriteOptions { conditions: parsed.conditions, declared, modified, tokens: Vec::new() };
+    let options =
+        WriteOptions { conditions: parsed.taken.conditions, declared, modified, tokens: Vec::new() };
     let version = put.commit(options).await?.version;
     let mut response = S3Response::new(PutObjectOutput {
         e_tag: shown::etag(&version.etag),
@@ -56,7 +57,7 @@ pub(super) async fn attributes(
         version_id: shown::version_id(&version),
         ..Default::default()
     };
-    for wanted in &parsed.object_attributes {
+    for wanted in &parsed.taken.object_attributes {
         match wanted {
             ObjectAttribute::Etag => output.e_tag = shown::etag(&version.etag),
             ObjectAttribute::Checksum if version.checksums.is_empty() => {}

@@ -94,15 +94,16 @@ fn http_date(at: &Timestamp) -> Option<String> {
 
 async fn find(ops: &Ops, wanted: Wanted) -> S3Result<Found> {
     let Wanted { parsed, version, part, checksums, if_range, overrides } = wanted;
-    if part.is_some() && parsed.range.is_some() {
+    if part.is_some() && parsed.taken.range.is_some() {
         let said = "Cannot specify both Range header and partNumber query parameter";
         return Err(Refusal::say(Code::InvalidRequest, said).into());
     }
     let part = part.map(number).transpose()?;
     let version = parsed.version(version.as_deref())?;
-    let opened = ops.holdall.open(&parsed.caller, &parsed.address()?, version, &parsed.conditions).await?;
+    let opened =
+        ops.holdall.open(&parsed.caller, &parsed.address()?, version, &parsed.taken.conditions).await?;
     let file = &opened.version;
-    let asked = parsed.range.filter(|_| if_range.is_none_or(|value| still(&value, file)));
+    let asked = parsed.taken.range.filter(|_| if_range.is_none_or(|value| still(&value, file)));
     let range = match (part, asked) {
         (Some(part), _) => Some(opened.part(part).await.map_err(no_such_part)?),
         (None, Some(range)) => {

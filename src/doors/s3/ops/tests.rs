@@ -3,18 +3,21 @@
 use http::{Extensions, HeaderMap, Method, Uri};
 
 use super::{
-    super::{payload::DeclaredSlot, request::Parsed, target::Target},
+    super::{
+        payload::DeclaredSlot,
+        request::{Parsed, Taken},
+        target::Target,
+    },
     *,
 };
 use crate::{
     domain::{
         caller::{Caller, Person, Proof, Scope},
         give, in_memory, newcomer,
-        nouns::{Attributes, Expected, NewAccount, WriteOptions},
+        nouns::{Expected, NewAccount, WriteOptions},
     },
     model::{
         address::{Address, ItemPath, ObjectKey},
-        condition::Conditions,
         name::BucketName,
         role::Role,
         time::Timestamp,
@@ -61,13 +64,7 @@ impl Shared {
         extensions.insert(Parsed {
             caller: self.bob.clone(),
             target: Target { bucket, key: None },
-            range: None,
-            conditions: Conditions::default(),
-            source: None,
-            source_conditions: Conditions::default(),
-            source_range: None,
-            attributes: Attributes::default(),
-            object_attributes: Vec::new(),
+            taken: Taken::default(),
             expected: Expected::default(),
             declared: DeclaredSlot::default(),
         });
