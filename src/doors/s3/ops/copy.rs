@@ -35,10 +35,10 @@ fn of_source(error: Error) -> Refusal {
 }
 
 fn too_large() -> Refusal {
-    Refusal::say(
-        Code::InvalidRequest,
-        "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120",
-    )
+    let said = format!(
+        "The specified copy source is larger than the maximum allowable size for a copy source: {S3_PUT_BYTES}"
+    );
+    Refusal::say(Code::InvalidRequest, said)
 }
 
 /// Whether the request brings new metadata.
