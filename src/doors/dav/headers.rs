@@ -56,7 +56,7 @@ pub(super) fn overwrite(headers: &HeaderMap) -> Result<bool, Refusal> {
 /// # Errors
 /// 400 if one cannot be understood.
 pub(super) fn conditions(headers: &HeaderMap) -> Result<Conditions, Refusal> {
-    gate::conditions(headers, &IF).map_err(|Unreadable(name)| unreadable(&name))
+    gate::conditions(headers, &IF).map_err(unreadable)
 }
 
 /// The conditions of a write, to which `If-Modified-Since` does not belong.
@@ -90,9 +90,9 @@ pub(super) fn declared_size(headers: &HeaderMap) -> Result<Option<u64>, Refusal>
         match text(headers, name)? {
             None => Ok(None),
             Some(value) if value.bytes().all(|b| b.is_ascii_digit()) => {
-                value.parse().map(Some).map_err(|_| unreadable(name))
+                value.parse().map(Some).map_err(|_| malformed(name))
             }
-            Some(_) => Err(unreadable(name)),
+            Some(_) => Err(malformed(name)),
         }
     };
     let names = ["content-length", "x-expected-entity-length", "oc-total-length"];
@@ -137,15 +137,14 @@ pub(super) fn refuse_unbuilt(method: &Method, headers: &HeaderMap) -> Result<(),
 /// # Errors
 /// 400 if it is there twice or is not text.
 pub(super) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Refusal> {
-    let mut values = headers.get_all(name).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    if values.next().is_some() {
-        return Err(unreadable(name));
-    }
-    value.to_str().map(|value| Some(value.trim())).map_err(|_| unreadable(name))
+    gate::only(headers, name.as_str()).map_err(unreadable)
 }
 
-fn unreadable(name: &HeaderName) -> Refusal {
+fn malformed(name: &HeaderName) -> Refusal {
+    unreadable(Unreadable(name.to_string()))
+}
+
+fn unreadable(Unreadable(name): Unreadable) -> Refusal {
     Refusal::bad_request(format!("the header {name} cannot be understood"))
 }
 

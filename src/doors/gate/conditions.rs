@@ -15,9 +15,15 @@ pub type ConditionNames = [HeaderName; 4];
 pub const IF: ConditionNames =
     [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::IF_UNMODIFIED_SINCE];
 
-/// A header that is not text, or occurs twice where it is no list.
+/// The name of a header that is not text, or occurs twice where it is no list.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Unreadable(pub HeaderName);
+pub struct Unreadable(pub String);
+
+impl Unreadable {
+    fn new(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+}
 
 /// Reads the conditions under these names. Dates that are none are as if absent, as HTTP wants it.
 ///
@@ -35,7 +41,7 @@ pub fn conditions(headers: &HeaderMap, names: &ConditionNames) -> Result<Conditi
 
 /// The values of a header, each of which must be text.
 fn texts<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Vec<&'a str>, Unreadable> {
-    let text = |value: &'a http::HeaderValue| value.to_str().map_err(|_| Unreadable(name.clone()));
+    let text = |value: &'a http::HeaderValue| value.to_str().map_err(|_| Unreadable::new(name.as_str()));
     headers.get_all(name).iter().map(text).collect()
 }
 
@@ -46,10 +52,19 @@ fn list(headers: &HeaderMap, name: &HeaderName) -> Result<Option<EtagList>, Unre
 }
 
 fn date(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Timestamp>, Unreadable> {
-    match texts(headers, name)?.as_slice() {
-        [] => Ok(None),
-        [one] => Ok(Timestamp::parse_http_date(one.trim())),
-        _ => Err(Unreadable(name.clone())),
+    Ok(only(headers, name.as_str())?.and_then(Timestamp::parse_http_date))
+}
+
+/// A header that occurs once at most, as text without white space around it.
+///
+/// # Errors
+/// If it is not text or occurs twice.
+pub fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Unreadable> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next().map(|value| value.to_str()), values.next()) {
+        (None, _) => Ok(None),
+        (Some(Ok(text)), None) => Ok(Some(text.trim())),
+        (Some(_), _) => Err(Unreadable::new(name)),
     }
 }
 
@@ -88,11 +103,14 @@ mod tests {
         let found = read(&[(since.clone(), DATE)]).unwrap().if_modified_since;
         assert_eq!(found.map(|at| at.http_date()).as_deref(), Some(DATE));
         assert_eq!(read(&[(since.clone(), "yesterday")]), Ok(Conditions::default()));
-        assert_eq!(read(&[(since.clone(), DATE), (since.clone(), DATE)]), Err(Unreadable(since)));
+        assert_eq!(
+            read(&[(since.clone(), DATE), (since.clone(), DATE)]),
+            Err(Unreadable::new(since.as_str()))
+        );
     }
 
     #[test]
     fn what_is_not_text_is_refused() {
-        assert_eq!(read(&[(header::IF_MATCH, "\"\u{e9}\"")]), Err(Unreadable(header::IF_MATCH)));
+        assert_eq!(read(&[(header::IF_MATCH, "\"\u{e9}\"")]), Err(Unreadable::new("if-match")));
     }
 }

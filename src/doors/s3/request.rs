@@ -163,7 +163,7 @@ pub(crate) fn take(headers: &mut HeaderMap, op: Op) -> Result<Taken, Refusal> {
 }
 
 fn conditions(headers: &mut HeaderMap, names: &ConditionNames) -> Result<Conditions, Refusal> {
-    let found = gate::conditions(headers, names).map_err(|Unreadable(name)| malformed(name.as_str()))?;
+    let found = gate::conditions(headers, names).map_err(|Unreadable(name)| malformed(&name))?;
     for name in names {
         headers.remove(name);
     }

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     domain::nouns::{Declared, Expected},
+    doors::gate::conditions::{Unreadable, only},
     model::limits::S3_PUT_BYTES,
 };
 
@@ -176,13 +177,7 @@ fn number(text: &str) -> Option<u64> {
 
 /// The one value of a header; twice, or not text, is refused.
 pub(crate) fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Refusal> {
-    let mut values = headers.get_all(name).iter();
-    let first = values.next().map(|value| value.to_str());
-    match (first, values.next()) {
-        (Some(Ok(text)), None) => Ok(Some(text.trim())),
-        (None, _) => Ok(None),
-        (Some(_), _) => Err(malformed(name)),
-    }
+    only(headers, name).map_err(|Unreadable(name)| malformed(&name))
 }
 
 pub(crate) fn malformed(header: &str) -> Refusal {
