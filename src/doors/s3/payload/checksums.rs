@@ -1,10 +1,7 @@
 //! `x-amz-checksum-*`: one at most, in a header or announced for the trailer.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use crc_fast::{CrcAlgorithm, checksum};
 use http::HeaderMap;
-use sha1::{Digest, Sha1};
-use sha2::Sha256;
 
 use super::header_text;
 use crate::{
@@ -112,16 +109,9 @@ pub(crate) fn parse(kind: ChecksumKind, text: &str) -> Result<Checksum, Refusal>
 }
 
 /// The value of bytes that are at hand.
+#[cfg(test)]
 pub(crate) fn of_bytes(kind: ChecksumKind, bytes: &[u8]) -> Vec<u8> {
-    let crc = |algorithm| {
-        let value = checksum(algorithm, bytes).to_be_bytes();
-        value.get(value.len().saturating_sub(kind.width())..).unwrap_or_default().to_vec()
-    };
-    match kind {
-        ChecksumKind::Crc32 => crc(CrcAlgorithm::Crc32IsoHdlc),
-        ChecksumKind::Crc32c => crc(CrcAlgorithm::Crc32Iscsi),
-        ChecksumKind::Crc64Nvme => crc(CrcAlgorithm::Crc64Nvme),
-        ChecksumKind::Sha1 => Sha1::digest(bytes).to_vec(),
-        ChecksumKind::Sha256 => Sha256::digest(bytes).to_vec(),
-    }
+    let mut digester = crate::model::digest::Digester::new(false, &[kind]);
+    digester.update(bytes);
+    digester.finish().checksums.remove(0).value
 }
