@@ -50,7 +50,7 @@ pub(super) const KEYS: [Key; 28] = [
     key("disk.reserve", Kind::Size { auto: true, least: 0 }, "auto"),
     key("disk.full_below", Kind::Size { auto: true, least: 0 }, "auto"),
     key("disk.compact_rate", Kind::Size { auto: false, least: 0 }, "32 MiB"),
-    key("cache.metadata", Kind::Size { auto: false, least: 0 }, "64 MiB"),
+    key("cache.metadata", Kind::Size { auto: false, least: 0 }, "32 MiB"),
     key("admin.user", Kind::Text, "admin"),
     secret("admin.password"),
     key("admin.access_key", Kind::Text, ""),

@@ -81,7 +81,7 @@ impl StartOptions {
             create: true,
             shared_dedup: false,
             room: RoomOptions::default(),
-            cache_bytes: 64 << 20,
+            cache_bytes: 32 << 20,
             memory_bytes: 256 << 20,
             memory_wait: Duration::from_secs(MEMORY_WAIT_SECONDS),
             peers_apart: true,

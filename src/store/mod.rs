@@ -74,7 +74,7 @@ impl StoreOptions {
             fresh_uuid,
             room: RoomOptions::default(),
             shared_dedup: false,
-            cache_bytes: 64 << 20,
+            cache_bytes: 32 << 20,
             segment_bytes: 256 << 20,
             growth_bytes: 16 << 20,
             batch_bytes: 64 << 20,

@@ -79,7 +79,7 @@ impl MetaOptions {
     pub fn new(now: Now) -> Self {
         Self {
             now,
-            cache_bytes: 64 << 20,
+            cache_bytes: 32 << 20,
             progress: Arc::new(|_| {}),
             create: true,
             make_room: Arc::new(|| false),
