@@ -1,5 +1,6 @@
 //! The check: every reference is followed both ways and every count is counted again, on one
-//! state of the rows. Changes nothing.
+//! state of the rows. Changes nothing, except that bounds of folders that are higher than need be
+//! are lowered ([`bounds`]) where everything adds up.
 //!
 //! Reads page by page. What it keeps in memory is a bit for each history, four bytes for each
 //! manifest and chunk, and some words for each bucket and each detached folder.
@@ -7,6 +8,7 @@
 //! not used again before.
 
 mod batches;
+mod bounds;
 mod locks;
 mod names;
 mod nodes;
@@ -43,6 +45,8 @@ use crate::{
         },
     },
 };
+#[cfg(test)]
+pub(crate) use bounds::Stale;
 use pages::{Ids, Pages, numbers};
 use standing::Counted;
 
@@ -57,15 +61,24 @@ impl Holdall {
             return Err(Error::Denied("only admins check the store".into()));
         }
         let store = std::sync::Arc::clone(&self.store);
-        self.blocking(move || Ok(run(&store))).await
+        let (mut report, stale) = self.blocking(move || Ok(run(&store))).await?;
+        if report.is_clean() {
+            // Whoever checks wants the report: what cannot be lowered now is lowered by the next check.
+            match self.lower_bounds(stale).await {
+                Ok(lowered) => report.counts.lowered_bounds = lowered,
+                Err(error) => tracing::warn!(%error, "bounds of folders were not lowered"),
+            }
+        }
+        Ok(report)
     }
 }
 
-fn run(store: &Store) -> CheckReport {
+fn run(store: &Store) -> (CheckReport, Vec<NodeId>) {
     let rows = match store.snapshot() {
         Ok(rows) => rows,
         Err(error) => {
-            return CheckReport { unfinished: Some(reason(&error)), ..CheckReport::default() };
+            let unfinished = Some(reason(&error));
+            return (CheckReport { unfinished, ..CheckReport::default() }, Vec::new());
         }
     };
     let mut check = Check {
@@ -78,11 +91,12 @@ fn run(store: &Store) -> CheckReport {
         found: BTreeMap::new(),
         newest: BTreeMap::new(),
         taken: BTreeMap::new(),
+        stale: Vec::new(),
     };
     if let Err(error) = check.all(store) {
         check.report.unfinished = Some(reason(&error));
     }
-    check.report
+    (check.report, check.stale)
 }
 
 fn reason(error: &StoreError) -> String {
@@ -109,6 +123,8 @@ struct Check<'a> {
     newest: BTreeMap<BucketId, u64>,
     /// Parts of completed uploads that files took over and whose rows are left.
     taken: BTreeMap<u64, TakenRow>,
+    /// The first folders whose bounds are higher than need be.
+    stale: Vec<NodeId>,
 }
 
 impl Check<'_> {

@@ -1,7 +1,9 @@
 //! Every name, in both tables, folder by folder.
 
 use super::{
-    Check, FindingKind, Pages, numbers,
+    Check, FindingKind, Pages,
+    bounds::{Bounds, MOST},
+    numbers,
     standing::{Counted, Standing},
 };
 use crate::{
@@ -21,9 +23,8 @@ struct Group {
     bucket: BucketId,
     folder: NodeId,
     standing: Standing,
-    /// The longest tail and the height of what is in it.
-    longest: u32,
-    height: u32,
+    /// Of what is in it.
+    bounds: Bounds,
 }
 
 /// One name of a folder.
@@ -44,18 +45,6 @@ impl Name<'_> {
     }
 }
 
-impl Group {
-    fn grow(&mut self, sortname: &str, dent: &Dent) {
-        let own = u32::try_from(sortname.len()).unwrap_or(u32::MAX);
-        let (longest, height) = match dent {
-            Dent::File(_) => (own, 1),
-            Dent::Folder(row) => (own.saturating_add(row.longest), row.height.saturating_add(1)),
-        };
-        self.longest = self.longest.max(longest);
-        self.height = self.height.max(height);
-    }
-}
-
 impl Check<'_> {
     /// Reads both tables of names.
     pub(super) fn names(&mut self) -> Result<(), StoreError> {
@@ -73,7 +62,7 @@ impl Check<'_> {
                         self.begin(bucket, folder, &sortname)?
                     }
                 };
-                group.grow(&sortname, &dent);
+                group.bounds.grow(&sortname, &dent);
                 self.name(&Name { side, group: &group, sortname: &sortname }, &dent)?;
                 open = Some(group);
             }
@@ -88,7 +77,7 @@ impl Check<'_> {
             let what = "and its neighbours are in a folder that nothing leads to";
             self.note_at(FindingKind::Folder, (bucket, folder, first), what)?;
         }
-        Ok(Group { bucket, folder, standing, longest: 0, height: 0 })
+        Ok(Group { bucket, folder, standing, bounds: Bounds::default() })
     }
 
     /// A folder was read on one side; its bounds hold for both.
@@ -104,18 +93,23 @@ impl Check<'_> {
         if side == Side::Live {
             for row in Pages::of(self.rows, Table::Dead, members) {
                 let (sortname, dent) = tree::read_dent(&row?)?;
-                group.grow(&sortname, &dent);
+                group.bounds.grow(&sortname, &dent);
             }
         }
-        if row.longest < group.longest || row.height < group.height {
+        let bounds = group.bounds;
+        if row.longest < bounds.longest || row.height < bounds.height {
             let what = format!(
                 "has bounds of {} bytes and {} segments, and {} and {} are below",
-                row.longest, row.height, group.longest, group.height
+                row.longest, row.height, bounds.longest, bounds.height
             );
             self.note_at(FindingKind::Bounds, (group.bucket, group.folder, ""), &what)?;
         }
-        let stale = row.longest > group.longest || row.height > group.height;
-        self.report.counts.stale_bounds += u64::from(stale);
+        if bounds.below(&row) {
+            self.report.counts.stale_bounds += 1;
+            if self.stale.len() < MOST {
+                self.stale.push(group.folder);
+            }
+        }
         Ok(())
     }
 

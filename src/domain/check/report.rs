@@ -109,12 +109,14 @@ pub struct Counts {
     /// Folders whose bounds are higher than need be. No damage: a move that just fits may be
     /// refused.
     pub stale_bounds: u64,
+    /// Folders whose bounds this check lowered.
+    pub lowered_bounds: u64,
 }
 
 impl Counts {
     /// Each count with its name.
     #[must_use]
-    pub fn named(&self) -> [(&'static str, u64); 16] {
+    pub fn named(&self) -> [(&'static str, u64); 17] {
         [
             ("buckets", self.buckets),
             ("files", self.files),
@@ -132,6 +134,7 @@ impl Counts {
             ("unreferenced", self.unreferenced),
             ("segments", self.segments),
             ("stale_bounds", self.stale_bounds),
+            ("lowered_bounds", self.lowered_bounds),
         ]
     }
 }

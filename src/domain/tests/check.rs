@@ -6,7 +6,11 @@ use crate::{
         CheckReport, Error, FindingKind,
         batch::{self, NewBatch},
         caller::Caller,
-        nouns::{BucketChange, Expected, HistoryPolicy, NewUpload, RemoveOptions, Versioning, WriteOptions},
+        check::Stale,
+        nouns::{
+            BucketChange, Expected, HistoryPolicy, NewUpload, RemoveOptions, Transfer, Versioning,
+            WriteOptions,
+        },
     },
     model::{
         address::{Address, ItemPath, ObjectKey},
@@ -24,6 +28,7 @@ use crate::{
             bucket as buckets,
             lock::{self, LockRow},
             props::{self, PropRow},
+            tree as names,
         },
     },
 };
@@ -197,4 +202,66 @@ async fn a_batch_that_cannot_go_on_is_found_and_one_that_can_is_counted() {
     let report = check(&trial).await;
     let found = report.findings.iter().filter(|finding| finding.kind == FindingKind::Work);
     assert_eq!((found.count(), report.unfinished.is_some()), (2, false), "{report:#?}");
+}
+
+/// The folders from the top of a bucket down to one, outermost first.
+async fn folders(trial: &Trial, path: &'static [&'static str]) -> Vec<NodeId> {
+    let found = trial.holdall.read(move |rows| {
+        let bucket = buckets::by_name(rows, &bucket("ada"))?.unwrap();
+        let mut at = bucket.root;
+        let mut nodes = Vec::new();
+        for name in path {
+            at = names::folder(rows, names::Side::Live, (bucket.id, at), name)?.unwrap().node;
+            nodes.push(at);
+        }
+        Ok(nodes)
+    });
+    found.await.unwrap()
+}
+
+#[tokio::test]
+async fn bounds_of_what_is_gone_are_lowered_and_the_move_they_refused_fits() {
+    let trial = Trial::new().await;
+    let ada = &trial.caller("ada").await;
+    let long = format!("d/e/f/{}", "n".repeat(900));
+    write(&trial, ada, &key("ada", &long)).await;
+    write(&trial, ada, &key("ada", "d/e/f/short")).await;
+    trial.holdall.remove(ada, &key("ada", &long), RemoveOptions::default()).await.unwrap();
+    let folder = |path: &str| Address::path(bucket("ada"), ItemPath::parse(path).unwrap());
+    let further = format!("{}/d", "m".repeat(200));
+    write(&trial, ada, &key("ada", &format!("{}/x", "m".repeat(200)))).await;
+    let mv = async || {
+        let (from, to) = (folder("d"), folder(&further));
+        trial.holdall.transfer(ada, Transfer::Move, &from, &to, Default::default()).await
+    };
+    assert!(matches!(mv().await, Err(Error::Denied(_))));
+    let counts = async || {
+        let report = trial.holdall.check(&Caller::Operator).await.unwrap();
+        assert!(report.is_clean(), "{report:?}");
+        (report.counts.stale_bounds, report.counts.lowered_bounds)
+    };
+    assert_eq!(counts().await, (1, 3), "the folders above follow the one that held it");
+    assert_eq!(counts().await, (0, 0));
+    mv().await.unwrap();
+    assert_eq!(counts().await, (0, 0));
+}
+
+#[tokio::test]
+async fn bounds_are_not_lowered_below_what_came_after_they_were_counted() {
+    let trial = Trial::new().await;
+    let ada = &trial.caller("ada").await;
+    for name in ["d/e/a-long-name", "d/e/b"] {
+        write(&trial, ada, &key("ada", name)).await;
+    }
+    trial.holdall.remove(ada, &key("ada", "d/e/a-long-name"), RemoveOptions::default()).await.unwrap();
+    let folder = folders(&trial, &["d", "e"]).await[1];
+    let count =
+        async || trial.holdall.read(move |rows| Ok(Stale::count(rows, folder)?)).await.unwrap().unwrap();
+    let lower = async |stale: Stale| trial.holdall.write(move |tx| Ok(stale.lower(tx)?)).await.unwrap();
+    let stale = count().await;
+    // Its bounds are high enough, so the row of the folder stays as it is.
+    write(&trial, ada, &key("ada", "d/e/longer")).await;
+    assert!(!lower(stale).await);
+    assert!(lower(count().await).await);
+    assert!(trial.holdall.check(&Caller::Operator).await.unwrap().is_clean());
 }
