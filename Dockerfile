@@ -4,7 +4,7 @@ ARG BUILDER=rust:1.95-slim-trixie
 ARG BASE=debian:trixie-slim
 
 FROM ${BUILDER} AS build
-RUN command -v cc || { apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev; }
+RUN { command -v cc && command -v make; } || { apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev make; }
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY src src

@@ -28,12 +28,13 @@ class Signer:
             "X-Amz-Date": self.date, "X-Amz-Expires": "86400", "X-Amz-SignedHeaders": "host",
         }, quote_via=urllib.parse.quote, safe="")
 
-    def path(self, method, path):
+    def path(self, method, path, more=None):
         """Path and query of a presigned request; the path has no byte that needs encoding."""
-        canonical = f"{method}\n{path}\n{self.query}\nhost:{self.host}\n\nhost\nUNSIGNED-PAYLOAD"
+        query = "&".join([self.query, *(f"{name}={urllib.parse.quote(value, safe='')}" for name, value in sorted((more or {}).items()))])
+        canonical = f"{method}\n{path}\n{query}\nhost:{self.host}\n\nhost\nUNSIGNED-PAYLOAD"
         digest = hashlib.sha256(canonical.encode()).hexdigest()
         text = f"AWS4-HMAC-SHA256\n{self.date}\n{self.scope}\n{digest}"
-        return f"{path}?{self.query}&X-Amz-Signature={hmac.digest(self.key, text.encode(), 'sha256').hex()}"
+        return f"{path}?{query}&X-Amz-Signature={hmac.digest(self.key, text.encode(), 'sha256').hex()}"
 
 
 def write_list(signer, method, keys, folder, threads=2):
