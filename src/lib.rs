@@ -34,10 +34,11 @@
 //! links it elsewhere, however much is below.
 //!
 //! A GET asks twice for rows: who signed, and what stands there. `domain::lanes` runs such a look
-//! on the rows that `store::meta` keeps in memory, on the async worker itself; the committer takes
-//! a row out before it changes it, so an answered change counts from the next request on. Only if
-//! a row is not there the look goes to a blocking thread and a snapshot. The bytes of a small file
-//! are read the same way: from the system's page cache if they are in it, and verified each time.
+//! on the async worker itself, on the last committed state, which `store::meta` opens once for all
+//! who look between two commits; the committer lets go of it before it answers, so an answered
+//! change counts from the next request on. What has to be read from the disk is waited for on
+//! another thread's time: the worker's other tasks go on. The bytes of a small file are read the
+//! same way, and verified each time.
 //!
 //! # Invariants
 //!
