@@ -200,7 +200,7 @@ pub(crate) fn demand(conditions: &Conditions, file: Option<&FileRow>, at: &Addre
 /// Holds conditions against a folder that is there: it has no tag, so no tag is its own.
 pub(crate) fn demand_of_folder(conditions: &Conditions, at: &Address) -> Result<(), Error> {
     let other = matches!(conditions.if_match, Some(EtagList::Tags(_)));
-    let absent = matches!(conditions.if_none_match, Some(EtagList::Any));
+    let absent = conditions.if_none_match.as_ref().is_some_and(EtagList::names_any);
     if other || absent { Err(Error::PreconditionFailed(at.to_string())) } else { Ok(()) }
 }
 

@@ -22,10 +22,12 @@ pub struct ListedTag {
 }
 
 impl EtagList {
-    /// Reads a header: `*`, or tags with or without quotes, separated by commas.
+    /// Reads a header: `*`, also where it is repeated, or tags with or without quotes, separated by
+    /// commas.
     #[must_use]
     pub fn parse(header: &str) -> Self {
-        if header.trim() == "*" {
+        let mut members = header.split(',').map(str::trim).filter(|text| !text.is_empty()).peekable();
+        if members.peek().is_some() && members.all(|text| text == "*") {
             return Self::Any;
         }
         let listed = |text: &str| {
@@ -40,6 +42,16 @@ impl EtagList {
         match self {
             Self::Any => true,
             Self::Tags(tags) => tags.iter().any(|t| t.tag == *current && (weak_counts || !t.weak)),
+        }
+    }
+
+    /// Whether `*` is in it, though it has no place beside tags. What is written only if nothing is
+    /// there must not take the place of anything because of what stands beside it.
+    #[must_use]
+    pub fn names_any(&self) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Tags(tags) => tags.iter().any(|t| t.tag.as_str() == "*"),
         }
     }
 }
@@ -116,7 +128,8 @@ impl Conditions {
             Some(list) => !list.matches(found.etag, false),
             None => self.if_unmodified_since.is_some_and(|at| found.modified.whole_seconds() > at),
         };
-        if stale || self.if_none_match.as_ref().is_some_and(|list| list.matches(found.etag, true)) {
+        let unwanted = |list: &EtagList| list.matches(found.etag, true) || list.names_any();
+        if stale || self.if_none_match.as_ref().is_some_and(unwanted) {
             return Verdict::Failed;
         }
         Verdict::Proceed
@@ -175,5 +188,20 @@ mod tests {
         assert_eq!(with(None, Some("*")).for_write(Some(found)), Verdict::Failed);
         assert_eq!(with(Some("abc"), None).for_write(None), Verdict::Missing);
         assert_eq!(with(Some("*"), None).for_write(Some(found)), Verdict::Proceed);
+    }
+
+    #[test]
+    fn a_star_that_does_not_stand_alone_lets_nothing_be_replaced() {
+        let etag = Etag::from_text("abc");
+        let found = Found { etag: &etag, modified: Timestamp(0) };
+        for header in ["*,*", " * , *", "*,", "\"x\", *", "*, x"] {
+            assert_eq!(with(None, Some(header)).for_write(Some(found)), Verdict::Failed, "{header}");
+            assert_eq!(with(None, Some(header)).for_write(None), Verdict::Proceed, "{header}");
+        }
+        assert_eq!(EtagList::parse("*,*"), EtagList::Any);
+        assert_eq!(with(Some("x, *"), None).for_write(Some(found)), Verdict::Failed);
+        for header in ["", ",", " , "] {
+            assert_eq!(EtagList::parse(header), EtagList::Tags(Vec::new()), "{header}");
+        }
     }
 }

@@ -98,7 +98,7 @@ pub(super) async fn remove(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
     let conditions = write_conditions(call.headers())?;
     if is_bucket(address) {
         let other = matches!(conditions.if_match, Some(EtagList::Tags(_)));
-        if other || conditions.if_none_match == Some(EtagList::Any) {
+        if other || conditions.if_none_match.as_ref().is_some_and(EtagList::names_any) {
             return Err(not_met(address));
         }
         call.holdall().remove_bucket(&call.caller, &address.bucket).await?;
