@@ -6,7 +6,7 @@
 //! Documents have half of it at most: their senders may be slow, and files must go on. One account
 //! has half of both at most, and so have all callers without one together: whoever is slow with
 //! everything leaves room for others. Files so small that they are read while they are opened take
-//! no share.
+//! no share, as long as what their readers have not taken yet is little; then they are like others.
 
 use std::{
     collections::HashMap,
@@ -30,6 +30,9 @@ use crate::model::{
 
 /// Shares are counted in pieces of this many bytes.
 const PIECE: u64 = 1024;
+/// Bytes of small files that may be in memory without a share: one for each connection, but not for
+/// each of the many requests that a client has on one without reading an answer. Few in tests.
+const SMALL_FILES: u64 = if cfg!(test) { 256 << 10 } else { 64 << 20 };
 /// A document is held once as it came, and once more as what was made of it.
 const OF_DOCUMENT: u64 = 2;
 /// What the largest document takes. Every account may have that.
@@ -41,9 +44,14 @@ pub(super) struct Memory {
     everybody: Purse,
     /// Of the accounts that hold or want something; `None` is everybody without an account.
     accounts: Mutex<HashMap<Option<AccountId>, Weak<Purse>>>,
+    small: Arc<Semaphore>,
     wait: Duration,
     refused: AtomicU64,
 }
+
+/// The place of a small file beside the shares, given back when dropped.
+#[derive(Debug)]
+pub(super) struct SmallFile(#[allow(dead_code, reason = "held")] OwnedSemaphorePermit);
 
 /// What may be taken: by everybody, or by one account.
 #[derive(Debug)]
@@ -128,9 +136,15 @@ impl Purse {
 
 impl Memory {
     pub(super) fn new(budget_bytes: u64, wait: Duration) -> Self {
-        let pieces = pieces(budget_bytes.max(REQUEST_MEMORY_BYTES));
-        let everybody = Purse::new(pieces, pieces / 2);
-        Self { everybody, accounts: Mutex::default(), wait, refused: AtomicU64::new(0) }
+        let all = pieces(budget_bytes.max(REQUEST_MEMORY_BYTES));
+        let everybody = Purse::new(all, all / 2);
+        let small = semaphore(pieces(SMALL_FILES));
+        Self { everybody, accounts: Mutex::default(), small, wait, refused: AtomicU64::new(0) }
+    }
+
+    /// The place of a small file that was read already; `None` if there is none without a share.
+    pub(super) fn small_file(&self, bytes: u64) -> Option<SmallFile> {
+        Arc::clone(&self.small).try_acquire_many_owned(pieces(bytes)).ok().map(SmallFile)
     }
 
     /// As much as is wanted if there is as much at once, else the least that will do.

@@ -13,7 +13,7 @@ use super::{
     caller::Caller,
     error::{BadPart, What},
     lanes,
-    memory::MemoryShare,
+    memory::{MemoryShare, SmallFile},
     nouns::{FileVersion, Item, VersionRef},
     tree::{self, Hit, Place},
     uploads::check_number,
@@ -170,7 +170,12 @@ impl Holdall {
         let asked = (caller.clone(), at.clone(), conditions.clone());
         let store = Arc::clone(&self.store);
         let mut opened = self.shortly(move || open(store, &asked.0, &asked.1, version, &asked.2)).await?;
-        if opened.version.size > READ_AT_ONCE {
+        if let Some(whole) = &opened.whole {
+            opened.small = self.memory.small_file(whole.len() as u64);
+        }
+        if opened.version.size > 0 && opened.small.is_none() {
+            // Who waits for a share holds nothing meanwhile.
+            opened.forget();
             let ahead = READ_AHEAD.min(opened.version.size);
             opened.share = Some(self.memory.share(caller.account(), ahead, ahead).await?);
         }
@@ -239,8 +244,9 @@ pub struct Opened {
     /// The version.
     pub version: FileVersion,
     reader: Option<BlobReader>,
-    /// All of a small file.
+    /// All of a small file, and its place in memory.
     whole: Option<Bytes>,
+    small: Option<SmallFile>,
     share: Option<MemoryShare>,
     store: Arc<Store>,
 }
@@ -252,7 +258,15 @@ impl Opened {
         let wanted = usize::try_from(version.size).unwrap_or(usize::MAX);
         let read = reader.as_mut().filter(|_| small).and_then(|reader| reader.read(0, wanted).ok());
         let whole = read.filter(|bytes| bytes.len() == wanted);
-        Self { version, reader, whole, share: None, store }
+        Self { version, reader, whole, small: None, share: None, store }
+    }
+
+    /// Lets go of what was read; it is read again when it is asked for.
+    fn forget(&mut self) {
+        self.whole = None;
+        if let Some(reader) = &mut self.reader {
+            reader.forget();
+        }
     }
 
     /// The bytes of one part; part 1 of a file sent in one piece is the whole.
@@ -275,7 +289,15 @@ impl Opened {
     #[must_use]
     pub fn read(self, range: Range<u64>) -> BoxStream<'static, Result<Bytes, Error>> {
         if let Some(bytes) = self.whole.as_ref().and_then(|whole| part_of(whole, &range)) {
-            return stream::iter((!bytes.is_empty()).then_some(Ok(bytes))).boxed();
+            let small = self.small;
+            let bytes = (!bytes.is_empty()).then_some(bytes);
+            return stream::iter(bytes)
+                .map(move |bytes| {
+                    // Held until the stream is dropped.
+                    let _small = &small;
+                    Ok(bytes)
+                })
+                .boxed();
         }
         let Some(reader) = self.reader else { return stream::empty().boxed() };
         let name = self.version.key;

@@ -195,3 +195,38 @@ async fn a_chunk_that_decayed_after_it_was_read_is_not_given_out() {
     trial.disk.damage(&segment, 4096 + 140, 1).unwrap();
     assert!(matches!(read().await, Err(Error::Damaged { .. })));
 }
+
+/// Clients that ask for very many small files and take none of them fill no memory that is not
+/// counted.
+#[tokio::test]
+async fn small_files_that_nobody_takes_are_counted_once_they_are_many() {
+    use futures::StreamExt;
+    let shelf = Shelf::new().await;
+    let at = shelf.key("file");
+    shelf.put(&at, &"x".repeat(64 << 10)).await.unwrap();
+    let taken = || shelf.holdall.memory_use(&Caller::Operator).unwrap().taken_bytes;
+    let open = || async {
+        let opened = shelf.holdall.open(&shelf.who, &at, None, &Default::default()).await.unwrap();
+        opened.read(0..64 << 10)
+    };
+    let mut streams = Vec::new();
+    for _ in 0..4 {
+        streams.push(open().await);
+    }
+    assert_eq!(taken(), 0);
+    streams.push(open().await);
+    streams.push(open().await);
+    assert_eq!(taken(), 128 << 10, "the fifth and sixth take shares");
+    for stream in &mut streams {
+        assert_eq!(stream.next().await.unwrap().unwrap().len(), 64 << 10);
+        assert!(stream.next().await.is_none());
+    }
+    assert_eq!(taken(), 128 << 10, "until they are dropped");
+    drop(streams);
+    let streams = [open().await, open().await, open().await, open().await];
+    assert_eq!(taken(), 0);
+    drop(streams);
+    let empty = shelf.key("empty");
+    shelf.put(&empty, "").await.unwrap();
+    assert_eq!(shelf.read(&empty, None).await.unwrap(), "");
+}

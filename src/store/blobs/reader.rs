@@ -94,6 +94,11 @@ impl BlobReader {
         Ok(bytes.slice(within..within + left))
     }
 
+    /// Lets go of the chunk it read last.
+    pub fn forget(&mut self) {
+        self.chunk = None;
+    }
+
     /// The chunk or hole at an offset below the size.
     pub(super) fn piece_at(&mut self, offset: u64) -> Result<Placed, StoreError> {
         let holds = |placed: &&Placed| (placed.start..placed.end()).contains(&offset);
