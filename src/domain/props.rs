@@ -11,7 +11,7 @@ use super::{
     caller::Caller,
     error::{Many, What},
     folders, locks,
-    nouns::{Prop, PropChange, PropOptions},
+    nouns::{Prop, PropChange, PropOptions, PropsSet},
     put::{demand, demand_of_folder},
     spot::{Found, Stands},
     tree::{self, Place},
@@ -68,7 +68,7 @@ impl Holdall {
         at: &Address,
         changes: Vec<PropChange>,
         options: PropOptions,
-    ) -> Result<(), Error> {
+    ) -> Result<PropsSet, Error> {
         let (caller, at) = (caller.clone(), at.clone());
         self.write(move |tx| set(tx, &caller, &at, &changes, &options)).await
     }
@@ -88,7 +88,7 @@ fn set(
     at: &Address,
     changes: &[PropChange],
     options: &PropOptions,
-) -> Result<(), Error> {
+) -> Result<PropsSet, Error> {
     let mut act = Act::begin(tx, caller, at, Verb::Write)?;
     let found = Found::at(act.tx, &act.bucket, at)?;
     let (node, _) = found.node().ok_or_else(|| missing(at))?;
@@ -100,25 +100,35 @@ fn set(
     locks::guard(&act, found.touch(&at.to_string()), &options.tokens)?;
     let changed = apply(&mut act, node, changes)?;
     if changed.is_none() && options.modified.is_none() {
-        return act.finish_quietly();
+        act.finish_quietly()?;
+    } else {
+        keep(act, (&found, node), changed, options.modified)?;
     }
+    Ok(PropsSet { folder: !matches!(found.what, Stands::File(_)) })
+}
+
+/// Notes at what was found whether it has properties now, and its new time, and tells of it.
+fn keep(
+    mut act: Act<'_, '_>,
+    (found, node): (&Found, NodeId),
+    changed: Option<bool>,
+    modified: Option<Timestamp>,
+) -> Result<(), Error> {
     let told = |path| Told { kind: EventKind::Props, node, path, from: None };
     match (&found.what, &found.place) {
         (Stands::File(row), Some(place)) => {
             let row = FileRow { props: changed.unwrap_or(row.props), ..row.clone() };
-            timed(&mut act, place, row, options.modified)?;
+            timed(&mut act, place, row, modified)?;
             act.finish(told(place.key()), &[&found.chain])
         }
         (Stands::Folder(_), Some(place)) => {
             let marker = folders::own_marker(&mut act, place, node)?;
             mark_folder(&mut act, &marker, changed)?;
             let row = marker_row(&act, &marker)?;
-            timed(&mut act, &marker, row, options.modified)?;
+            timed(&mut act, &marker, row, modified)?;
             act.finish(told(marker.key()), &[&marker.chain])
         }
-        _ if options.modified.is_some() => {
-            Err(Error::Denied("the time of a bucket itself cannot be set".into()))
-        }
+        _ if modified.is_some() => Err(Error::Denied("the time of a bucket itself cannot be set".into())),
         _ => act.finish(told(String::new()), &[&found.chain]),
     }
 }

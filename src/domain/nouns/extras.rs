@@ -67,6 +67,13 @@ pub enum PropChange {
     },
 }
 
+/// A change of properties that is durable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PropsSet {
+    /// What they hang on is a folder; a bucket's own is one too.
+    pub folder: bool,
+}
+
 /// What else a change of properties brings.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct PropOptions {

@@ -6,7 +6,7 @@ use crate::{
         error::What,
         nouns::{
             BucketChange, Change, Event, HistoryPolicy, Item, ListKeys, Member, NewLock, Prop, PropChange,
-            PropOptions, Versioning,
+            PropOptions, PropsSet, Versioning,
         },
     },
     model::{ids::Seq, limits},
@@ -35,7 +35,7 @@ impl Props {
         Self { trial, ada }
     }
 
-    async fn change(&self, text: &str, changes: Vec<PropChange>) -> Result<(), Error> {
+    async fn change(&self, text: &str, changes: Vec<PropChange>) -> Result<PropsSet, Error> {
         let options = PropOptions::default();
         self.trial.holdall.set_props(&self.ada, &path("ada", text), changes, options).await
     }
@@ -141,6 +141,17 @@ async fn a_folder_nobody_made_becomes_explicit_with_its_first_property() {
     assert!(matches!(&page.members[..], [Member::Folder(folder)] if !folder.has_props));
     let last = it.journal().await.pop().unwrap();
     assert_eq!((last.event, last.path.as_str()), (Event::Props, "a/b/"));
+}
+
+#[tokio::test]
+async fn who_sets_a_property_is_told_whether_a_folder_has_it() {
+    let it = Props::new(&["a", "d/e"]).await;
+    for (text, folder) in [("a", false), ("d/e", false), ("d", true), ("", true)] {
+        // The second time nothing changes.
+        for _ in 0..2 {
+            assert_eq!(it.change(text, vec![set("x", "1")]).await.unwrap().folder, folder, "{text}");
+        }
+    }
 }
 
 #[tokio::test]

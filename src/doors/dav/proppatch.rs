@@ -15,7 +15,7 @@ use super::{
     },
 };
 use crate::{
-    domain::nouns::{Item, Prop, PropChange, PropOptions},
+    domain::nouns::{Prop, PropChange, PropOptions},
     doors::gate::{Body, body},
     model::limits,
 };
@@ -32,10 +32,9 @@ pub(super) async fn answer(call: &Call<'_>, body: &mut Body) -> Result<Response<
     // Where one of them cannot be, none is; whether any could be, the domain still says.
     let changes = if refused { Vec::new() } else { asked.changes };
     let options = PropOptions { conditions: write_conditions(call.headers())?, ..PropOptions::default() };
-    call.holdall().set_props(&call.caller, address, changes, options).await?;
+    let set = call.holdall().set_props(&call.caller, address, changes, options).await?;
 
-    let folder = matches!(call.holdall().stat(&call.caller, address, None).await, Ok(Item::Folder(_)));
-    let href = call.place.href() + if folder { "/" } else { "" };
+    let href = call.place.href() + if set.folder { "/" } else { "" };
     let mut response = bare(StatusCode::MULTI_STATUS);
     let kind = HeaderValue::from_static("application/xml; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);

@@ -15,9 +15,10 @@ async fn properties_are_set_shown_moved_and_removed() {
     let value = "<n:a><i xmlns=\"urn:i\" n:k=\"&lt;1&gt;\">é &amp; ü</i></n:a>";
     let set = update(&format!("<D:set><D:prop>{value}<n:b/></D:prop></D:set>"));
     let kept = "<n:a xmlns:n=\"urn:n\"><i xmlns=\"urn:i\" n:k=\"&lt;1&gt;\">é &amp; ü</i></n:a>";
-    for path in ["/dav/ann/f", "/dav/ann/d", "/dav/ann/"] {
+    for (path, end) in [("/dav/ann/f", "/f"), ("/dav/ann/d", "/d/"), ("/dav/ann/", "/ann/")] {
         let reply = dav.send("PROPPATCH", path, &[], set.as_bytes()).await;
         assert_eq!(reply.status, 207, "{path}: {}", reply.text());
+        assert!(reply.text().contains(&format!("{end}</D:href>")), "{path}: {}", reply.text());
         assert_eq!(reply.text().matches("200 OK").count(), 1, "{}", reply.text());
         let found = dav.send("PROPFIND", path, &[("depth", "0")], FIND.as_bytes()).await;
         assert!(found.text().contains(kept) && !found.text().contains("404"), "{path}: {}", found.text());
