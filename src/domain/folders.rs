@@ -5,11 +5,11 @@ use super::{
     access::Verb,
     act::{Act, Told},
     caller::Caller,
+    conditions::demand,
     error::What,
     history::{self, NewVersion},
     locks::{self, Touch},
     nouns::{Item, WriteOptions},
-    put::demand,
     tree::{self, Hit, Place},
     view,
 };

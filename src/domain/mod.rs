@@ -16,6 +16,7 @@ pub mod caller;
 mod changes;
 mod check;
 mod collect;
+mod conditions;
 mod credentials;
 pub mod error;
 mod folders;

@@ -9,10 +9,10 @@ use super::{
     act::{Act, Told},
     buckets::allowed_at,
     caller::Caller,
+    conditions::{demand, demand_of_folder},
     error::{Many, What},
     folders, locks,
     nouns::{Prop, PropChange, PropOptions, PropsSet},
-    put::{demand, demand_of_folder},
     spot::{Found, Stands},
     tree::{self, Place},
 };

@@ -11,6 +11,7 @@ use super::{
     body::BodyIn,
     buckets::allowed_at,
     caller::Caller,
+    conditions::demand,
     error::What,
     history::{self, NewVersion},
     locks::{self, Touch},
@@ -20,20 +21,11 @@ use super::{
     view,
 };
 use crate::{
-    model::{
-        address::{Address, Spot},
-        condition::{Conditions, EtagList, Found, Verdict},
-        etag::Etag,
-    },
+    model::{address::Address, condition::Conditions, etag::Etag},
     store::{
         blobs::Staged,
         meta::{Tx, rows::Rows},
-        rows::{
-            bucket::BucketRow,
-            journal::EventKind,
-            tree::{FileRow, Side},
-            version::AttributeRow,
-        },
+        rows::{bucket::BucketRow, journal::EventKind, tree::Side, version::AttributeRow},
     },
 };
 
@@ -180,28 +172,6 @@ pub(crate) fn target(
     };
     locks::guard(act, touch, tokens)?;
     Ok(place)
-}
-
-/// Holds conditions against a file for a write.
-pub(crate) fn demand(conditions: &Conditions, file: Option<&FileRow>, at: &Address) -> Result<(), Error> {
-    let found = file.map(|row| Found { etag: &row.etag, modified: row.committed.max(row.modified) });
-    match conditions.for_write(found) {
-        Verdict::Proceed => Ok(()),
-        // Who names a literal key asks about that file; who names a path, about what stands there.
-        Verdict::Missing if matches!(at.spot, Spot::Key(_)) => {
-            Err(Error::NotFound(What::File, at.to_string()))
-        }
-        Verdict::Missing | Verdict::Failed | Verdict::NotModified => {
-            Err(Error::PreconditionFailed(at.to_string()))
-        }
-    }
-}
-
-/// Holds conditions against a folder that is there: it has no tag, so no tag is its own.
-pub(crate) fn demand_of_folder(conditions: &Conditions, at: &Address) -> Result<(), Error> {
-    let other = matches!(conditions.if_match, Some(EtagList::Tags(_)));
-    let absent = conditions.if_none_match.as_ref().is_some_and(EtagList::names_any);
-    if other || absent { Err(Error::PreconditionFailed(at.to_string())) } else { Ok(()) }
 }
 
 /// Makes the folders of a place and writes the version.

@@ -226,18 +226,6 @@ fn conditional(conditions: &Conditions, version: &FileVersion, at: &Address) -> 
     }
 }
 
-/// Holds the conditions of a copy against its source: they are those of a read, but there is
-/// nothing a copy could answer that a client has already.
-pub(crate) fn demand(conditions: &Conditions, row: &VersionRow, at: &Address) -> Result<(), Error> {
-    let found = Found { etag: &row.etag, modified: row.committed.max(row.modified) };
-    match conditions.for_read(found) {
-        Verdict::Proceed => Ok(()),
-        Verdict::NotModified | Verdict::Failed | Verdict::Missing => {
-            Err(Error::PreconditionFailed(at.to_string()))
-        }
-    }
-}
-
 /// A version opened for reading.
 #[derive(Debug)]
 pub struct Opened {

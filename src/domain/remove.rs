@@ -8,11 +8,11 @@ use super::{
     act::{Act, Told},
     batch::{self, Driving, NewBatch},
     caller::Caller,
+    conditions::{demand, demand_of_folder},
     error::What,
     history,
     locks::{self, Touch},
     nouns::{HistoryPolicy, RemoveOptions, Removed, VersionRef, Versioning},
-    put::{demand, demand_of_folder},
     read,
     tree::{self, Hit, Place},
 };

@@ -8,10 +8,11 @@ use crate::{
         act::{Act, Told},
         buckets::allowed_at,
         caller::Caller,
+        conditions::demand,
         error::{Large, Many, What},
         history::NewVersion,
         nouns::{Lock, NewLock},
-        put::{demand, install, target},
+        put::{install, target},
         spot::{Found, Stands},
     },
     model::{

@@ -7,6 +7,7 @@ use crate::{
         access::Verb,
         act::{Act, Told},
         buckets::allowed_at,
+        conditions::demand_of_source,
         history::{self, NewVersion},
         locks::{self, Touch},
         nouns::{FileVersion, Item, Transfer, Transferred, Versioning},
@@ -97,7 +98,7 @@ fn source(tx: &mut Tx<'_>, plan: &Plan) -> Result<Source, Error> {
     let verb = if plan.how == Transfer::Move { Verb::Take } else { Verb::Read };
     let bucket = allowed_at(tx, &plan.caller, &plan.from, verb)?;
     let (place, file, version) = read::version_at(tx, &bucket, &plan.from, plan.options.version)?;
-    read::demand(&plan.options.source_conditions, &version, &plan.from)?;
+    demand_of_source(&plan.options.source_conditions, &version, &plan.from)?;
     Ok(Source { bucket, place, file, version })
 }
 

@@ -16,6 +16,7 @@ use super::{
     act::Act,
     batch::{self, Driving, NewBatch},
     caller::Caller,
+    conditions::demand,
     error::What,
     nouns::{Item, Transfer, TransferOptions, Transferred},
     quota::Claims,
@@ -204,7 +205,7 @@ pub(super) fn destination(act: &Act<'_, '_>, plan: &Plan) -> Result<(tree::Place
         Hit::File(row) => Some(row),
         Hit::Nothing | Hit::Folder(_) => None,
     };
-    super::put::demand(&plan.options.conditions, file, at)?;
+    demand(&plan.options.conditions, file, at)?;
     Ok((place, hit))
 }
 

@@ -13,6 +13,7 @@ use crate::{
         body::BodyIn,
         buckets::allowed_at,
         caller::Caller,
+        conditions::demand_of_source,
         error::BadPart,
         nouns::{CopyPart, Declared, Expected, Part},
         quota::{Allowance, Claim},
@@ -108,7 +109,7 @@ impl Holdall {
                 let rows = store.snapshot()?;
                 let source = allowed_at(&rows, &into.caller, &from, Verb::Read)?;
                 let (.., version) = read::version_at(&rows, &source, &from, how.version)?;
-                read::demand(&how.conditions, &version, &from)?;
+                demand_of_source(&how.conditions, &version, &from)?;
                 let target = allowed_at(&rows, &into.caller, &into.at, Verb::Write)?;
                 let row = open(&rows, target.id, &into.at, &into.upload)?;
                 let range = how.range.unwrap_or(0..version.size);
