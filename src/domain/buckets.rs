@@ -5,14 +5,16 @@ use super::{
     access::{self, Verb, access},
     accounts,
     caller::Caller,
+    conditions::{demand, demand_of_folder},
     error::{Many, Unrecognised, What},
-    nouns::{Bucket, BucketChange, HistoryPolicy, ListBuckets, Owner, Usage, Versioning},
+    nouns::{Bucket, BucketChange, BucketOptions, HistoryPolicy, ListBuckets, Owner, Usage, Versioning},
     spot::Found,
     tree::broken,
 };
 use crate::{
     model::{
         address::{Address, ItemPath},
+        condition::Conditions,
         ids::{AccountId, BucketId, NodeId},
         limits::{BUCKETS_PER_ACCOUNT, LIST_PAGE},
         name::{AccountName, BucketName},
@@ -80,6 +82,11 @@ pub(super) fn remove(rows: &mut dyn RowsMut, row: &BucketRow) -> Result<(), Erro
     Ok(())
 }
 
+/// The address of a bucket itself.
+fn own_folder(name: &BucketName) -> Address {
+    Address::path(name.clone(), ItemPath::root())
+}
+
 /// The bucket of that name, if the caller may do `verb` to all of it.
 pub(crate) fn allowed(
     rows: &dyn Rows,
@@ -87,7 +94,7 @@ pub(crate) fn allowed(
     name: &BucketName,
     verb: Verb,
 ) -> Result<BucketRow, Error> {
-    allowed_at(rows, caller, &Address::path(name.clone(), ItemPath::root()), verb)
+    allowed_at(rows, caller, &own_folder(name), verb)
 }
 
 /// The bucket of an address, if the caller may do `verb` there. What was granted is looked up only
@@ -151,18 +158,21 @@ fn owner_of_new(
     found.map(|row| row.id).ok_or_else(|| Error::NotFound(What::Account, owner.to_string()))
 }
 
-/// Makes a bucket as a caller asked for it.
+/// Makes a bucket as a caller asked for it. A name that is taken is told first, as for folders.
 fn create(
     rows: &mut dyn RowsMut,
     caller: &Caller,
-    (new, owner): (NewBucket, Option<&AccountName>),
+    (new, options): (NewBucket, &BucketOptions),
     now: Timestamp,
 ) -> Result<BucketRow, Error> {
-    let owner = owner_of_new(rows, caller, &new.name, owner)?;
-    if let Some(row) = bucket::by_name(rows, &new.name)?
-        && caller.account() == Some(row.owner)
-    {
-        return Err(Error::ExistsYours(row.name.to_string()));
+    let owner = owner_of_new(rows, caller, &new.name, options.owner.as_ref())?;
+    match bucket::by_name(rows, &new.name)? {
+        Some(row) if caller.account() == Some(row.owner) => {
+            return Err(Error::ExistsYours(row.name.to_string()));
+        }
+        // Refused where it is added.
+        Some(_) => {}
+        None => demand(&options.conditions, None, &own_folder(&new.name))?,
     }
     add(rows, NewBucket { owner, ..new }, now)
 }
@@ -232,23 +242,23 @@ pub(super) fn shown_usage(row: &UsageRow) -> Usage {
 }
 
 impl Holdall {
-    /// Makes a bucket for the caller, or for `owner` if the caller manages accounts.
+    /// Makes a bucket for the caller, or for another owner if the caller manages accounts.
     ///
     /// # Errors
-    /// `ExistsYours` or Exists, Denied, `NotFound` for the owner, `TooMany`.
+    /// `ExistsYours` or Exists, conditions, Denied, `NotFound` for the owner, `TooMany`.
     pub async fn create_bucket(
         &self,
         caller: &Caller,
         name: &BucketName,
-        history: HistoryPolicy,
-        owner: Option<&AccountName>,
+        options: BucketOptions,
     ) -> Result<Bucket, Error> {
-        let (caller, name, owner) = (caller.clone(), name.clone(), owner.cloned());
+        let (caller, name) = (caller.clone(), name.clone());
         self.write(move |tx| {
             let ids = (BucketId(tx.fresh(Kind::Bucket)?), NodeId(tx.fresh(Kind::Node)?));
-            let new = NewBucket { name: name.clone(), history, ids, owner: AccountId::default() };
+            let (name, history) = (name.clone(), options.history);
+            let new = NewBucket { name, history, ids, owner: AccountId::default() };
             let now = tx.now();
-            let row = create(tx, &caller, (new, owner.as_ref()), now)?;
+            let row = create(tx, &caller, (new, &options), now)?;
             shown(tx, row)
         })
         .await
@@ -286,14 +296,20 @@ impl Holdall {
     }
 
     /// Removes a bucket in which a listing of names or versions shows nothing. Its trash and open
-    /// uploads go with it.
+    /// uploads go with it. The conditions must hold in the commit; it has no tag to name in them.
     ///
     /// # Errors
-    /// `NotEmpty`, `NotFound`, Denied, Unauthenticated.
-    pub async fn remove_bucket(&self, caller: &Caller, name: &BucketName) -> Result<(), Error> {
+    /// Conditions, `NotEmpty`, `NotFound`, Denied, Unauthenticated.
+    pub async fn remove_bucket(
+        &self,
+        caller: &Caller,
+        name: &BucketName,
+        conditions: Conditions,
+    ) -> Result<(), Error> {
         let (caller, name) = (caller.clone(), name.clone());
         self.write(move |tx| {
             let row = allowed(tx, &caller, &name, Verb::Manage)?;
+            demand_of_folder(&conditions, &own_folder(&name))?;
             remove(tx, &row)
         })
         .await?;

@@ -3,6 +3,7 @@
 use crate::domain::caller::Scope;
 use crate::model::{
     bucket::{HistoryPolicy, Versioning},
+    condition::Conditions,
     ids::AccountId,
     name::{AccountName, BucketName},
     secret::Secret,
@@ -36,6 +37,17 @@ pub struct Owner {
     pub canonical_id: String,
     /// For people.
     pub display_name: String,
+}
+
+/// How a bucket is made.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct BucketOptions {
+    /// Its history policy.
+    pub history: HistoryPolicy,
+    /// Whose it becomes; `None` is the caller's.
+    pub owner: Option<AccountName>,
+    /// Must hold in the commit.
+    pub conditions: Conditions,
 }
 
 /// Which buckets to list.

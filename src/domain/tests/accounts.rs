@@ -22,7 +22,7 @@ async fn an_account_is_born_with_its_bucket_or_not_at_all() {
     let ada = trial.caller("ada").await;
     let own = trial.holdall.show_bucket(&ada, &bucket("ada")).await.unwrap();
     assert_eq!((own.owner_name.as_str(), own.history), ("ada", HistoryPolicy::Days(30)));
-    trial.holdall.create_bucket(&ada, &bucket("carol"), HistoryPolicy::Off, None).await.unwrap();
+    trial.holdall.create_bucket(&ada, &bucket("carol"), Default::default()).await.unwrap();
     let taken = trial.add("carol", None).await;
     assert!(matches!(&taken, Err(Error::Exists(What::Bucket, name)) if name == "carol"), "{taken:?}");
     assert!(trial.holdall.show_account(&Caller::Operator, &account("carol")).await.is_err());
@@ -109,7 +109,7 @@ async fn an_account_is_removed_with_its_empty_buckets_and_leaves_nothing() {
     // More than one transaction's worth.
     for n in 0..150 {
         let name = bucket(&format!("b{n:03}"));
-        holdall.create_bucket(&caller, &name, HistoryPolicy::Off, None).await.unwrap();
+        holdall.create_bucket(&caller, &name, Default::default()).await.unwrap();
     }
     holdall.add_key(&caller, &bob, None).await.unwrap();
     trial.app_password("bob", Scope::default()).await;

@@ -4,9 +4,13 @@ use super::*;
 use crate::{
     domain::{
         error::What,
-        nouns::{BucketChange, HistoryPolicy, ListBuckets, Versioning},
+        nouns::{BucketChange, BucketOptions, ListBuckets, Versioning},
     },
-    model::{ids::Seq, limits::BUCKETS_PER_ACCOUNT},
+    model::{
+        condition::{Conditions, EtagList},
+        ids::Seq,
+        limits::BUCKETS_PER_ACCOUNT,
+    },
     store::{
         meta::{key::Key, rows::RowsMut, table::Table},
         rows,
@@ -15,7 +19,7 @@ use crate::{
 
 async fn make(trial: &Trial, caller: &Caller, name: &str) -> Result<(), Error> {
     let name = bucket(name);
-    trial.holdall.create_bucket(caller, &name, HistoryPolicy::Off, None).await.map(drop)
+    trial.holdall.create_bucket(caller, &name, Default::default()).await.map(drop)
 }
 
 #[tokio::test]
@@ -26,9 +30,39 @@ async fn a_name_is_taken_once_and_says_by_whom_only_to_its_owner() {
     assert!(matches!(make(&trial, &ada, "photos").await, Err(Error::ExistsYours(_))));
     assert!(matches!(make(&trial, &bob, "photos").await, Err(Error::Exists(What::Bucket, _))));
     assert!(matches!(make(&trial, &Caller::Anonymous, "plans").await, Err(Error::Unauthenticated(_))));
-    trial.holdall.remove_bucket(&ada, &bucket("photos")).await.unwrap();
+    trial.holdall.remove_bucket(&ada, &bucket("photos"), Default::default()).await.unwrap();
     make(&trial, &bob, "photos").await.unwrap();
     assert!(matches!(trial.holdall.show_bucket(&ada, &bucket("photos")).await, Err(Error::Denied(_))));
+}
+
+#[tokio::test]
+async fn what_is_demanded_of_a_bucket_holds_in_the_commit_or_nothing_is_done() {
+    let trial = Trial::new().await;
+    let (ada, bob) = (trial.caller("ada").await, trial.caller("bob").await);
+    let name = bucket("photos");
+    let matches = |tags: &str| Conditions { if_match: Some(EtagList::parse(tags)), ..Conditions::default() };
+    let absent = || Conditions { if_none_match: Some(EtagList::Any), ..Conditions::default() };
+    let create = |caller: &Caller, conditions| {
+        let (holdall, caller, name) = (trial.holdall.clone(), caller.clone(), name.clone());
+        let options = BucketOptions { conditions, ..BucketOptions::default() };
+        async move { holdall.create_bucket(&caller, &name, options).await }
+    };
+    for tags in ["*", "\"x\""] {
+        assert!(matches!(create(&ada, matches(tags)).await, Err(Error::PreconditionFailed(_))), "{tags}");
+        let none = trial.holdall.show_bucket(&ada, &name).await;
+        assert!(matches!(none, Err(Error::NotFound(What::Bucket, _))), "{tags}");
+    }
+    create(&ada, absent()).await.unwrap();
+    assert!(matches!(create(&ada, matches("\"x\"")).await, Err(Error::ExistsYours(_))));
+    assert!(matches!(create(&bob, matches("\"x\"")).await, Err(Error::Exists(What::Bucket, _))));
+    for conditions in [matches("\"x\""), absent()] {
+        let foreign = trial.holdall.remove_bucket(&bob, &name, conditions.clone()).await;
+        assert!(matches!(foreign, Err(Error::Denied(_))), "{conditions:?}");
+        let kept = trial.holdall.remove_bucket(&ada, &name, conditions.clone()).await;
+        assert!(matches!(kept, Err(Error::PreconditionFailed(_))), "{conditions:?}");
+        trial.holdall.show_bucket(&ada, &name).await.unwrap();
+    }
+    trial.holdall.remove_bucket(&ada, &name, matches("*")).await.unwrap();
 }
 
 #[tokio::test]
@@ -38,7 +72,8 @@ async fn only_managers_make_buckets_for_others() {
     let bob = account("bob");
     let make = |caller: Caller, name: &str, owner: Option<&AccountName>| {
         let (holdall, name, owner) = (trial.holdall.clone(), bucket(name), owner.cloned());
-        async move { holdall.create_bucket(&caller, &name, HistoryPolicy::Off, owner.as_ref()).await }
+        let options = BucketOptions { owner, ..BucketOptions::default() };
+        async move { holdall.create_bucket(&caller, &name, options).await }
     };
     assert!(matches!(make(ada.clone(), "one", Some(&bob)).await, Err(Error::Denied(_))));
     assert_eq!(make(ada, "one", Some(&account("ada"))).await.unwrap().owner_name.as_str(), "ada");
@@ -97,7 +132,7 @@ async fn names_block_the_removal_of_a_bucket_and_trash_and_uploads_do_not() {
             })
         };
         row(true).await.unwrap();
-        let kept = holdall.remove_bucket(&ada, &name).await;
+        let kept = holdall.remove_bucket(&ada, &name, Default::default()).await;
         assert!(matches!(kept, Err(Error::NotEmpty(_))), "{table:?}");
         row(false).await.unwrap();
     }
@@ -108,7 +143,7 @@ async fn names_block_the_removal_of_a_bucket_and_trash_and_uploads_do_not() {
         Ok(row.id)
     });
     let id = left.await.unwrap();
-    holdall.remove_bucket(&ada, &name).await.unwrap();
+    holdall.remove_bucket(&ada, &name, Default::default()).await.unwrap();
     let gone = holdall.show_bucket(&ada, &name).await;
     assert!(matches!(gone, Err(Error::NotFound(What::Bucket, _))));
     let work = holdall.read(|rows| {

@@ -7,10 +7,7 @@ use crate::{
         batch::{self, NewBatch},
         caller::Caller,
         check::Stale,
-        nouns::{
-            BucketChange, Expected, HistoryPolicy, NewUpload, RemoveOptions, Transfer, Versioning,
-            WriteOptions,
-        },
+        nouns::{BucketChange, Expected, NewUpload, RemoveOptions, Transfer, Versioning, WriteOptions},
     },
     model::{
         address::{Address, ItemPath, ObjectKey},
@@ -53,7 +50,7 @@ async fn filled() -> Trial {
     }
     let gone = Address::path(bucket("ada"), ItemPath::parse("gone/x").unwrap());
     holdall.remove(ada, &gone, RemoveOptions::default()).await.unwrap();
-    holdall.create_bucket(ada, &bucket("kept"), HistoryPolicy::Off, None).await.unwrap();
+    holdall.create_bucket(ada, &bucket("kept"), Default::default()).await.unwrap();
     let versioned = BucketChange { versioning: Some(Versioning::Enabled), ..BucketChange::default() };
     holdall.change_bucket(ada, &bucket("kept"), versioned).await.unwrap();
     write(&trial, ada, &key("kept", "k/x")).await;

@@ -240,7 +240,7 @@ async fn when_everything_is_removed_nothing_is_needed() {
             shelf.remove(&shelf.path(path)).await.unwrap();
         }
         assert_eq!(shelf.keys().await, [""; 0]);
-        shelf.holdall.remove_bucket(&shelf.who, &shelf.bucket).await.unwrap();
+        shelf.holdall.remove_bucket(&shelf.who, &shelf.bucket, Default::default()).await.unwrap();
         shelf.assert_sound().await;
         let usage = shelf.holdall.usage(&shelf.who, &account("ada")).await.unwrap();
         assert_eq!(usage, Usage::default());

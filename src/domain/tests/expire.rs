@@ -89,7 +89,7 @@ async fn a_removed_bucket_leaves_no_times() {
     write(&trial, "letter", "22").await;
     let ada = trial.login("ada", super::PASSWORD).await.unwrap();
     trial.holdall.remove(&ada, &at("letter"), RemoveOptions::default()).await.unwrap();
-    trial.holdall.remove_bucket(&ada, &bucket("ada")).await.unwrap();
+    trial.holdall.remove_bucket(&ada, &bucket("ada"), Default::default()).await.unwrap();
     trial.holdall.clear_trash().await.unwrap();
     assert!(!trial.holdall.read(|rows| Ok(rows.any(Table::Replaced, &all())?)).await.unwrap());
 }

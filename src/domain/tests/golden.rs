@@ -53,7 +53,7 @@ async fn worked() -> Arc<Holdall> {
         .set_props(&ada, &path("ada", "d/caf\u{e9}"), changes, PropOptions::default())
         .await
         .unwrap();
-    trial.holdall.create_bucket(&ada, &bucket("kept"), HistoryPolicy::Off, None).await.unwrap();
+    trial.holdall.create_bucket(&ada, &bucket("kept"), Default::default()).await.unwrap();
     let change = BucketChange { versioning: Some(Versioning::Enabled), ..BucketChange::default() };
     trial.holdall.change_bucket(&ada, &bucket("kept"), change).await.unwrap();
     trial.put(&ada, &key("kept", "x"), &[]).await.unwrap();
@@ -63,8 +63,8 @@ async fn worked() -> Arc<Holdall> {
         .await
         .unwrap();
     trial.remove(&ada, &key("kept", "x"), &[]).await.unwrap();
-    trial.holdall.create_bucket(&ada, &bucket("gone"), HistoryPolicy::Off, None).await.unwrap();
-    trial.holdall.remove_bucket(&ada, &bucket("gone")).await.unwrap();
+    trial.holdall.create_bucket(&ada, &bucket("gone"), Default::default()).await.unwrap();
+    trial.holdall.remove_bucket(&ada, &bucket("gone"), Default::default()).await.unwrap();
     later_rows(&trial).await;
     trial.holdall
 }

@@ -101,13 +101,13 @@ async fn a_bucket_just_seen_is_not_there_once_it_was_removed_nor_its_new_owner_t
     shelf.remove(&file).await.unwrap();
     assert!(matches!(shelf.read(&file, None).await, Err(Error::NotFound(..))));
     shelf.work_off().await;
-    shelf.holdall.remove_bucket(&shelf.who, &shelf.bucket).await.unwrap();
+    shelf.holdall.remove_bucket(&shelf.who, &shelf.bucket, Default::default()).await.unwrap();
     assert!(matches!(shelf.stat(&file).await, Err(Error::NotFound(..))));
     let new = NewAccount { password: Some(Secret::new(PASSWORD)), ..newcomer("bob") };
     shelf.holdall.add_account(&Caller::Operator, new).await.unwrap();
     let presented = Presented::Password { user: "bob", password: &Secret::new(PASSWORD), from: None };
     let bob = shelf.holdall.authenticate(presented).await.unwrap();
-    shelf.holdall.create_bucket(&bob, &shelf.bucket, Default::default(), None).await.unwrap();
+    shelf.holdall.create_bucket(&bob, &shelf.bucket, Default::default()).await.unwrap();
     assert!(matches!(shelf.stat(&file).await, Err(Error::Denied(_))));
 }
 

@@ -5,8 +5,8 @@ use crate::{
     domain::{
         error::What,
         nouns::{
-            BucketChange, Change, Event, HistoryPolicy, Item, ListKeys, Member, NewLock, Prop, PropChange,
-            PropOptions, PropsSet, Versioning,
+            BucketChange, Change, Event, Item, ListKeys, Member, NewLock, Prop, PropChange, PropOptions,
+            PropsSet, Versioning,
         },
     },
     model::{ids::Seq, limits},
@@ -227,8 +227,8 @@ async fn they_move_and_are_copied_and_end_with_what_they_are_on() {
 async fn they_cross_buckets_and_nothing_of_them_stays() {
     let it = Props::new(&[]).await;
     let holdall = &it.trial.holdall;
-    holdall.create_bucket(&it.ada, &bucket("one"), HistoryPolicy::Off, None).await.unwrap();
-    holdall.create_bucket(&it.ada, &bucket("two"), HistoryPolicy::Off, None).await.unwrap();
+    holdall.create_bucket(&it.ada, &bucket("one"), Default::default()).await.unwrap();
+    holdall.create_bucket(&it.ada, &bucket("two"), Default::default()).await.unwrap();
     for text in ["f", "a/b"] {
         it.trial.put(&it.ada, &key("one", text), &[]).await.unwrap();
     }

@@ -11,8 +11,7 @@ use crate::{
         Error, Holdall, StartOptions, World,
         caller::{Caller, Scope},
         nouns::{
-            AccountChange, BucketChange, Charged, CopyPart, Expected, HistoryPolicy, NewUpload, Transfer,
-            WriteOptions,
+            AccountChange, BucketChange, Charged, CopyPart, Expected, NewUpload, Transfer, WriteOptions,
         },
     },
     model::{
@@ -77,7 +76,7 @@ async fn limited_on(trial: Trial, quota: u64) -> (Trial, Caller) {
 }
 
 async fn bucket_without_history(trial: &Trial, ada: &Caller, name: &str) {
-    trial.holdall.create_bucket(ada, &bucket(name), HistoryPolicy::Off, None).await.unwrap();
+    trial.holdall.create_bucket(ada, &bucket(name), Default::default()).await.unwrap();
 }
 
 async fn store(trial: &Trial, who: &Caller, at: &Address, bytes: usize) -> Result<(), Error> {

@@ -44,14 +44,15 @@ impl Shelf {
             proof: Proof::Password,
             scope: Scope::default(),
         });
-        holdall.remove_bucket(&who, &bucket("ada")).await.unwrap();
+        holdall.remove_bucket(&who, &bucket("ada"), Default::default()).await.unwrap();
         let shelf = Self { holdall, who, bucket: bucket("shelf") };
         shelf.bucket_named("shelf", history).await;
         shelf
     }
 
     pub(super) async fn bucket_named(&self, name: &str, history: HistoryPolicy) {
-        self.holdall.create_bucket(&self.who, &bucket(name), history, None).await.unwrap();
+        let options = BucketOptions { history, ..BucketOptions::default() };
+        self.holdall.create_bucket(&self.who, &bucket(name), options).await.unwrap();
     }
 
     pub(super) fn key(&self, key: &str) -> Address {

@@ -20,7 +20,7 @@ use crate::{
         caller::Caller,
         nouns::{self, HistoryPolicy, ListBuckets, Versioning},
     },
-    model::limits,
+    model::{condition::Conditions, limits},
 };
 
 pub(super) fn routes() -> Vec<Route> {
@@ -63,7 +63,9 @@ async fn create(
 ) -> Result<(StatusCode, Json<Bucket>), Problem> {
     let owner = new.owner.as_deref().map(extract::account).transpose()?;
     let name = extract::bucket(&new.name)?;
-    let bucket = holdall.create_bucket(&caller, &name, history(new.history_days), owner.as_ref()).await?;
+    let options =
+        nouns::BucketOptions { history: history(new.history_days), owner, ..nouns::BucketOptions::default() };
+    let bucket = holdall.create_bucket(&caller, &name, options).await?;
     Ok((StatusCode::CREATED, Json(bucket.into())))
 }
 
@@ -104,7 +106,7 @@ async fn remove(
     Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    holdall.remove_bucket(&caller, &extract::bucket(&name)?).await?;
+    holdall.remove_bucket(&caller, &extract::bucket(&name)?, Conditions::default()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -15,10 +15,9 @@ use crate::{
     domain::{
         Error,
         error::What,
-        nouns::{HistoryPolicy, RemoveOptions, WriteOptions},
+        nouns::{BucketOptions, HistoryPolicy, RemoveOptions, WriteOptions},
     },
     doors::gate::Body,
-    model::{address::Address, condition::EtagList},
 };
 
 /// Answers MKCOL.
@@ -42,11 +41,9 @@ pub(super) async fn make(call: &Call<'_>, body: &mut Body) -> Result<Response<Bo
             return Err(Error::BadName { name: name.clone(), why: *why }.into());
         }
         Place::Item(address) if is_bucket(address) => {
-            if conditions.if_match.is_some() {
-                return Err(not_met(address));
-            }
             let history = HistoryPolicy::FOR_PEOPLE;
-            let made = call.holdall().create_bucket(&call.caller, &address.bucket, history, None).await;
+            let options = BucketOptions { history, conditions, ..BucketOptions::default() };
+            let made = call.holdall().create_bucket(&call.caller, &address.bucket, options).await;
             if let Err(error) = made {
                 return Err(not_made(call, error).await);
             }
@@ -80,12 +77,6 @@ async fn not_made(call: &Call<'_>, error: Error) -> Refusal {
     }
 }
 
-/// What is demanded of a bucket: it has no tag, so all that can be is that it is there or not, and
-/// that its verbs decide anyway.
-fn not_met(address: &Address) -> Refusal {
-    Error::PreconditionFailed(address.to_string()).into()
-}
-
 /// Answers DELETE.
 ///
 /// # Errors
@@ -97,11 +88,7 @@ pub(super) async fn remove(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
     let address = call.changeable()?;
     let conditions = write_conditions(call.headers())?;
     if is_bucket(address) {
-        let other = matches!(conditions.if_match, Some(EtagList::Tags(_)));
-        if other || conditions.if_none_match.as_ref().is_some_and(EtagList::names_any) {
-            return Err(not_met(address));
-        }
-        call.holdall().remove_bucket(&call.caller, &address.bucket).await?;
+        call.holdall().remove_bucket(&call.caller, &address.bucket, conditions).await?;
         return Ok(bare(StatusCode::NO_CONTENT));
     }
     let options = RemoveOptions { conditions, ..RemoveOptions::default() };

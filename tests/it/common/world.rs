@@ -8,8 +8,8 @@ use holdall::{
         Holdall, Presented,
         caller::{Caller, Scope},
         nouns::{
-            Declared, Expected, HistoryPolicy, ListBuckets, ListUploads, ListVersions, NewAccount, NewUpload,
-            RemoveOptions, WriteOptions,
+            Declared, Expected, ListBuckets, ListUploads, ListVersions, NewAccount, NewUpload, RemoveOptions,
+            WriteOptions,
         },
     },
     model::{
@@ -83,7 +83,7 @@ impl World {
         }
         let olga = world.person("olga").await;
         for name in ["olga-two", "olga-empty"] {
-            let made = world.holdall().create_bucket(&olga, &bucket(name), HistoryPolicy::Off, None).await;
+            let made = world.holdall().create_bucket(&olga, &bucket(name), Default::default()).await;
             made.unwrap();
         }
         let two = Scope { buckets: vec![bucket("olga-two")], read_only: false };

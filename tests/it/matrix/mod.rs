@@ -14,7 +14,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use holdall::{
     domain::{
         caller::Caller,
-        nouns::{HistoryPolicy, ListBuckets, ListKeys, ListUploads, RemoveOptions},
+        nouns::{ListBuckets, ListKeys, ListUploads, RemoveOptions},
     },
     doors::{dav, s3},
 };
@@ -70,11 +70,11 @@ async fn clear(world: &World, name: &str) {
             holdall.remove(&caller, &key(at, &file.key), RemoveOptions::default()).await.unwrap();
         }
         if at == "fresh" || at == "olga-empty" {
-            holdall.remove_bucket(&caller, &found.name).await.unwrap();
+            holdall.remove_bucket(&caller, &found.name, Default::default()).await.unwrap();
         }
     }
     if name == "olga" {
-        let made = holdall.create_bucket(&caller, &bucket("olga-empty"), HistoryPolicy::Off, None).await;
+        let made = holdall.create_bucket(&caller, &bucket("olga-empty"), Default::default()).await;
         made.unwrap();
     }
 }

@@ -8,8 +8,9 @@ use crate::{
         Error, Holdall,
         caller::{Caller, Person, Proof, Scope},
         nouns::{
-            BucketChange, ClaimedPart, CompleteOptions, Expected, HistoryPolicy, ListVersions, NewUpload,
-            RemoveOptions, Transfer, TransferOptions, VersionEntry, VersionRef, Versioning, WriteOptions,
+            BucketChange, BucketOptions, ClaimedPart, CompleteOptions, Expected, HistoryPolicy, ListVersions,
+            NewUpload, RemoveOptions, Transfer, TransferOptions, VersionEntry, VersionRef, Versioning,
+            WriteOptions,
         },
         tests::{bucket, newcomer},
     },
@@ -78,7 +79,7 @@ impl Workload {
         holdall.add_account(&Caller::Operator, newcomer("ada")).await.unwrap();
         let ada = ada(&holdall).await;
         for name in ["plain", "kept"] {
-            holdall.create_bucket(&ada, &bucket(name), HistoryPolicy::Off, None).await.unwrap();
+            holdall.create_bucket(&ada, &bucket(name), Default::default()).await.unwrap();
         }
         Self { holdall, ada, dice: Dice(seed), uploads: Vec::new() }
     }
@@ -252,8 +253,11 @@ impl Workload {
     async fn buckets(&mut self) -> Result<String, Error> {
         let name = bucket("temporary");
         match self.dice.roll(3) {
-            0 => self.holdall.remove_bucket(&self.ada, &name).await?,
-            1 => drop(self.holdall.create_bucket(&self.ada, &name, HistoryPolicy::Days(3), None).await?),
+            0 => self.holdall.remove_bucket(&self.ada, &name, Default::default()).await?,
+            1 => {
+                let options = BucketOptions { history: HistoryPolicy::Days(3), ..BucketOptions::default() };
+                self.holdall.create_bucket(&self.ada, &name, options).await?;
+            }
             _ => {
                 let at = Address::key(name, ObjectKey::parse("t/u")?);
                 return match self.dice.roll(2) {

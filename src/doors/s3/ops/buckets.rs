@@ -11,9 +11,12 @@ use crate::{
     domain::{
         Error,
         caller::Caller,
-        nouns::{HistoryPolicy, ListBuckets},
+        nouns::{BucketOptions, HistoryPolicy, ListBuckets},
     },
-    model::limits::{BUCKETS_PER_ACCOUNT, LIST_PAGE, S3_MAX_BUCKETS},
+    model::{
+        condition::Conditions,
+        limits::{BUCKETS_PER_ACCOUNT, LIST_PAGE, S3_MAX_BUCKETS},
+    },
 };
 
 /// The region where making one's own bucket again succeeds, and whose name is not written.
@@ -70,7 +73,8 @@ pub(super) async fn create(ops: &Ops, request: S3Request<CreateBucketInput>) -> 
         }
     }
     let name = parsed.bucket()?;
-    match ops.holdall.create_bucket(&parsed.caller, name, HistoryPolicy::FOR_PROGRAMS, None).await {
+    let options = BucketOptions { history: HistoryPolicy::FOR_PROGRAMS, ..BucketOptions::default() };
+    match ops.holdall.create_bucket(&parsed.caller, name, options).await {
         Ok(_) => {}
         Err(Error::ExistsYours(_)) if ops.region == CLASSIC => {}
         Err(error) => return Err(error.into()),
@@ -90,7 +94,7 @@ pub(super) async fn head(ops: &Ops, request: S3Request<HeadBucketInput>) -> Answ
 
 pub(super) async fn delete(ops: &Ops, request: S3Request<DeleteBucketInput>) -> Answer<DeleteBucketOutput> {
     let parsed = Parsed::of(&request.extensions)?;
-    ops.holdall.remove_bucket(&parsed.caller, parsed.bucket()?).await?;
+    ops.holdall.remove_bucket(&parsed.caller, parsed.bucket()?, Conditions::default()).await?;
     answer(DeleteBucketOutput {})
 }
 
