@@ -89,6 +89,23 @@ pub enum BadPart {
     Checksum,
 }
 
+/// Why the checksum of an upload cannot be over its whole content, or over the values of its parts.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
+pub enum BadSumType {
+    /// The kind is never over the parts' values.
+    #[error("a {0} is over the whole content, not over the values of parts")]
+    NotOverParts(ChecksumKind),
+    /// The kind is over the parts' values only.
+    #[error("a {0} of an upload is over the values of its parts, not over the whole content")]
+    OverPartsOnly(ChecksumKind),
+    /// Complete asks for the other one.
+    #[error("the upload was begun with a checksum over the values of its parts")]
+    BegunOverParts,
+    /// Complete asks for the other one.
+    #[error("the upload was begun with a checksum over the whole content")]
+    BegunOverWhole,
+}
+
 /// What can have too many bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
 pub enum Large {
@@ -273,6 +290,9 @@ pub enum Error {
     /// The parts of an upload do not fit together.
     #[error("part {1} of the upload {0}")]
     BadPart(BadPart, u32),
+    /// The checksum of an upload cannot be what it is asked to be.
+    #[error("{0}")]
+    BadSumType(BadSumType),
     /// The body is not as long as declared.
     #[error("the body has {got} bytes where {declared} were declared")]
     Incomplete {

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use holdall::{
-    domain::error::{BadPart, Error, Large, Many, Sum, Unrecognised, What},
+    domain::error::{BadPart, BadSumType, Error, Large, Many, Sum, Unrecognised, What},
     doors::{api, dav, gate::Body, s3},
     model::{
         address::BadAddress, checksum::ChecksumKind, etag::Etag, extra::Extra, name::BadName, time::Timestamp,
@@ -63,6 +63,15 @@ fn bad_parts() -> Vec<BadPart> {
         BadPart::TooSmall => [BadPart::TooSmall],
         BadPart::Number => [BadPart::Number],
         BadPart::Checksum => [BadPart::Checksum],
+    )
+}
+
+fn bad_sum_types() -> Vec<BadSumType> {
+    every!(BadSumType:
+        BadSumType::NotOverParts(_) => [BadSumType::NotOverParts(ChecksumKind::Crc64Nvme)],
+        BadSumType::OverPartsOnly(_) => [BadSumType::OverPartsOnly(ChecksumKind::Sha1)],
+        BadSumType::BegunOverParts => [BadSumType::BegunOverParts],
+        BadSumType::BegunOverWhole => [BadSumType::BegunOverWhole],
     )
 }
 
@@ -136,6 +145,7 @@ fn plain() -> Vec<Error> {
         Error::Invalid(_) => [Error::Invalid(name())],
         Error::BadRange { .. } => [Error::BadRange { size: 7 }],
         Error::BadPart(..) => [Error::BadPart(BadPart::Unknown, 1)],
+        Error::BadSumType(_) => [Error::BadSumType(BadSumType::BegunOverParts)],
         Error::Incomplete { .. } => [Error::Incomplete { declared: 2, got: 1 }],
         Error::ChecksumDiffers(_) => [Error::ChecksumDiffers(Sum::Md5)],
         Error::Unsupported(_) => [Error::Unsupported(name())],
@@ -156,6 +166,7 @@ fn all() -> Vec<Error> {
     all.extend(many_things().into_iter().map(|what| Error::TooMany { what, limit: 1 }));
     all.extend(sums().into_iter().map(Error::ChecksumDiffers));
     all.extend(bad_parts().into_iter().map(|why| Error::BadPart(why, 1)));
+    all.extend(bad_sum_types().into_iter().map(Error::BadSumType));
     all.sort_by_key(label);
     all.dedup_by_key(|error| label(error));
     all

@@ -17,8 +17,9 @@ pub struct NewUpload {
     pub attributes: Attributes,
     /// The client's time of last change.
     pub modified: Option<Timestamp>,
-    /// The checksum every part will have; the flag asks for one over the parts' values.
-    pub checksum: Option<(ChecksumKind, bool)>,
+    /// The checksum every part will have, and whether that of the whole is over the parts' values;
+    /// `None` leaves it to the kind.
+    pub checksum: Option<(ChecksumKind, Option<bool>)>,
 }
 
 /// An open multipart upload.
@@ -32,7 +33,7 @@ pub struct Upload {
     pub begun: Timestamp,
     /// Who began it.
     pub initiator: AccountId,
-    /// As in [`NewUpload`].
+    /// The checksum of every part, and whether that of the whole is over the parts' values.
     pub checksum: Option<(ChecksumKind, bool)>,
 }
 
@@ -84,6 +85,8 @@ pub struct CompleteOptions {
     pub conditions: Conditions,
     /// The checksum the whole must have.
     pub checksum: Option<Checksum>,
+    /// Whether the upload must have been begun with a checksum over the parts' values, or without.
+    pub over_parts: Option<bool>,
     /// The size the whole must have.
     pub size: Option<u64>,
     /// Lock tokens submitted.

@@ -24,6 +24,7 @@ mod quota;
 mod random;
 mod shelf;
 mod stray;
+mod uploads;
 mod versions;
 mod work;
 

@@ -1,6 +1,6 @@
 //! Complete: metadata only, in one transaction, and the same answer when it is repeated.
 
-use super::{missing, parse};
+use super::{missing, parse, sums};
 use crate::{
     domain::{
         Error, Holdall,
@@ -70,6 +70,7 @@ fn complete(
         return again(&act, at, version).map_err(|_| missing(id));
     }
     let row = upload::upload(act.tx, number, &named)?.ok_or_else(|| missing(id))?;
+    sums::as_begun(row.checksum, how.over_parts)?;
     let parts = claimed(&act, &row, &how.parts)?;
     let new = assemble(&mut act, &row, &parts, how)?;
     let mut place = target(&act, at, &how.conditions, &how.tokens)?;

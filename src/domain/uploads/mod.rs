@@ -5,6 +5,7 @@ mod complete;
 mod forget;
 mod list;
 mod part;
+mod sums;
 
 use super::{
     Error, Holdall,
@@ -86,7 +87,8 @@ impl Holdall {
     /// Begins an upload. Nothing of it shows but in listings of uploads.
     ///
     /// # Errors
-    /// If the caller may not write there, attributes are too large, or too many uploads are open.
+    /// If the caller may not write there, attributes are too large, or the checksum's kind cannot be
+    /// over what is asked for.
     pub async fn begin_upload(&self, caller: &Caller, at: &Address, new: NewUpload) -> Result<Upload, Error> {
         let (caller, at) = (caller.clone(), at.clone());
         self.write(move |tx| begin(tx, &caller, &at, &new)).await
@@ -127,7 +129,7 @@ fn begin(tx: &mut Tx<'_>, caller: &Caller, at: &Address, new: &NewUpload) -> Res
         initiator,
         attributes: view::attribute_row(&new.attributes)?,
         modified: new.modified,
-        checksum: new.checksum,
+        checksum: new.checksum.map(sums::begun_with).transpose()?,
     };
     upload::put_upload(act.tx, act.bucket.id, &row);
     let named = UploadIdRow { bucket: act.bucket.id, key: row.key.clone(), seq: row.seq, completed: None };

@@ -77,6 +77,7 @@ fn status_and_code(error: &Error) -> (StatusCode, &'static str) {
         Error::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid"),
         Error::BadRange { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, "bad_range"),
         Error::BadPart(..) => (StatusCode::BAD_REQUEST, "bad_part"),
+        Error::BadSumType(_) => (StatusCode::BAD_REQUEST, "bad_checksum_type"),
         Error::Incomplete { .. } => (StatusCode::BAD_REQUEST, "incomplete"),
         Error::ChecksumDiffers(_) => (StatusCode::BAD_REQUEST, "checksum_differs"),
         Error::Unsupported(_) => (StatusCode::NOT_IMPLEMENTED, "unsupported"),

@@ -240,6 +240,7 @@ impl From<Error> for Refusal {
             | Error::BadAddress(_)
             | Error::Invalid(_)
             | Error::BadPart(..)
+            | Error::BadSumType(_)
             | Error::Incomplete { .. }
             | Error::ChecksumDiffers(_)
             | Error::Unsupported(_)
@@ -289,6 +290,7 @@ fn status_of(error: &Error) -> StatusCode {
         Error::BadAddress(BadAddress::Empty | BadAddress::Segment)
         | Error::Invalid(_)
         | Error::BadPart(..)
+        | Error::BadSumType(_)
         | Error::Incomplete { .. }
         | Error::ChecksumDiffers(_) => StatusCode::BAD_REQUEST,
         Error::BadRange { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
@@ -323,6 +325,7 @@ fn condition_of(error: &Error) -> Option<Condition> {
         | Error::Invalid(_)
         | Error::BadRange { .. }
         | Error::BadPart(..)
+        | Error::BadSumType(_)
         | Error::Incomplete { .. }
         | Error::ChecksumDiffers(_)
         | Error::Unsupported(_)

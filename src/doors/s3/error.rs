@@ -8,7 +8,7 @@ use s3s::{S3Error, S3ErrorCode, StdError};
 
 use super::code::Code;
 use crate::{
-    domain::error::{BadPart, Error, Large, Many, Sum, Unrecognised, What},
+    domain::error::{BadPart, BadSumType, Error, Large, Many, Sum, Unrecognised, What},
     model::limits::RETRY_AFTER_SECONDS,
 };
 
@@ -159,6 +159,7 @@ impl From<Error> for Refusal {
             Error::BadRange { size } => {
                 Self::new(Code::InvalidRange).header(header::CONTENT_RANGE, &format!("bytes */{size}"))
             }
+            Error::BadSumType(why) => Self::say(Code::InvalidRequest, bad_sum_type(why)),
             Error::BadPart(why, _) => Self { message: said.into(), ..Self::new(bad_part(why)) },
             Error::Incomplete { .. } => Self::new(Code::IncompleteBody),
             Error::ChecksumDiffers(Sum::Payload) => Self::new(Code::XAmzContentSHA256Mismatch),
@@ -173,6 +174,26 @@ impl From<Error> for Refusal {
             }
             Error::Damaged { reason, .. } => Self::internal(format!("{said}: {reason}")),
             Error::Internal { reason } => Self::internal(reason),
+        }
+    }
+}
+
+/// What AWS says of it.
+fn bad_sum_type(why: BadSumType) -> &'static str {
+    match why {
+        BadSumType::NotOverParts(_) => {
+            "The COMPOSITE checksum type cannot be used with the crc64nvme checksum algorithm."
+        }
+        BadSumType::OverPartsOnly(_) => {
+            "The FULL_OBJECT checksum type cannot be used with the sha checksum algorithms."
+        }
+        BadSumType::BegunOverParts => {
+            "The upload was created using the COMPOSITE checksum mode. The complete request must use the same \
+             checksum mode."
+        }
+        BadSumType::BegunOverWhole => {
+            "The upload was created using the FULL_OBJECT checksum mode. The complete request must use the \
+             same checksum mode."
         }
     }
 }

@@ -30,36 +30,29 @@ pub(super) fn number(number: i32) -> Result<u32, Refusal> {
     })
 }
 
-/// The checksum an upload is begun with: which one, and whether it is over the parts' values.
-fn begun_with(
+/// Whether a type asks for a checksum over the parts' values.
+fn over_parts(over: &ChecksumType) -> Result<bool, Refusal> {
+    match over.as_str() {
+        ChecksumType::COMPOSITE => Ok(true),
+        ChecksumType::FULL_OBJECT => Ok(false),
+        _ => Err(Refusal::say(Code::InvalidRequest, "Value for x-amz-checksum-type header is invalid.")),
+    }
+}
+
+/// The checksum an upload is to have: which one, and over what if the client says.
+fn wanted(
     algorithm: Option<&ChecksumAlgorithm>,
     over: Option<&ChecksumType>,
-) -> Result<Option<(ChecksumKind, bool)>, Refusal> {
-    let refused = |said| Err(Refusal::say(Code::InvalidRequest, said));
-    let over_parts = match over.map(ChecksumType::as_str) {
-        None => None,
-        Some(ChecksumType::COMPOSITE) => Some(true),
-        Some(ChecksumType::FULL_OBJECT) => Some(false),
-        Some(_) => return refused("Value for x-amz-checksum-type header is invalid."),
-    };
-    let Some(algorithm) = algorithm else {
-        return match over_parts {
-            None => Ok(None),
-            Some(_) => refused(
-                "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.",
-            ),
-        };
-    };
-    let kind = checksums::kind(algorithm)?;
-    match (kind, over_parts) {
-        (ChecksumKind::Crc64Nvme, Some(true)) => {
-            refused("The COMPOSITE checksum type cannot be used with the crc64nvme checksum algorithm.")
+) -> Result<Option<(ChecksumKind, Option<bool>)>, Refusal> {
+    let over_parts = over.map(over_parts).transpose()?;
+    match algorithm {
+        Some(algorithm) => Ok(Some((checksums::kind(algorithm)?, over_parts))),
+        None if over_parts.is_none() => Ok(None),
+        None => {
+            let said =
+                "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.";
+            Err(Refusal::say(Code::InvalidRequest, said))
         }
-        (ChecksumKind::Sha1 | ChecksumKind::Sha256, Some(false)) => {
-            refused("The FULL_OBJECT checksum type cannot be used with the sha checksum algorithms.")
-        }
-        (ChecksumKind::Crc64Nvme, _) => Ok(Some((kind, false))),
-        (_, over_parts) => Ok(Some((kind, over_parts.unwrap_or(true)))),
     }
 }
 
@@ -81,7 +74,7 @@ pub(super) async fn create(
     let input = request.input;
     let new = NewUpload {
         modified: attributes::modified(&parsed.taken.attributes),
-        checksum: begun_with(input.checksum_algorithm.as_ref(), input.checksum_type.as_ref())?,
+        checksum: wanted(input.checksum_algorithm.as_ref(), input.checksum_type.as_ref())?,
         attributes: parsed.taken.attributes.clone(),
     };
     let upload = ops.holdall.begin_upload(&parsed.caller, &parsed.address()?, new).await?;
@@ -144,28 +137,6 @@ fn whole(input: &CompleteMultipartUploadInput) -> Result<Option<Checksum>, Refus
     Ok(whole)
 }
 
-/// Refuses a type of checksum other than the one the upload was begun with.
-async fn check_type(ops: &Ops, parsed: &Parsed, id: &str, over: &ChecksumType) -> Result<(), Refusal> {
-    let address = parsed.address().map_err(|_| Refusal::internal("no key was parsed"))?;
-    match ops.holdall.list_parts(&parsed.caller, &address, id, 0, 1).await {
-        Ok(found) => {
-            let (_, begun) = shown_checksum(found.upload.checksum);
-            if begun.as_ref().is_none_or(|begun| begun.as_str() == over.as_str()) {
-                return Ok(());
-            }
-            let said = format!(
-                "The upload was created using the {} checksum mode. The complete request must use the same \
-                 checksum mode.",
-                begun.as_ref().map_or("", |begun| begun.as_str())
-            );
-            Err(Refusal::say(Code::InvalidRequest, said))
-        }
-        // It may be complete already; the verb knows.
-        Err(Error::NotFound(..)) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
-}
-
 pub(super) async fn complete(
     ops: &Ops,
     request: S3Request<CompleteMultipartUploadInput>,
@@ -173,15 +144,13 @@ pub(super) async fn complete(
     let parsed = Parsed::of(&request.extensions)?;
     let input = request.input;
     let checksum = whole(&input)?;
-    if let Some(over) = &input.checksum_type {
-        check_type(ops, &parsed, &input.upload_id, over).await?;
-    }
     let negative =
         |_| Refusal::say(Code::InvalidRequest, "Value for x-amz-mp-object-size header is invalid.");
     let options = CompleteOptions {
         parts: claimed(input.multipart_upload)?,
         conditions: parsed.taken.conditions.clone(),
         checksum,
+        over_parts: input.checksum_type.as_ref().map(over_parts).transpose()?,
         size: input.mpu_object_size.map(u64::try_from).transpose().map_err(negative)?,
         tokens: Vec::new(),
     };
@@ -228,24 +197,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn types_of_checksums_go_with_their_algorithms_only() {
+    fn a_type_of_checksum_is_asked_for_with_an_algorithm_only() {
         let of = |algorithm: Option<&'static str>, over: Option<&'static str>| {
             let algorithm = algorithm.map(ChecksumAlgorithm::from_static);
             let over = over.map(ChecksumType::from_static);
-            begun_with(algorithm.as_ref(), over.as_ref()).map_err(|refusal| refusal.code)
+            wanted(algorithm.as_ref(), over.as_ref()).map_err(|refusal| refusal.code)
         };
         assert_eq!(of(None, None), Ok(None));
-        assert_eq!(of(Some("CRC32"), None), Ok(Some((ChecksumKind::Crc32, true))));
-        assert_eq!(of(Some("CRC32"), Some("FULL_OBJECT")), Ok(Some((ChecksumKind::Crc32, false))));
-        assert_eq!(of(Some("CRC64NVME"), None), Ok(Some((ChecksumKind::Crc64Nvme, false))));
-        assert_eq!(of(Some("SHA256"), Some("COMPOSITE")), Ok(Some((ChecksumKind::Sha256, true))));
-        for (algorithm, over) in [
-            (None, Some("COMPOSITE")),
-            (Some("CRC64NVME"), Some("COMPOSITE")),
-            (Some("SHA1"), Some("FULL_OBJECT")),
-            (Some("MD5"), None),
-            (Some("CRC32"), Some("HALF")),
-        ] {
+        assert_eq!(of(Some("CRC32"), None), Ok(Some((ChecksumKind::Crc32, None))));
+        assert_eq!(of(Some("CRC32"), Some("FULL_OBJECT")), Ok(Some((ChecksumKind::Crc32, Some(false)))));
+        assert_eq!(of(Some("SHA256"), Some("COMPOSITE")), Ok(Some((ChecksumKind::Sha256, Some(true)))));
+        for (algorithm, over) in
+            [(None, Some("COMPOSITE")), (Some("MD5"), None), (Some("CRC32"), Some("HALF"))]
+        {
             assert_eq!(of(algorithm, over), Err(Code::InvalidRequest), "{algorithm:?} {over:?}");
         }
     }
