@@ -112,6 +112,9 @@ pub enum Large {
     /// The content of a file.
     #[error("the file")]
     File,
+    /// The content of what is copied.
+    #[error("the source")]
+    Source,
     /// Names and values of user metadata together.
     #[error("the user metadata")]
     UserMetadata,

@@ -86,6 +86,7 @@ fn bad_addresses() -> Vec<BadAddress> {
 fn large_things() -> Vec<Large> {
     every!(Large:
         Large::File => [Large::File],
+        Large::Source => [Large::Source],
         Large::UserMetadata => [Large::UserMetadata],
         Large::Header(_) => [Large::Header("Expires")],
         Large::Password => [Large::Password],

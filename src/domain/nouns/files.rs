@@ -165,6 +165,10 @@ pub struct TransferOptions {
     pub version: Option<VersionRef>,
     /// Must hold for the source.
     pub source_conditions: Conditions,
+    /// The source has no more bytes; files only.
+    pub most_bytes: Option<u64>,
+    /// The source has this checksum, of its whole content: none is computed; files only.
+    pub checksum: Option<ChecksumKind>,
     /// Must hold for the destination.
     pub conditions: Conditions,
     /// Whether an existing destination is replaced.
@@ -184,6 +188,8 @@ impl Default for TransferOptions {
         Self {
             version: None,
             source_conditions: Conditions::default(),
+            most_bytes: None,
+            checksum: None,
             conditions: Conditions::default(),
             overwrite: true,
             shallow: false,

@@ -2,8 +2,14 @@
 
 use super::{shelf::Shelf, *};
 use crate::{
-    domain::nouns::{Expected, Item, RemoveOptions, Transfer, TransferOptions, Versioning, WriteOptions},
-    model::condition::{Conditions, EtagList},
+    domain::{
+        error::Large,
+        nouns::{Expected, Item, RemoveOptions, Transfer, TransferOptions, Versioning, WriteOptions},
+    },
+    model::{
+        checksum::ChecksumKind,
+        condition::{Conditions, EtagList},
+    },
 };
 
 /// "é" composed and decomposed.
@@ -196,6 +202,29 @@ async fn a_folder_has_no_tag_that_a_condition_could_name() {
     let any = Conditions { if_match: Some(EtagList::Any), ..Conditions::default() };
     let options = RemoveOptions { conditions: any, ..RemoveOptions::default() };
     shelf.holdall.remove(&shelf.who, &from, options).await.unwrap();
+    shelf.assert_sound().await;
+}
+
+/// Decided in the commit: what is copied is what was looked at.
+#[tokio::test]
+async fn a_copy_is_made_of_a_source_the_request_takes_or_not_at_all() {
+    let shelf = Shelf::new().await;
+    let (from, to) = (shelf.key("from"), shelf.key("to"));
+    let expected = Expected { checksums: vec![ChecksumKind::Crc32], ..Expected::default() };
+    let mut put = shelf.holdall.begin_put(&shelf.who, &from, expected).await.unwrap();
+    put.write("four".into()).await.unwrap();
+    put.commit(WriteOptions::default()).await.unwrap();
+    let copy = |most_bytes, checksum| {
+        let options = TransferOptions { most_bytes, checksum, ..TransferOptions::default() };
+        shelf.holdall.transfer(&shelf.who, Transfer::Copy, &from, &to, options)
+    };
+    let large = copy(Some(3), None).await;
+    assert!(matches!(large, Err(Error::TooLarge { what: Large::Source, limit: 3 })), "{large:?}");
+    let other = copy(None, Some(ChecksumKind::Sha256)).await;
+    assert!(matches!(other, Err(Error::Unsupported(_))), "{other:?}");
+    assert_eq!(shelf.keys().await, ["from"]);
+    let Item::File(made) = copy(Some(4), Some(ChecksumKind::Crc32)).await.unwrap().item else { panic!() };
+    assert_eq!(made.checksums.first().map(|sum| sum.kind), Some(ChecksumKind::Crc32));
     shelf.assert_sound().await;
 }
 

@@ -8,9 +8,10 @@ use crate::{
         act::{Act, Told},
         buckets::allowed_at,
         conditions::demand_of_source,
+        error::Large,
         history::{self, NewVersion},
         locks::{self, Touch},
-        nouns::{FileVersion, Item, Transfer, Transferred, Versioning},
+        nouns::{FileVersion, Item, Transfer, TransferOptions, Transferred, Versioning},
         props, read, remove,
         tree::{self, Hit, Place},
         view,
@@ -99,7 +100,24 @@ fn source(tx: &mut Tx<'_>, plan: &Plan) -> Result<Source, Error> {
     let bucket = allowed_at(tx, &plan.caller, &plan.from, verb)?;
     let (place, file, version) = read::version_at(tx, &bucket, &plan.from, plan.options.version)?;
     demand_of_source(&plan.options.source_conditions, &version, &plan.from)?;
+    suits(&plan.options, &version)?;
     Ok(Source { bucket, place, file, version })
+}
+
+/// Whether a version is one the request takes as source.
+fn suits(options: &TransferOptions, version: &VersionRow) -> Result<(), Error> {
+    if let Some(limit) = options.most_bytes
+        && version.size > limit
+    {
+        return Err(Error::TooLarge { what: Large::Source, limit });
+    }
+    let whole = |kind| version.checksums.iter().any(|sum| sum.kind == kind && sum.parts.is_none());
+    match options.checksum {
+        Some(kind) if !whole(kind) => {
+            Err(Error::Unsupported(format!("a copy with a {kind} that its source does not have")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What a move frees in another bucket of the same owner, in the same commit.

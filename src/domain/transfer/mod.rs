@@ -60,7 +60,8 @@ impl Holdall {
     ///
     /// # Errors
     /// Not found; exists (as a failed precondition) without `overwrite`; a conflict if either
-    /// place lies within the other or the folder above `to` is missing; conditions, locks, quota,
+    /// place lies within the other or the folder above `to` is missing; a source that is too large or
+    /// lacks the checksum asked for; conditions, locks, quota,
     /// or the caller may not; Partly, if single files of a folder were refused.
     pub async fn transfer(
         &self,

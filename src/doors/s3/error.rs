@@ -137,6 +137,12 @@ impl From<Error> for Refusal {
                 .header(header::LAST_MODIFIED, &modified.http_date()),
             Error::Conflict(_) => Self::say(Code::ConditionalRequestConflict, said),
             Error::Partly { .. } | Error::Locked(_) => Self::say(Code::OperationAborted, said),
+            Error::TooLarge { what: what @ Large::Source, limit } => Self::say(
+                too_large(what),
+                format!(
+                    "The specified copy source is larger than the maximum allowable size for a copy source: {limit}"
+                ),
+            ),
             Error::TooLarge { what, .. } => Self::say(too_large(what), said),
             Error::TooMany { what: Many::Buckets, .. } => Self::new(Code::TooManyBuckets),
             Error::TooMany {
@@ -201,6 +207,7 @@ fn bad_sum_type(why: BadSumType) -> &'static str {
 fn too_large(what: Large) -> Code {
     match what {
         Large::UserMetadata | Large::Header(_) => Code::MetadataTooLarge,
+        Large::Source => Code::InvalidRequest,
         Large::File | Large::Password | Large::LockOwner => Code::EntityTooLarge,
     }
 }

@@ -60,6 +60,22 @@ async fn a_copy_is_made_only_in_the_state_it_demands() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_copy_has_the_checksum_that_is_asked_for_or_is_refused() {
+    let s3 = S3::with_bucket().await;
+    s3.send("PUT", "/b-1/from", &[("x-amz-checksum-crc32", "NhCmhg==")], b"hello").await;
+    for (algorithm, expected) in [("SHA256", (501, "NotImplemented")), ("MD4", (400, "InvalidRequest"))] {
+        let headers = [("x-amz-copy-source", "b-1/from"), ("x-amz-checksum-algorithm", algorithm)];
+        let copy = s3.send("PUT", "/b-1/to", &headers, b"").await;
+        assert_eq!(code(&copy), (expected.0, expected.1.into()), "{algorithm}");
+        assert_eq!(s3.head_of("/b-1/to").await.status, 404, "{algorithm}");
+    }
+    let headers = [("x-amz-copy-source", "b-1/from"), ("x-amz-checksum-algorithm", "CRC32")];
+    let copy = s3.send("PUT", "/b-1/to", &headers, b"").await;
+    assert_eq!(copy.status, 200, "{}", copy.text());
+    assert_eq!(element(copy.text(), "ChecksumCRC32").as_deref(), Some("NhCmhg=="));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_version_can_be_copied_and_a_marker_cannot() {
     let s3 = S3::with_versions().await;
     let first = s3.put("k", "one").await;

@@ -58,19 +58,6 @@ fn check_tagging(directive: Option<&TaggingDirective>) -> Result<(), Refusal> {
     }
 }
 
-/// A checksum of another kind would have to be computed from the bytes.
-fn check_algorithm(wanted: Option<&ChecksumAlgorithm>, file: &FileVersion) -> Result<(), Refusal> {
-    let Some(wanted) = wanted else { return Ok(()) };
-    let kind = checksums::kind(wanted)?;
-    if file.checksums.iter().any(|sum| sum.kind == kind && sum.parts.is_none()) {
-        return Ok(());
-    }
-    Err(Refusal::say(
-        Code::NotImplemented,
-        "A copy with a checksum its source does not have is not implemented.",
-    ))
-}
-
 pub(super) async fn object(ops: &Ops, request: S3Request<CopyObjectInput>) -> Answer<CopyObjectOutput> {
     let parsed = Parsed::of(&request.extensions)?;
     let from = parsed.source()?;
@@ -83,14 +70,11 @@ pub(super) async fn object(ops: &Ops, request: S3Request<CopyObjectInput>) -> An
                     attributes.";
         return Err(Refusal::say(Code::InvalidRequest, said).into());
     }
-    let file = source(ops, &parsed, from).await?;
-    if file.size > S3_PUT_BYTES {
-        return Err(too_large().into());
-    }
-    check_algorithm(request.input.checksum_algorithm.as_ref(), &file)?;
     let options = TransferOptions {
         version: from.version,
         source_conditions: parsed.taken.source_conditions.clone(),
+        most_bytes: Some(S3_PUT_BYTES),
+        checksum: request.input.checksum_algorithm.as_ref().map(checksums::kind).transpose()?,
         conditions: parsed.taken.conditions.clone(),
         attributes: replaces.then(|| parsed.taken.attributes.clone()),
         modified: attributes::modified(&parsed.taken.attributes).filter(|_| replaces),
