@@ -1,6 +1,6 @@
 //! Multipart uploads.
 
-use super::{Attributes, Owner, VersionRef};
+use super::{Attributes, FileVersion, Owner, VersionRef};
 use crate::model::{
     checksum::{Checksum, ChecksumKind},
     condition::Conditions,
@@ -102,6 +102,17 @@ pub struct CopyPart {
     pub conditions: Conditions,
     /// Only these bytes; must lie within the source.
     pub range: Option<Range<u64>>,
+    /// No more bytes than this are copied.
+    pub most_bytes: Option<u64>,
+}
+
+/// A part that was copied.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PartCopied {
+    /// The part.
+    pub part: Part,
+    /// The version it was copied from.
+    pub source: FileVersion,
 }
 
 /// Which uploads to list.

@@ -1,10 +1,10 @@
-//! What the checksum of an upload is over.
+//! What the checksum of an upload is over, and what its parts are copied from.
 
 use super::*;
 use crate::{
     domain::{
-        error::BadSumType,
-        nouns::{ClaimedPart, CompleteOptions, Declared, NewUpload},
+        error::{BadSumType, Large},
+        nouns::{ClaimedPart, CompleteOptions, CopyPart, Declared, Item, NewUpload},
     },
     model::checksum::ChecksumKind,
 };
@@ -64,4 +64,24 @@ async fn an_upload_is_completed_with_the_checksum_it_was_begun_with() {
         // Done is done, whatever is asked when it is repeated.
         assert_eq!(complete(Some(!over_parts)).await.unwrap().version.id, done.version.id);
     }
+}
+
+/// The answer names the version whose bytes the part has, not the one that is there by then.
+#[tokio::test]
+async fn a_copied_part_is_of_the_version_it_names_and_no_larger_than_it_may_be() {
+    let (trial, ada) = Trial::with_files(&["a"]).await;
+    let (from, to) = (key("ada", "a"), key("ada", "u"));
+    let id = trial.holdall.begin_upload(&ada, &to, NewUpload::default()).await.unwrap().id;
+    let copy = |range, most_bytes| {
+        let how = CopyPart { range, most_bytes, ..CopyPart::default() };
+        trial.holdall.copy_part(&ada, (&to, &id, 1), &from, how)
+    };
+    let Item::File(file) = trial.holdall.stat(&ada, &from, None).await.unwrap() else { panic!() };
+    let large = copy(None, Some(file.size - 1)).await;
+    assert!(matches!(large, Err(Error::TooLarge { what: Large::Source, .. })), "{large:?}");
+    assert!(matches!(copy(Some(1..file.size + 1), None).await, Err(Error::BadRange { .. })));
+    let whole = copy(None, Some(file.size)).await.unwrap();
+    assert_eq!((whole.part.size, &whole.source), (file.size, &file));
+    let piece = copy(Some(1..file.size), Some(file.size - 1)).await.unwrap();
+    assert_eq!((piece.part.size, &piece.source), (file.size - 1, &file));
 }

@@ -14,10 +14,10 @@ use crate::{
         buckets::allowed_at,
         caller::Caller,
         conditions::demand_of_source,
-        error::BadPart,
-        nouns::{CopyPart, Declared, Expected, Part},
+        error::{BadPart, Large},
+        nouns::{CopyPart, Declared, Expected, Part, PartCopied},
         quota::{Allowance, Claim},
-        read,
+        read, view,
     },
     model::address::Address,
     store::{
@@ -92,14 +92,15 @@ impl Holdall {
     /// Stores a part from bytes that are there already.
     ///
     /// # Errors
-    /// Either address missing, a range outside the source, conditions, or the caller may not.
+    /// Either address missing, a range outside the source, too many bytes, conditions, or the caller
+    /// may not.
     pub async fn copy_part(
         self: &Arc<Self>,
         caller: &Caller,
         to: (&Address, &str, u32),
         from: &Address,
         how: CopyPart,
-    ) -> Result<Part, Error> {
+    ) -> Result<PartCopied, Error> {
         check_number(to.2)?;
         let slot = Slot { caller: caller.clone(), at: to.0.clone(), upload: to.1.to_owned(), number: to.2 };
         let stage = || {
@@ -108,7 +109,7 @@ impl Holdall {
                 let store = &holdall.store;
                 let rows = store.snapshot()?;
                 let source = allowed_at(&rows, &into.caller, &from, Verb::Read)?;
-                let (.., version) = read::version_at(&rows, &source, &from, how.version)?;
+                let (place, file, version) = read::version_at(&rows, &source, &from, how.version)?;
                 demand_of_source(&how.conditions, &version, &from)?;
                 let target = allowed_at(&rows, &into.caller, &into.at, Verb::Write)?;
                 let row = open(&rows, target.id, &into.at, &into.upload)?;
@@ -116,7 +117,11 @@ impl Holdall {
                 if range.start > range.end || range.end > version.size {
                     return Err(Error::BadRange { size: version.size });
                 }
-                let size = Some(range.end - range.start);
+                let size = range.end - range.start;
+                if let Some(limit) = how.most_bytes.filter(|limit| size > *limit) {
+                    return Err(Error::TooLarge { what: Large::Source, limit });
+                }
+                let size = Some(size);
                 let before = upload::part(&rows, row.id, into.number)?.map_or(0, |part| part.size);
                 let allowance = Allowance::begin((&holdall, &rows), &target, size, before)?;
                 drop(rows);
@@ -130,11 +135,13 @@ impl Holdall {
                     Some(id) => store.slice(store.reader(id)?, range, &options)?,
                     None => store.begin(&options)?.finish()?,
                 };
-                Ok((staged, allowance.map(|allowance| allowance.claim())))
+                let source = view::version(&source, place.key(), &file, &version);
+                Ok((staged, allowance.map(|allowance| allowance.claim()), source))
             })
         };
-        let (staged, claim) = self.patiently(stage).await?;
-        self.keep_part(Keep { slot, claim, staged: Arc::new(staged) }).await
+        let (staged, claim, source) = self.patiently(stage).await?;
+        let part = self.keep_part(Keep { slot, claim, staged: Arc::new(staged) }).await?;
+        Ok(PartCopied { part, source })
     }
 
     async fn keep_part(&self, keeping: Keep) -> Result<Part, Error> {

@@ -1,10 +1,10 @@
 //! Copies, of objects and into parts. No bytes move: what is stored is named once more. So a copy
 //! that asks for a checksum its source does not have, which AWS computes, is answered 501.
 
-use s3s::{S3Request, S3Result, dto::*};
+use s3s::{S3Request, dto::*};
 
 use super::{
-    super::{code::Code, error::Refusal, request::Parsed, target::CopySource as Source},
+    super::{code::Code, error::Refusal, request::Parsed},
     Answer, Ops, answer, attributes, checksums,
     checksums::fill_checksums,
     multipart::number,
@@ -13,16 +13,10 @@ use super::{
 use crate::{
     domain::{
         Error,
-        nouns::{CopyPart, FileVersion, Transfer, TransferOptions, VersionRef},
+        nouns::{CopyPart, PartCopied, Transfer, TransferOptions},
     },
     model::limits::S3_PUT_BYTES,
 };
-
-/// The version a copy is made of.
-async fn source(ops: &Ops, parsed: &Parsed, source: &Source) -> S3Result<FileVersion> {
-    let item = ops.holdall.stat(&parsed.caller, &source.address(), source.version).await;
-    shown::file(item.map_err(of_source)?)
-}
 
 fn of_source(error: Error) -> Refusal {
     match error {
@@ -32,13 +26,6 @@ fn of_source(error: Error) -> Refusal {
         ),
         other => other.into(),
     }
-}
-
-fn too_large() -> Refusal {
-    let said = format!(
-        "The specified copy source is larger than the maximum allowable size for a copy source: {S3_PUT_BYTES}"
-    );
-    Refusal::say(Code::InvalidRequest, said)
 }
 
 /// Whether the request brings new metadata.
@@ -102,18 +89,16 @@ pub(super) async fn object(ops: &Ops, request: S3Request<CopyObjectInput>) -> An
 pub(super) async fn part(ops: &Ops, request: S3Request<UploadPartCopyInput>) -> Answer<UploadPartCopyOutput> {
     let parsed = Parsed::of(&request.extensions)?;
     let from = parsed.source()?;
-    let file = source(ops, &parsed, from).await?;
-    let range = parsed.taken.source_range.clone();
-    if range.as_ref().map_or(file.size, |range| range.end.saturating_sub(range.start)) > S3_PUT_BYTES {
-        return Err(too_large().into());
-    }
-    // The version that the answer names is the one that is copied.
-    let seen = if file.null { VersionRef::Null } else { VersionRef::Id(file.id) };
-    let version = if file.versioned { Some(seen) } else { from.version };
-    let how = CopyPart { version, conditions: parsed.taken.source_conditions.clone(), range };
+    let how = CopyPart {
+        version: from.version,
+        conditions: parsed.taken.source_conditions.clone(),
+        range: parsed.taken.source_range.clone(),
+        most_bytes: Some(S3_PUT_BYTES),
+    };
     let target = parsed.address()?;
     let to = (&target, request.input.upload_id.as_str(), number(request.input.part_number)?);
-    let part = ops.holdall.copy_part(&parsed.caller, to, &from.address(), how).await.map_err(of_source)?;
+    let done = ops.holdall.copy_part(&parsed.caller, to, &from.address(), how).await;
+    let PartCopied { part, source } = done.map_err(of_source)?;
     let mut result = CopyPartResult {
         e_tag: shown::etag(&part.etag),
         last_modified: shown::time(part.stored),
@@ -122,7 +107,7 @@ pub(super) async fn part(ops: &Ops, request: S3Request<UploadPartCopyInput>) -> 
     fill_checksums!(result, &part.checksums);
     answer(UploadPartCopyOutput {
         copy_part_result: Some(result),
-        copy_source_version_id: shown::version_id(&file),
+        copy_source_version_id: shown::version_id(&source),
         ..Default::default()
     })
 }
