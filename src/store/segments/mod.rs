@@ -211,11 +211,17 @@ impl Segments {
         LaneId::all().find_map(|id| self.lane(id).failure())
     }
 
-    /// Lends a lane to a large stream until it is dropped; `None` if all are lent.
+    /// Lends a lane to a large stream until it is dropped; `None` if all are lent. One that takes
+    /// nothing more until the next start is lent to nobody.
     #[must_use]
     pub fn exclusive(self: &Arc<Self>) -> Option<ExclusiveLane> {
-        let number = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
-        Some(ExclusiveLane { segments: self.clone(), number })
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(number) = idle.pop() {
+            if self.lane(LaneId::Exclusive(number)).failure().is_none() {
+                return Some(ExclusiveLane { segments: self.clone(), number });
+            }
+        }
+        None
     }
 
     /// Stores a chunk. It can be read at once; it is durable after [`Segments::wait_synced`]. The

@@ -357,6 +357,23 @@ fn large_streams_have_lanes_for_themselves_until_they_are_dropped() {
 }
 
 #[test]
+fn a_lane_that_takes_nothing_more_is_not_lent_again_and_others_are() {
+    let (disk, segments) = on_sim();
+    let segments = Arc::new(segments);
+    let broken = segments.exclusive().unwrap();
+    disk.fail(Site::SegmentData);
+    while segments.failure().is_none() {
+        append(&segments, broken.id(), 1, b"a").unwrap();
+        synced(&segments, broken.id()).unwrap_err();
+    }
+    let id = broken.id();
+    drop(broken);
+    let lent: Vec<ExclusiveLane> = std::iter::from_fn(|| segments.exclusive()).collect();
+    assert_eq!(lent.len(), 7);
+    assert!(lent.iter().all(|lane| lane.id() != id));
+}
+
+#[test]
 fn no_more_files_stay_open_than_allowed() {
     let (_disk, segments) = on_sim();
     let placed: Vec<Placed> =
