@@ -243,9 +243,9 @@ impl Engine {
             let mut slot = self.open.write().unwrap_or_else(PoisonError::into_inner);
             self.latch.set("the metadata is being opened again");
             *slot = None;
-            *slot = Some(open_file(self.io.as_ref(), &self.options)?);
-            // What was uncertain is now decided.
+            // What was uncertain is decided by opening it, and nobody looks at it before.
             self.current.forget();
+            *slot = Some(open_file(self.io.as_ref(), &self.options)?);
         }
         self.verify()?;
         self.latch.release();

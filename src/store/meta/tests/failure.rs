@@ -89,6 +89,11 @@ fn a_look_sees_the_database_that_was_opened_again() {
             break;
         }
         let before = meta.look(a).unwrap_or_default();
+        let spoil = || disk.damage("meta/holdall.redb", 0, 1).unwrap();
+        spoil();
+        meta.reopen().unwrap_err();
+        assert!(meta.look(a).is_err(), "a database that is closed answers nobody");
+        spoil();
         meta.reopen().unwrap();
         let there = a(&meta.snapshot().unwrap());
         assert_eq!(meta.look(a).unwrap(), there, "cut {cut}");
