@@ -51,7 +51,9 @@ pub(super) struct Memory {
 
 /// The place of a small file beside the shares, given back when dropped.
 #[derive(Debug)]
-pub(super) struct SmallFile(#[allow(dead_code, reason = "held")] OwnedSemaphorePermit);
+pub(super) struct SmallFile {
+    _place: OwnedSemaphorePermit,
+}
 
 /// What may be taken: by everybody, or by one account.
 #[derive(Debug)]
@@ -144,7 +146,10 @@ impl Memory {
 
     /// The place of a small file that was read already; `None` if there is none without a share.
     pub(super) fn small_file(&self, bytes: u64) -> Option<SmallFile> {
-        Arc::clone(&self.small).try_acquire_many_owned(pieces(bytes)).ok().map(SmallFile)
+        Arc::clone(&self.small)
+            .try_acquire_many_owned(pieces(bytes))
+            .ok()
+            .map(|place| SmallFile { _place: place })
     }
 
     /// As much as is wanted if there is as much at once, else the least that will do.

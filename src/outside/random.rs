@@ -15,7 +15,7 @@ pub struct SystemRandom;
 impl Random for SystemRandom {
     /// # Panics
     /// If the operating system has no randomness to give: nothing secret can be made then.
-    #[allow(clippy::expect_used, reason = "going on with guessable keys would be worse than stopping")]
+    #[expect(clippy::expect_used, reason = "going on with guessable keys would be worse than stopping")]
     fn fill(&self, buffer: &mut [u8]) {
         getrandom::fill(buffer).expect("the operating system gives random bytes");
     }

@@ -89,7 +89,7 @@ pub struct Folder {
 
 /// What a tree path names.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[allow(clippy::large_enum_variant, reason = "nearly every one is of the large kind")]
+#[expect(clippy::large_enum_variant, reason = "nearly every one is of the large kind")]
 pub enum Item {
     /// A file, by its current version.
     File(FileVersion),

@@ -85,7 +85,7 @@ pub struct ListVersions {
 
 /// One line of a listing of versions.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[allow(clippy::large_enum_variant, reason = "nearly every one is of the large kind")]
+#[expect(clippy::large_enum_variant, reason = "nearly every one is of the large kind")]
 pub enum VersionEntry {
     /// A version with content.
     Version(FileVersion),

@@ -6,7 +6,6 @@ use http::StatusCode;
 macro_rules! codes {
     ($($name:ident $status:literal $message:literal;)*) => {
         /// An error code of S3, spelled as on the wire.
-        #[allow(missing_docs, reason = "the message beside each says what it means")]
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         pub(crate) enum Code { $($name,)* }
 

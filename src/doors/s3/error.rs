@@ -269,7 +269,7 @@ pub(crate) fn of_io(error: &io::Error) -> Refusal {
 }
 
 /// The same for the error of a stream that s3s handed over.
-#[allow(clippy::needless_pass_by_value, reason = "made for map_err")]
+#[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
 pub(crate) fn of_body(error: StdError) -> S3Error {
     let refusal = error.downcast_ref::<io::Error>().map(of_io);
     refusal.unwrap_or_else(|| Refusal::new(Code::IncompleteBody)).into()

@@ -28,7 +28,6 @@ use crate::{
 };
 
 /// What GetObjectAttributes may be asked for.
-#[allow(missing_docs, reason = "the names are those of S3")]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ObjectAttribute {
     Etag,

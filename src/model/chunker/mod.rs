@@ -117,7 +117,7 @@ impl Chunker {
 
     /// Rolls over `part`; how many bytes it took to a cut.
     #[inline]
-    #[allow(clippy::indexing_slicing, reason = "the table has an entry for every byte")]
+    #[expect(clippy::indexing_slicing, reason = "the table has an entry for every byte")]
     fn roll(&mut self, part: &[u8], mask: u64) -> Option<usize> {
         let mut hash = self.hash;
         for (index, &byte) in part.iter().enumerate() {

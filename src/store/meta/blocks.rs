@@ -19,7 +19,7 @@ const LOW: u64 = BLOCK / 2;
 
 /// What an id is for. Each kind counts for itself, from 1.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[allow(missing_docs, reason = "each is the id type of the same name")]
+#[expect(missing_docs, reason = "each is the id type of the same name")]
 pub enum Kind {
     Account = 1,
     Bucket = 2,

@@ -50,7 +50,7 @@ pub type Progress = Arc<dyn Fn(f64) + Send + Sync>;
 
 /// What a [`Progress`] hears, in whole hundredths.
 #[must_use]
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is clamped")]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is clamped")]
 pub fn percent(part: f64) -> u8 {
     (part * 100.0).round().clamp(0.0, 100.0) as u8
 }

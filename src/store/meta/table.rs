@@ -52,7 +52,7 @@ macro_rules! tables {
     ($($variant:ident = $name:literal,)*) => {
         /// A table.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-        #[allow(missing_docs, reason = "the module's head has them all on one page")]
+        #[expect(missing_docs, reason = "the module's head has them all on one page")]
         pub enum Table { $($variant,)* }
 
         impl Table {

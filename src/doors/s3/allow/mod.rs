@@ -24,7 +24,6 @@ pub(crate) enum Level {
 macro_rules! operations {
     ($($name:ident,)*) => {
         /// An operation that is built.
-        #[allow(missing_docs, reason = "the names are those of S3")]
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         pub(crate) enum Op { $($name,)* }
 
