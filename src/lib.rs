@@ -63,6 +63,8 @@ pub mod domain;
 pub mod doors;
 pub mod model;
 pub mod outside;
+#[cfg(test)]
+mod proof;
 pub mod server;
 pub mod store;
 pub mod telemetry;

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::proof::Dice;
 use crate::store::{
     collect::{CollectOptions, Collector, Step},
     io::Site,
@@ -20,15 +21,6 @@ const COLLECT: CollectOptions = CollectOptions { compact_from: Some(10), end_fro
 const NAMES: &[u8] = b"body-";
 
 /// Small numbers in no order, from a seed.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-}
-
 /// What is behind a name: the seed and length of the bytes.
 type Content = (u64, usize);
 

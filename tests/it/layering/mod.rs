@@ -23,6 +23,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("doors/web", &["doors/gate", "domain", "model"]),
     ("client", &["model"]),
     ("telemetry", &[]),
+    ("proof", &[]),
     ("config", &["model"]),
     ("server", &["doors/gate", "doors/s3", "doors/dav", "doors/api", "domain", "outside", "model"]),
     ("cli", EVERY),
@@ -106,7 +107,9 @@ fn bad_import(here: Option<&str>, inner: &[String]) -> Option<String> {
         None => return Some(format!("the room {here} is not in the table of rooms")),
     };
     let there = room_of(inner)?;
-    let fine = there == here || allowed.contains(&"*") || allowed.contains(&there.as_str());
+    // Tests alone have it.
+    let fine =
+        there == "proof" || there == here || allowed.contains(&"*") || allowed.contains(&there.as_str());
     (!fine).then(|| format!("{here} imports {there}; it may import {}", listed(allowed)))
 }
 

@@ -17,6 +17,7 @@ use crate::{
     domain::{CheckReport, Holdall, StartOptions, World, caller::Caller},
     model::time::Timestamp,
     outside::{clock::SetClock, random::SeededRandom},
+    proof::{self, Dice},
     store::{
         dir::RoomOptions,
         io::{Io, Site, sim::SimDisk},
@@ -37,16 +38,6 @@ const WHAT: [&str; 12] = [
     "put", "remove", "Copy", "Move", "make", "begin", "part", "complete", "abort", "Enabled", "bucket",
     "collect",
 ];
-
-/// Small numbers in no order, from a seed.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-}
 
 fn open(disk: &SimDisk, clock: &Arc<SetClock>) -> Result<Arc<Holdall>, String> {
     let io: Arc<dyn Io> = Arc::new(disk.clone());
@@ -214,8 +205,8 @@ fn what_was_acknowledged_is_seen_in_every_crash_image() {
     for seed in 0..SEEDS {
         let golden = golden(seed);
         did.extend(golden.answers.iter().filter_map(|answer| answer.split(' ').next().map(str::to_owned)));
-        let mut points = Dice(seed + 1);
-        for _ in 0..CUTS {
+        let mut points = Dice(proof::seed("crash") ^ seed);
+        for _ in 0..proof::size(CUTS, 100) {
             let calls = points.roll(golden.changes + 1);
             let result = image((seed, calls), &golden, None);
             let begun = result.unwrap_or_else(|error| panic!("HOLDALL_CRASH_SEED={seed},{calls}: {error}"));
