@@ -1,8 +1,15 @@
 //! The threads of a store, from its opening to its end.
 
-use std::{sync::Arc, thread::JoinHandle};
-
-use super::{Store, error::StoreError, meta::Health, segments::Drivers};
+use super::{
+    Store,
+    error::StoreError,
+    meta::Health,
+    segments::Drivers,
+    sync::{
+        Arc,
+        thread::{self, JoinHandle},
+    },
+};
 
 /// Runs a store. Dropping it answers what was queued, takes no more, and ends the threads.
 #[derive(Debug)]
@@ -15,7 +22,7 @@ pub struct Driver {
 impl Driver {
     pub(super) fn start(store: Arc<Store>) -> Result<Self, StoreError> {
         let meta = Arc::clone(&store.meta);
-        let committer = std::thread::Builder::new().name("committer".into()).spawn(move || meta.drive())?;
+        let committer = thread::Builder::new().name("committer".into()).spawn(move || meta.drive())?;
         let mut driver = Self { store, lanes: None, committer: Some(committer) };
         driver.lanes = Some(driver.store.segments.drive()?);
         driver.store.blobs.set_driven(true);

@@ -1,6 +1,7 @@
 //! What can go wrong below the rules. The domain turns these into its own kinds at its edge.
 
-use std::{io, sync::Arc};
+use super::sync::Arc;
+use std::io;
 
 /// A failure of the store. Cheap to clone: one failed commit answers a whole group.
 #[derive(Clone, Debug, thiserror::Error)]

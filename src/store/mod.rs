@@ -17,10 +17,11 @@ pub mod io;
 pub mod meta;
 pub mod rows;
 pub mod segments;
+pub mod sync;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::{fmt, ops::Range, sync::Arc};
+use std::{fmt, ops::Range};
 
 use self::{
     blobs::{BlobOptions, BlobReader, Blobs, Ingest, IngestOptions, Staged},
@@ -30,6 +31,7 @@ use self::{
     io::{Io, Space},
     meta::{Kind, Meta, MetaOptions, Now, Progress, Snapshot, Tx},
     segments::{Finding, Recovered, SegmentOptions, Segments},
+    sync::{Arc, mpsc},
 };
 use crate::model::ids::{ManifestId, SegmentId};
 
@@ -223,7 +225,7 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let (sender, answer) = std::sync::mpsc::channel();
+        let (sender, answer) = mpsc::channel();
         self.commit(staged, verb, move |result| drop(sender.send(Ok(result))));
         self.blobs.answer(&answer)?
     }

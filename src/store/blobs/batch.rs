@@ -2,10 +2,7 @@
 //!
 //! Writing it into a transaction is pure and may happen again; nothing is remembered there.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, HashMap};
 
 use super::{
     index::HashIndex,
@@ -19,6 +16,7 @@ use crate::{
         error::StoreError,
         meta::{codec::Row, rows::RowsMut, table::Table},
         segments::Held,
+        sync::Arc,
     },
 };
 

@@ -7,10 +7,7 @@
 //! that are gone leave the table with the same slices; one that a crash forgets stays there until
 //! the same content comes again, and is never a hit.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::collections::{BTreeMap, HashMap};
 
 use super::rows::{ChunkRow, ChunkState, HashKey, NumberRow, find, number_behind, number_key};
 use crate::{
@@ -23,6 +20,7 @@ use crate::{
             rows::{KeyRange, Order, Rows, RowsMut},
             table::Table,
         },
+        sync::{Arc, Mutex, MutexGuard, PoisonError},
     },
 };
 

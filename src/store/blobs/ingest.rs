@@ -3,8 +3,6 @@
 //! Memory is bounded by one chunk and one batch of rows, whatever the size. A body of more than a
 //! batch is committed piece by piece under an open manifest, which no reader can see.
 
-use std::sync::{Arc, atomic::AtomicBool, mpsc};
-
 use super::{
     Blobs,
     batch::Batch,
@@ -25,6 +23,7 @@ use crate::{
         error::StoreError,
         meta::{Kind, Submission, Tx},
         segments::{Crcs, ExclusiveLane, LaneId, Life, Record},
+        sync::{Arc, atomic::AtomicBool, mpsc},
     },
 };
 

@@ -29,14 +29,7 @@ mod slice;
 mod staged;
 pub mod verify;
 
-use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, RecvTimeoutError},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
 use self::{
     index::HashIndex,
@@ -50,7 +43,15 @@ use super::{
     meta::{Meta, Submission, Tx, codec::Row, rows::RowsMut, table::Table},
     segments::{LaneId, Life, Segments},
 };
-use crate::model::ids::{ChunkNo, ManifestId};
+use crate::{
+    model::ids::{ChunkNo, ManifestId},
+    store::sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{self, Receiver, RecvTimeoutError},
+        thread,
+    },
+};
 
 #[cfg(test)]
 pub(super) use self::rows::used_segments;
@@ -201,7 +202,7 @@ impl Blobs {
         lane: Appended,
         verb: impl FnMut(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (sender, answer) = std::sync::mpsc::channel();
+        let (sender, answer) = mpsc::channel();
         self.submit_after(Some(lane), Submission::new(verb, move |result| drop(sender.send(result))));
         self.answer(&answer)
     }
@@ -292,7 +293,7 @@ impl Blobs {
         self.index.merge(&self.meta, true);
         while self.index.is_merging() {
             if self.meta.step() == 0 {
-                std::thread::sleep(Duration::from_millis(1));
+                thread::sleep(Duration::from_millis(1));
             }
         }
     }

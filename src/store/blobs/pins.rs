@@ -6,12 +6,12 @@
 //! has pinned then looks at the rows in a snapshot taken afterwards: what was condemned before
 //! shows there, and what was not cannot be condemned any more. No clock is involved.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::collections::{HashMap, HashSet};
 
-use crate::model::ids::{ChunkNo, ManifestId};
+use crate::{
+    model::ids::{ChunkNo, ManifestId},
+    store::sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 /// A thing that can be pinned.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -3,7 +3,7 @@
 //! Rows are read in short snapshots; none is held while bytes stream. A pin keeps the manifest,
 //! and with it every chunk, for as long as the reader lives.
 
-use std::{ops::Range, sync::Arc};
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -19,6 +19,7 @@ use crate::{
         error::StoreError,
         meta::{rows::Rows, table::Table},
         segments::RecordRead,
+        sync::Arc,
     },
 };
 

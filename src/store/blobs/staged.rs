@@ -1,10 +1,5 @@
 //! A body that is stored whole and that no reader can see yet.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
-
 use super::{
     Appended, Blobs,
     batch::Batch,
@@ -17,6 +12,10 @@ use crate::{
     store::{
         error::StoreError,
         meta::{rows::RowsMut, table::Table},
+        sync::{
+            Arc,
+            atomic::{AtomicBool, Ordering},
+        },
     },
 };
 

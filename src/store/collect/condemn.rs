@@ -4,8 +4,6 @@
 //! Between the two it lies there and is found by nobody. An epoch begins with a commit; which
 //! one a chunk was condemned in stands in its queue row.
 
-use std::sync::Arc;
-
 use super::{Collector, Phase, Step};
 use crate::{
     model::ids::ChunkNo,
@@ -24,6 +22,7 @@ use crate::{
             table::Table,
         },
         segments::record_bytes,
+        sync::Arc,
     },
 };
 

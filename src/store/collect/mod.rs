@@ -18,6 +18,8 @@
 //! A [`Collector`] is a state machine: [`Collector::step`] does the next step, on whatever thread
 //! it is called. Knows rows and segments; who runs it, when and how fast is decided above.
 
+use crate::store::sync::{Arc, thread};
+
 mod compact;
 mod condemn;
 mod forecast;
@@ -27,8 +29,6 @@ mod survey;
 mod sweep;
 #[cfg(test)]
 mod tests;
-
-use std::sync::Arc;
 
 use self::{
     compact::{Candidate, Moving},
@@ -177,7 +177,7 @@ impl Collector {
         loop {
             match self.step()? {
                 Step::More => {}
-                Step::Waiting => std::thread::sleep(std::time::Duration::from_millis(1)),
+                Step::Waiting => thread::sleep(std::time::Duration::from_millis(1)),
                 Step::Done => return Ok(self.report.clone()),
             }
         }

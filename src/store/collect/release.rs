@@ -4,8 +4,6 @@
 //! go of what it refers to. So a crash between two of them loses nothing, and nothing is let go
 //! twice. Whatever does not add up ends the run.
 
-use std::sync::Arc;
-
 use super::{Collector, Phase, Step, condemn::condemn};
 use crate::{
     model::{
@@ -29,6 +27,7 @@ use crate::{
             rows::{KeyRange, KeyValue, Order, Rows, RowsMut},
             table::Table,
         },
+        sync::Arc,
     },
 };
 

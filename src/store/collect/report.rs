@@ -1,15 +1,18 @@
 //! What a run did, and what is known between runs. Knows nothing of how.
 
-use std::{
-    collections::BTreeSet,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::collections::BTreeSet;
 
 use super::Usage;
-use crate::{model::ids::SegmentId, store::error::StoreError};
+use crate::{
+    model::ids::SegmentId,
+    store::{
+        error::StoreError,
+        sync::{
+            Mutex, MutexGuard, PoisonError,
+            atomic::{AtomicBool, Ordering},
+        },
+    },
+};
 
 /// Where a run is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -15,13 +15,13 @@
 mod format;
 mod room;
 
-use std::{io::ErrorKind, sync::Arc};
+use std::io::ErrorKind;
 
 use super::{
     error::StoreError,
     io::{File, Io},
 };
-use crate::model::time::Timestamp;
+use crate::{model::time::Timestamp, store::sync::Arc};
 use room::Room;
 
 pub use room::RoomOptions;

@@ -3,10 +3,7 @@
 //!
 //! Knows how much is free, not what for.
 
-use std::{
-    io::ErrorKind,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::io::ErrorKind;
 
 use super::Clock;
 use crate::{
@@ -14,6 +11,7 @@ use crate::{
     store::{
         error::StoreError,
         io::{Io, Mode, Site},
+        sync::{Arc, Mutex, MutexGuard, PoisonError},
     },
 };
 
@@ -140,7 +138,7 @@ impl Room {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicI64, Ordering};
+    use crate::store::sync::atomic::{AtomicI64, Ordering};
 
     use super::*;
     use crate::store::io::sim::SimDisk;

@@ -9,8 +9,9 @@ use std::{
     io,
     os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::Arc,
 };
+
+use crate::store::sync::Arc;
 
 use rustix::{
     fs::{Advice, FallocateFlags, fadvise, fallocate, statvfs},
@@ -210,7 +211,7 @@ impl File for DiskFile {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use crate::store::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
 

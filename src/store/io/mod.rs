@@ -11,7 +11,9 @@ pub mod sim;
 #[cfg(test)]
 mod suite;
 
-use std::{io, sync::Arc};
+use std::io;
+
+use crate::store::sync::Arc;
 
 /// Where in the code a sync is asked for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -1,6 +1,8 @@
 //! What both disks must do alike, and what only the simulated one can show.
 
-use std::{io::ErrorKind, sync::Arc};
+use std::io::ErrorKind;
+
+use crate::store::sync::Arc;
 
 use super::{File, Io, Mode, Site, disk::Disk, sim::SimDisk};
 

@@ -5,17 +5,17 @@
 //! begins and not in the middle of one. After the first failed write or sync nothing reaches the
 //! file any more: a failed sync is never retried.
 
-use std::{
-    io,
+use std::io;
+
+use redb::StorageBackend;
+
+use crate::store::{
+    io::{File, Io, Site},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
-
-use redb::StorageBackend;
-
-use crate::store::io::{File, Io, Site};
 
 /// Room is taken in steps of this size.
 const STEP: u64 = 16 << 20;

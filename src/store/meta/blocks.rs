@@ -1,7 +1,7 @@
 //! Ids from blocks: the end of a block is durable before its first number is given out, so no
 //! number is ever given out twice, whatever a crash forgets.
 
-use std::{collections::BTreeMap, sync::Mutex};
+use std::collections::BTreeMap;
 
 use super::{
     codec::{Field, Reader, expect_end},
@@ -9,7 +9,7 @@ use super::{
     rows::Rows,
     table::Table,
 };
-use crate::store::error::StoreError;
+use crate::store::{error::StoreError, sync::Mutex};
 
 /// Numbers in a block.
 const BLOCK: u64 = 64 << 10;

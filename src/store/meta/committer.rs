@@ -4,7 +4,7 @@
 //! refusals too, follow the commit of the group: a refusal may rest on what an earlier verb of
 //! the group did.
 
-use std::{sync::mpsc, time::Duration};
+use std::time::Duration;
 
 use super::{
     Meta,
@@ -13,7 +13,10 @@ use super::{
     queue::{Ran, Submission},
     tx::{Ground, Tx},
 };
-use crate::store::error::StoreError;
+use crate::store::{
+    error::StoreError,
+    sync::{atomic::Ordering, mpsc},
+};
 
 /// Most verbs of a group.
 const MOST_VERBS: usize = 256;
@@ -81,7 +84,7 @@ impl Meta {
         let mut group = Group::default();
         let outcome = self.run(&mut group).and_then(|()| self.commit(std::mem::take(&mut group.changes)));
         let count = group.submissions.len();
-        self.verbs.fetch_add(count as u64, std::sync::atomic::Ordering::Relaxed);
+        self.verbs.fetch_add(count as u64, Ordering::Relaxed);
         for mut submission in group.submissions {
             if let Err(error) = &outcome {
                 submission.fail(error.clone());
@@ -132,7 +135,7 @@ impl Meta {
             let mut tx = Tx::new(&ground, &group.changes);
             let ran = submission.run(&mut tx);
             if ran == Ran::Panicked {
-                self.panics.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                self.panics.fetch_add(1, Ordering::Relaxed);
             }
             if ran == Ran::Well {
                 let changes = tx.into_changes();

@@ -6,10 +6,11 @@
 //! again when it ended: whoever was answered finds what was committed. A state that was opened
 //! while a commit ran is for the one who opened it.
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
-
 use super::snapshot::Snapshot;
-use crate::store::error::StoreError;
+use crate::store::{
+    error::StoreError,
+    sync::{Arc, PoisonError, RwLock, RwLockWriteGuard},
+};
 
 #[derive(Default)]
 struct State {

@@ -8,10 +8,6 @@
 use std::{
     io::ErrorKind,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc, Mutex, PoisonError, RwLock, TryLockError,
-        atomic::{AtomicU64, Ordering},
-    },
 };
 
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
@@ -31,6 +27,10 @@ use super::{
 use crate::store::{
     error::StoreError,
     io::{Io, Mode, Site},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock, TryLockError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 const DIR: &str = "meta";

@@ -4,13 +4,15 @@
 use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use crate::store::{
+    error::StoreError,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
-
-use crate::store::error::StoreError;
 
 /// Locks, also where a panic left the lock poisoned: the values behind our locks are replaced
 /// whole, never left half changed.

@@ -95,7 +95,7 @@ pub(super) fn bring_up(engine: &Engine, migrations: &[Migration]) -> Result<(), 
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use crate::store::sync::Arc;
 
     use super::*;
     use crate::{

@@ -21,13 +21,7 @@ pub mod table;
 mod tests;
 mod tx;
 
-use std::{
-    fmt,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::fmt;
 
 pub use self::{
     blocks::Kind,
@@ -39,7 +33,14 @@ pub use self::{
 use self::{engine::Engine, health::lock, queue::Queue, rows::Rows};
 use crate::{
     model::time::Timestamp,
-    store::{error::StoreError, io::Io},
+    store::{
+        error::StoreError,
+        io::Io,
+        sync::{
+            Arc, Mutex,
+            atomic::{AtomicU64, Ordering},
+        },
+    },
 };
 
 /// Tells the time, once per group.

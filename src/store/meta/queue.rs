@@ -4,12 +4,14 @@ use std::{
     collections::VecDeque,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Condvar, Mutex, PoisonError},
     time::Duration,
 };
 
 use super::{health::lock, tx::Tx};
-use crate::store::error::StoreError;
+use crate::store::{
+    error::StoreError,
+    sync::{Condvar, Mutex, PoisonError},
+};
 
 trait Work: Send {
     fn run(&mut self, tx: &mut Tx<'_>) -> bool;

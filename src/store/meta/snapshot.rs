@@ -1,10 +1,5 @@
 //! One committed state of all tables. It knows nothing of changes under way.
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicU64, Ordering},
-};
-
 use redb::{ReadOnlyTable, ReadTransaction};
 
 use super::{
@@ -14,7 +9,13 @@ use super::{
     rows::{KeyRange, KeyValue, Order, Rows},
     table::Table,
 };
-use crate::store::error::StoreError;
+use crate::store::{
+    error::StoreError,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 type Bytes = &'static [u8];
 

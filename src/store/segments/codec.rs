@@ -1,6 +1,6 @@
 //! Stored form of a plaintext: as it is, or compressed when that saves more than a sixteenth.
 
-use std::sync::{Mutex, PoisonError};
+use crate::store::sync::{Mutex, MutexGuard, PoisonError};
 
 use zstd::bulk::{Compressor, Decompressor};
 
@@ -43,7 +43,7 @@ impl Codec {
 pub(super) struct Codecs(Mutex<Vec<Compressor<'static>>>);
 
 impl Codecs {
-    fn kept(&self) -> std::sync::MutexGuard<'_, Vec<Compressor<'static>>> {
+    fn kept(&self) -> MutexGuard<'_, Vec<Compressor<'static>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

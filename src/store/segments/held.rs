@@ -5,13 +5,13 @@
 //! the lane's lock. So once a segment is sealed nobody takes a new one, and when none is left
 //! every row that will ever name a place in it is committed.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::collections::BTreeMap;
 
 use super::lane::Life;
-use crate::model::ids::SegmentId;
+use crate::{
+    model::ids::SegmentId,
+    store::sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 /// The holds of one store.
 #[derive(Debug, Default)]

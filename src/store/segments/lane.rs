@@ -3,10 +3,7 @@
 //! Its state machine is driven by [`Lane::step`]. Appending and waiting only fill queues, so a
 //! simulation can run everything in one thread.
 
-use std::{
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use super::{
     Placed, SegmentState, Shared,
@@ -17,7 +14,11 @@ use super::{
 };
 use crate::{
     model::ids::SegmentId,
-    store::{error::StoreError, io::Site},
+    store::{
+        error::StoreError,
+        io::Site,
+        sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    },
 };
 
 /// What a lane is for.

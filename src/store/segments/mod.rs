@@ -27,14 +27,16 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    thread::JoinHandle,
-    time::Duration,
-};
+use std::time::Duration;
 
 use super::{error::StoreError, io::Io};
-use crate::model::{ids::SegmentId, time::Timestamp};
+use crate::{
+    model::{ids::SegmentId, time::Timestamp},
+    store::sync::{
+        Arc, Mutex, PoisonError,
+        thread::{self, JoinHandle},
+    },
+};
 use codec::Codecs;
 use held::Holds;
 use lane::Lane;
@@ -376,7 +378,7 @@ impl Segments {
         let mut drivers = Drivers { segments: self.clone(), threads: Vec::new() };
         for id in LaneId::all() {
             let segments = self.clone();
-            let thread = std::thread::Builder::new().name(format!("lane {id:?}"));
+            let thread = thread::Builder::new().name(format!("lane {id:?}"));
             drivers.threads.push(thread.spawn(move || segments.lane(id).run())?);
         }
         Ok(drivers)

@@ -1,10 +1,6 @@
 //! Reading records back, verified, through a bounded number of open files.
 
-use std::{
-    collections::HashMap,
-    io,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::HashMap, io};
 
 use bytes::Bytes;
 
@@ -19,6 +15,7 @@ use crate::{
     store::{
         error::StoreError,
         io::{File, Mode},
+        sync::{Arc, Mutex, PoisonError},
     },
 };
 

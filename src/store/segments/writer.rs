@@ -1,6 +1,6 @@
 //! One segment that is being written: its file, where it ends, what is in it.
 
-use std::{io, sync::Arc};
+use std::io;
 
 use super::{
     Shared,
@@ -15,6 +15,7 @@ use crate::{
     store::{
         error::StoreError,
         io::{File, Mode, Site},
+        sync::Arc,
     },
 };
 

@@ -1,6 +1,8 @@
 //! The bytes of one simulated file: sparse, and cheap to copy because copies share their pages.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
+
+use crate::store::sync::Arc;
 
 const PAGE: u64 = 4096;
 type Page = [u8; PAGE as usize];

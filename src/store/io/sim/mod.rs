@@ -11,10 +11,9 @@ mod content;
 mod crash;
 mod state;
 
-use std::{
-    io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::io;
+
+use crate::store::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{File, Io, Mode, Site, Space};
 use state::State;
