@@ -51,6 +51,10 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tokio", &["outside", "domain", "doors", "client", "server", "cli"]),
 ];
 
+/// Parts of the standard library that a room takes from one module of its own, so that a scheduler
+/// can stand in their place. Its tests may have their own threads.
+const THROUGH: &[(&str, &str, &[&str])] = &[("store", "store/sync", &["sync", "thread"])];
+
 /// Types that make a `static` remember something.
 const STATEFUL: [&str; 9] =
     ["mut", "Mutex", "RwLock", "OnceLock", "OnceCell", "Cell", "RefCell", "UnsafeCell", "Atomic"];
@@ -87,7 +91,8 @@ fn faults(file: &Path, text: &str) -> Vec<String> {
         if let Some(("crate", inner)) = path.split_first().map(|(first, rest)| (first.as_str(), rest)) {
             faults.extend(bad_import(here.as_deref(), inner).map(|why| format!("src/{shown}:{line}: {why}")));
         } else if path.len() > 1 || import {
-            faults.extend(away_from_home(&module, &path).map(|why| format!("src/{shown}:{line}: {why}")));
+            let why = away_from_home(&module, &path).or_else(|| around(&module, &path));
+            faults.extend(why.map(|why| format!("src/{shown}:{line}: {why}")));
         }
     }
     for (line, words) in source::statics(text) {
@@ -121,6 +126,18 @@ fn away_from_home(module: &[String], path: &[String]) -> Option<String> {
     let home = homes.iter().any(|home| place == *home || place.starts_with(&format!("{home}/")));
     // The crate's top, `main.rs`, starts the runtime through the command line only.
     (!home).then(|| format!("{name} is named outside its home, {}", listed(homes)))
+}
+
+/// Why a part of the standard library may not be named in a module.
+fn around(module: &[String], path: &[String]) -> Option<String> {
+    let [std, part, ..] = path else { return None };
+    let (room, through, _) =
+        THROUGH.iter().find(|(_, _, parts)| std == "std" && parts.contains(&part.as_str()))?;
+    let place = module.join("/");
+    let its_own = place == *through || place.starts_with(&format!("{through}/"));
+    let bad =
+        module.first().is_some_and(|first| first == room) && !its_own && !module.contains(&"tests".into());
+    bad.then(|| format!("std::{part} is named outside {through}"))
 }
 
 fn listed(names: &[&str]) -> String {
@@ -179,6 +196,8 @@ fn each_way_around_the_tables_is_seen() {
         ("domain/mod.rs", "use ::axum::Router;", "axum is named outside its home"),
         ("doors/api/mod.rs", "use {bytes::Bytes, s3s::S3};", "s3s is named outside its home"),
         ("store/meta/lane.rs", "#[tokio::test] async fn f() {}", "tokio is named outside its home"),
+        ("store/blobs/pins.rs", "use std::{io, sync::Mutex};", "std::sync is named outside store/sync"),
+        ("store/collect/mod.rs", "fn f() { std::thread::yield_now(); }", "std::thread is named outside"),
         ("main.rs", "use toml as t;", "toml is named outside its home"),
         ("domain/a.rs", "static N: AtomicU64 = AtomicU64::new(0);", "a static holds state (AtomicU64)"),
         ("domain/a.rs", "pub static A: std::sync::Mutex<u8> = x();", "a static holds state (Mutex)"),
@@ -201,6 +220,9 @@ fn what_the_rooms_may_do_is_no_fault() {
         ("store/meta/engine.rs", "use redb::Database; use super::super::error::StoreError;"),
         ("store/meta/key.rs", "mod tests { use super::*; use super::super::rows; }"),
         ("store/rows/tree.rs", "use crate::{row, model::ids}; crate::enum_field!();"),
+        ("store/sync.rs", "pub use std::{sync::Mutex, thread};"),
+        ("store/tests/threads.rs", "use std::thread;"),
+        ("domain/lanes.rs", "use std::sync::Arc;"),
         ("model/a.rs", "// use crate::store\n/* crate::doors::s3 */ const A: &str = \"crate::store::io\";"),
         ("model/a.rs", "const A: &str = r#\"use \"redb::x\" \"#; fn f(c: char) -> bool { c == '\"' }"),
         ("model/a.rs", "static NAMES: [&'static str; 1] = [\"a\"]; fn redb() {}"),
