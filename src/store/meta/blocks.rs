@@ -83,6 +83,20 @@ fn read_end(row: &[u8]) -> Result<u64, StoreError> {
     Ok(end)
 }
 
+/// Numbers left out where a store goes on from an earlier state: those that were given out after
+/// it, and that somebody may remember.
+const LEFT_OUT: u64 = 1 << 20;
+
+/// The row of a kind in the store's next life; `seen` are numbers its ids must be above.
+pub(super) fn renewed(key: &[u8], row: &[u8], seen: &[(Kind, u64)]) -> Result<Vec<u8>, StoreError> {
+    let above = seen.iter().filter(|(kind, _)| kind.key() == key).map(|(_, number)| *number).max();
+    let end = read_end(row)?.max(above.map_or(0, |number| number.saturating_add(1)));
+    let end = end.checked_add(LEFT_OUT).ok_or_else(|| StoreError::Damaged("ids ran out".into()))?;
+    let mut row = Vec::new();
+    end.write(&mut row);
+    Ok(row)
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Block {
     next: u64,

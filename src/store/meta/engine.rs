@@ -307,15 +307,26 @@ fn put_rows(
     Ok(extensions)
 }
 
+fn create(io: &dyn Io, options: &MetaOptions) -> Result<(), StoreError> {
+    make_file(io, options, &mut |database| first_rows(database).map_err(from_redb))
+}
+
 /// Makes the file under another name and renames it when it is whole, because redb cannot open a
 /// file it was stopped in making.
-fn create(io: &dyn Io, options: &MetaOptions) -> Result<(), StoreError> {
+pub(super) fn make_file(
+    io: &dyn Io,
+    options: &MetaOptions,
+    fill: &mut dyn FnMut(&Database) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    if io.list(DIR)?.iter().any(|name| name == NAME) {
+        return Err(StoreError::Refused(format!("there already is a metadata file, {PATH}")));
+    }
     io.create_dir(DIR)?;
     io.sync_dir("", Site::MetaDir)?;
     io.remove(NEW_PATH)?;
     let file = MetaFile::new(io.open(NEW_PATH, Mode::Create)?)?;
     let database = build(Arc::clone(&file), options)?;
-    first_rows(&database).map_err(from_redb)?;
+    fill(&database)?;
     drop(database);
     if file.has_failed() {
         return Err(StoreError::Unavailable("the new metadata file could not be written".into()));

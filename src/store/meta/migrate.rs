@@ -37,18 +37,61 @@ fn row_of(number: u32) -> Vec<u8> {
 }
 
 fn number_at(rows: &dyn Rows, key: &[u8]) -> Result<u32, StoreError> {
-    let row = rows
-        .get(Table::Config, key)?
-        .ok_or_else(|| StoreError::Damaged("the metadata says nothing of itself".into()))?;
-    let mut from = Reader::new(&row);
+    number_in(&rows.get(Table::Config, key)?.ok_or_else(says_nothing)?)
+}
+
+fn number_in(row: &[u8]) -> Result<u32, StoreError> {
+    let mut from = Reader::new(row);
     let number = u32::read(&mut from)?;
     expect_end(&from)?;
     Ok(number)
 }
 
+fn says_nothing() -> StoreError {
+    StoreError::Damaged("the metadata says nothing of itself".into())
+}
+
 /// The incarnation of the store.
-pub(super) fn incarnation(rows: &dyn Rows) -> Result<u32, StoreError> {
+pub(in crate::store) fn incarnation(rows: &dyn Rows) -> Result<u32, StoreError> {
     number_at(rows, INCARNATION)
+}
+
+/// The version of the tables.
+pub(in crate::store) fn version(rows: &dyn Rows) -> Result<u32, StoreError> {
+    number_at(rows, VERSION)
+}
+
+/// A row of [`Table::Config`] in the store's next life.
+pub(super) fn renewed(key: &[u8], value: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+    if key != INCARNATION {
+        return Ok(value);
+    }
+    let next = number_in(&value)?.checked_add(1);
+    next.map(row_of).ok_or_else(|| StoreError::Damaged("incarnations ran out".into()))
+}
+
+/// What rows from elsewhere say of themselves, as they go by.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    version: Option<u32>,
+    incarnation: Option<u32>,
+}
+
+impl Said {
+    pub(super) fn hear(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        match key {
+            VERSION if table == Table::Config => self.version = Some(number_in(value)?),
+            INCARNATION if table == Table::Config => self.incarnation = Some(number_in(value)?),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Refuses rows that do not say it, and those of a newer version.
+    pub(super) fn expect_known(&self) -> Result<(), StoreError> {
+        let found = self.version.filter(|_| self.incarnation.is_some()).ok_or_else(says_nothing)?;
+        steps_in(found, MIGRATIONS).map(|_| ())
+    }
 }
 
 /// Refuses every version but this build's.
@@ -60,7 +103,11 @@ pub(super) fn expect_current(rows: &dyn Rows) -> Result<(), StoreError> {
 }
 
 fn steps_done(rows: &dyn Rows, migrations: &[Migration]) -> Result<usize, StoreError> {
-    let (found, known) = (number_at(rows, VERSION)?, version_after(migrations));
+    steps_in(version(rows)?, migrations)
+}
+
+fn steps_in(found: u32, migrations: &[Migration]) -> Result<usize, StoreError> {
+    let known = version_after(migrations);
     if found > known {
         return Err(StoreError::Refused(format!(
             "the metadata has version {found}, and this holdall knows versions up to {known}: \

@@ -11,6 +11,7 @@ mod current;
 mod engine;
 mod health;
 pub mod key;
+mod load;
 mod migrate;
 mod overlay;
 mod queue;
@@ -23,9 +24,11 @@ mod tx;
 
 use std::fmt;
 
+pub(super) use self::migrate::{incarnation, version};
 pub use self::{
     blocks::Kind,
     health::Health,
+    load::{NewLife, TableRow, load},
     queue::Submission,
     snapshot::Snapshot,
     tx::{Tx, ctag_key},
