@@ -17,6 +17,7 @@ pub mod io;
 pub mod meta;
 pub mod rows;
 pub mod segments;
+pub mod snapshots;
 pub mod sync;
 #[cfg(test)]
 pub(crate) mod tests;

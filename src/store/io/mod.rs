@@ -40,11 +40,15 @@ pub enum Site {
     Keys,
     /// The folder of that file, and the data directory that names the folder.
     KeysDir,
+    /// A snapshot of the metadata, before it is renamed into place.
+    SnapshotData,
+    /// The folder of the snapshots, and the folder that names it.
+    SnapshotDir,
 }
 
 impl Site {
     /// Every site, for tests that leave out one after the other.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::SegmentData,
         Self::RelocationData,
         Self::SegmentSeal,
@@ -56,6 +60,8 @@ impl Site {
         Self::Reserve,
         Self::Keys,
         Self::KeysDir,
+        Self::SnapshotData,
+        Self::SnapshotDir,
     ];
 }
 

@@ -3,28 +3,28 @@
 use crc_fast::{CrcAlgorithm::Crc32Iscsi, Digest};
 
 /// Little-endian fields, one after the other; `None` when the bytes end.
-pub(super) struct Fields<'a>(pub(super) &'a [u8]);
+pub(in crate::store) struct Fields<'a>(pub(in crate::store) &'a [u8]);
 
 impl<'a> Fields<'a> {
-    pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(in crate::store) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (taken, rest) = self.0.split_first_chunk::<N>()?;
         self.0 = rest;
         Some(*taken)
     }
 
-    pub(super) fn u8(&mut self) -> Option<u8> {
+    pub(in crate::store) fn u8(&mut self) -> Option<u8> {
         self.array::<1>().map(|[byte]| byte)
     }
 
-    pub(super) fn u32(&mut self) -> Option<u32> {
+    pub(in crate::store) fn u32(&mut self) -> Option<u32> {
         self.array().map(u32::from_le_bytes)
     }
 
-    pub(super) fn u64(&mut self) -> Option<u64> {
+    pub(in crate::store) fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_le_bytes)
     }
 
-    pub(super) fn skip(&mut self, count: usize) -> Option<&'a [u8]> {
+    pub(in crate::store) fn skip(&mut self, count: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
         Some(taken)
@@ -33,7 +33,7 @@ impl<'a> Fields<'a> {
 
 /// CRC32C of the store's uuid and then the bytes. With the uuid in front, bytes of another store
 /// and bytes that a client made to look like a header do not pass.
-pub(super) fn store_crc(uuid: [u8; 16], bytes: &[u8]) -> u32 {
+pub(in crate::store) fn store_crc(uuid: [u8; 16], bytes: &[u8]) -> u32 {
     let mut digest = Digest::new(Crc32Iscsi);
     digest.update(&uuid);
     digest.update(bytes);
@@ -41,13 +41,13 @@ pub(super) fn store_crc(uuid: [u8; 16], bytes: &[u8]) -> u32 {
 }
 
 /// Appends the checksum of everything in `out`.
-pub(super) fn seal_crc(uuid: [u8; 16], out: &mut Vec<u8>) {
+pub(in crate::store) fn seal_crc(uuid: [u8; 16], out: &mut Vec<u8>) {
     let crc = store_crc(uuid, out);
     out.extend_from_slice(&crc.to_le_bytes());
 }
 
 /// The bytes before the checksum at the end, if it is right.
-pub(super) fn checked(uuid: [u8; 16], bytes: &[u8]) -> Option<&[u8]> {
+pub(in crate::store) fn checked(uuid: [u8; 16], bytes: &[u8]) -> Option<&[u8]> {
     let (body, crc) = bytes.split_last_chunk::<4>()?;
     (store_crc(uuid, body) == u32::from_le_bytes(*crc)).then_some(body)
 }

@@ -40,7 +40,7 @@ impl Codec {
 
 /// Compressors, kept because making one costs more than using it on a small chunk.
 #[derive(Default)]
-pub(super) struct Codecs(Mutex<Vec<Compressor<'static>>>);
+pub(in crate::store) struct Codecs(Mutex<Vec<Compressor<'static>>>);
 
 impl Codecs {
     fn kept(&self) -> MutexGuard<'_, Vec<Compressor<'static>>> {
@@ -48,7 +48,7 @@ impl Codecs {
     }
 
     /// The stored form behind `before` zeros.
-    pub(super) fn encode(&self, bytes: &[u8], before: usize) -> (Vec<u8>, Codec) {
+    pub(in crate::store) fn encode(&self, bytes: &[u8], before: usize) -> (Vec<u8>, Codec) {
         let mut buffer = vec![0; before + bytes.len()];
         if let Some(stored) = self.compress(bytes, buffer.get_mut(before..).unwrap_or_default()) {
             buffer.truncate(before + stored);
@@ -76,7 +76,7 @@ impl Codecs {
 }
 
 /// The plaintext of zstd's stored form; `None` if it is not one of exactly this length.
-pub(super) fn decompress(stored: &[u8], raw_len: usize) -> Option<Vec<u8>> {
+pub(in crate::store) fn decompress(stored: &[u8], raw_len: usize) -> Option<Vec<u8>> {
     let mut out = vec![0; raw_len];
     let length = Decompressor::new().ok()?.decompress_to_buffer(stored, out.as_mut_slice()).ok()?;
     (length == raw_len).then_some(out)

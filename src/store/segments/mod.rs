@@ -37,13 +37,14 @@ use crate::{
         thread::{self, JoinHandle},
     },
 };
-use codec::Codecs;
 use held::Holds;
 use lane::Lane;
 use read::{Files, Place};
 use record::Prepared;
 
+pub(in crate::store) use bytes::{Fields, checked, seal_crc, store_crc};
 pub use codec::Codec;
+pub(in crate::store) use codec::{Codecs, decompress};
 pub use footer::FooterEntry;
 pub use header::HEADER as SEGMENT_HEADER;
 pub use held::Held;
