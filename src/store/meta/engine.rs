@@ -1,59 +1,29 @@
-//! redb behind the metadata: opening, snapshots, and the one way rows are committed.
-//!
-//! Every commit is durable and in two phases: the file names the new state only after all of it
-//! was synced. That is also what makes it safe to open the file again after a failed sync, when
-//! the system may have forgotten pages it could not write: they belong to the state that was
-//! never named. Knows tables and changes, not verbs.
+//! The one way rows are committed and read, above the tables of an engine: when a commit may
+//! begin, what its failure means, and what has to be found again afterwards. Knows no engine but
+//! by its name.
 
-use std::{
-    io::ErrorKind,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
-
-use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::{
     MetaOptions,
-    backend::{Backend, MetaFile},
-    blocks::{Blocks, Extension, Kind},
+    blocks::{Blocks, Kind},
     current::Current,
-    health::{Latch, from_redb, lock},
+    health::{Latch, lock},
     migrate,
+    on_disk::OnDisk,
     overlay::Changes,
     rows::Rows,
     snapshot::Snapshot,
-    table::Table,
+    tables::Tables,
 };
 use crate::store::{
     error::StoreError,
-    io::{Io, Mode, Site},
+    io::Io,
     sync::{
-        Arc, Mutex, PoisonError, RwLock, TryLockError,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
 };
-
-const DIR: &str = "meta";
-const NAME: &str = "holdall.redb";
-const PATH: &str = "meta/holdall.redb";
-const NEW_PATH: &str = "meta/holdall.redb.new";
-
-/// Up to this size every commit also saves the page allocator, which makes opening after a crash
-/// a matter of milliseconds and costs about 128 KiB per GiB and commit.
-const QUICK_REPAIR_UP_TO: u64 = 1 << 30;
-
-type Bytes = &'static [u8];
-
-/// How redb knows a table. All are byte strings to byte strings, so that no change of redb's own
-/// types can keep an old file from opening.
-pub(super) fn definition(table: Table) -> TableDefinition<'static, Bytes, Bytes> {
-    TableDefinition::new(table.name())
-}
-
-struct Open {
-    database: Database,
-    file: Arc<MetaFile>,
-}
 
 /// What must be found again after the database was closed and opened because of a failure.
 #[derive(Default)]
@@ -64,9 +34,8 @@ struct Last {
 
 /// The open database.
 pub(super) struct Engine {
-    io: Arc<dyn Io>,
+    tables: Box<dyn Tables>,
     options: MetaOptions,
-    open: RwLock<Option<Open>>,
     writing: Mutex<()>,
     last: Mutex<Last>,
     latch: Arc<Latch>,
@@ -76,41 +45,17 @@ pub(super) struct Engine {
     rows_read: Arc<AtomicU64>,
 }
 
-impl Drop for Engine {
-    /// redb writes as it closes, and asserts where a damaged page contradicts itself.
-    fn drop(&mut self) {
-        let open = self.open.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        if catch_unwind(AssertUnwindSafe(|| drop(open))).is_err() {
-            tracing::error!("the metadata file contradicts itself; it was not closed in good order");
-        }
-    }
-}
-
 impl Engine {
     /// Opens the database, makes it first if there is none, and brings its schema up to date.
     pub(super) fn open(io: Arc<dyn Io>, options: MetaOptions) -> Result<Self, StoreError> {
-        if !io.list(DIR)?.iter().any(|name| name == NAME) {
-            // A new store has none yet: rows made anew would call everything in them dead.
-            if !io.list("segments")?.is_empty() {
-                return Err(StoreError::Damaged(format!(
-                    "{PATH} is missing from a data directory in use; put the store's own back"
-                )));
-            }
-            if !options.create {
-                return Err(StoreError::Refused(format!(
-                    "{PATH} is missing: the first start did not come to its end; start `holdall serve` again"
-                )));
-            }
-            create(io.as_ref(), &options)?;
-        }
-        let open = open_file(io.as_ref(), &options)?;
+        let latch = Arc::<Latch>::default();
+        let tables = Box::new(OnDisk::open(io, options.clone(), Arc::clone(&latch))?);
         let engine = Self {
-            io,
+            tables,
             options,
-            open: RwLock::new(Some(open)),
             writing: Mutex::new(()),
             last: Mutex::default(),
-            latch: Arc::default(),
+            latch,
             current: Current::default(),
             blocks: Blocks::default(),
             commits: AtomicU64::new(0),
@@ -139,25 +84,12 @@ impl Engine {
 
     /// The length of the metadata file.
     pub(super) fn file_bytes(&self) -> u64 {
-        self.with(|open| Ok(open.file.len())).unwrap_or_default()
-    }
-
-    fn with<T>(&self, act: impl FnOnce(&Open) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let open = match self.open.try_read() {
-            Ok(open) => open,
-            Err(TryLockError::Poisoned(open)) => open.into_inner(),
-            // Only opening it again takes it for itself; nobody waits for as long as that may take.
-            Err(TryLockError::WouldBlock) => return Err(closed()),
-        };
-        open.as_ref().map_or_else(|| Err(closed()), act)
+        self.tables.bytes()
     }
 
     /// The last committed state.
     pub(super) fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        let transaction = self.with(|open| {
-            open.database.begin_read().map_err(|error| self.latch.fault("beginning to read", error))
-        })?;
-        Ok(Snapshot::new(transaction, Arc::clone(&self.latch), Arc::clone(&self.rows_read)))
+        Ok(Snapshot::new(self.tables.read()?, Arc::clone(&self.rows_read)))
     }
 
     /// Runs `look` on the last committed state, opened for all until the next commit.
@@ -180,14 +112,14 @@ impl Engine {
     pub(super) fn commit(&self, changes: Changes, due: &[Kind]) -> Result<(), StoreError> {
         let _writing = lock(&self.writing);
         self.latch.check()?;
-        match self.ensure_room() {
-            Err(StoreError::Full) if (self.options.make_room)() => self.ensure_room()?,
+        match self.tables.ensure_room() {
+            Err(StoreError::Full) if (self.options.make_room)() => self.tables.ensure_room()?,
             ready => ready?,
         }
         let changes = Arc::new(changes);
         self.current.begin();
         // A panic inside redb must not take the committer with it; the state it leaves is unknown.
-        let written = catch_unwind(AssertUnwindSafe(|| self.with(|open| self.write(open, &changes, due))))
+        let written = catch_unwind(AssertUnwindSafe(|| self.tables.write(&changes, due)))
             .unwrap_or_else(|_| Err(StoreError::Unavailable("internal fault in a commit".into())));
         self.current.end();
         match written {
@@ -207,45 +139,16 @@ impl Engine {
         }
     }
 
-    fn ensure_room(&self) -> Result<(), StoreError> {
-        self.with(|open| open.file.ensure_room(self.io.as_ref()).map_err(|error| self.no_room(error)))
-    }
-
-    fn no_room(&self, error: std::io::Error) -> StoreError {
-        match StoreError::from(error) {
-            StoreError::Full => StoreError::Full,
-            other => {
-                self.latch.set(&format!("taking room: {other}"));
-                StoreError::Unavailable("taking room failed".into())
-            }
-        }
-    }
-
-    fn write(&self, open: &Open, changes: &Changes, due: &[Kind]) -> Result<Vec<Extension>, StoreError> {
-        let mut transaction =
-            open.database.begin_write().map_err(|error| self.latch.fault("beginning to write", error))?;
-        transaction
-            .set_durability(Durability::Immediate)
-            .map_err(|error| self.latch.fault("asking for durability", error))?;
-        transaction.set_two_phase_commit(true);
-        transaction.set_quick_repair(open.file.len() <= QUICK_REPAIR_UP_TO);
-        let written = put_rows(&transaction, changes, due);
-        let extensions = written.map_err(|error| self.latch.fault("writing rows", error))?;
-        transaction.commit().map_err(|error| self.latch.fault("committing", error))?;
-        Ok(extensions)
-    }
-
     /// Closes the database and opens it again, after a failure. Everything acknowledged must be
     /// there; then the latch is released. Snapshots from before answer errors.
     pub(super) fn reopen(&self) -> Result<(), StoreError> {
         {
             let _writing = lock(&self.writing);
-            let mut slot = self.open.write().unwrap_or_else(PoisonError::into_inner);
             self.latch.set("the metadata is being opened again");
-            *slot = None;
+            self.tables.close();
             // What was uncertain is decided by opening it, and nobody looks at it before.
             self.current.forget();
-            *slot = Some(open_file(self.io.as_ref(), &self.options)?);
+            self.tables.reopen()?;
         }
         self.verify()?;
         self.latch.release();
@@ -271,119 +174,4 @@ impl Engine {
         last.uncertain = Arc::default();
         Ok(())
     }
-}
-
-fn closed() -> StoreError {
-    StoreError::Unavailable("the metadata is not open".into())
-}
-
-fn put_rows(
-    transaction: &WriteTransaction,
-    changes: &Changes,
-    due: &[Kind],
-) -> Result<Vec<Extension>, redb::Error> {
-    for (table, rows) in changes.tables() {
-        let mut open = transaction.open_table(definition(table))?;
-        for (key, value) in rows {
-            match value {
-                Some(value) => drop(open.insert(key.as_slice(), value.as_slice())?),
-                None => drop(open.remove(key.as_slice())?),
-            }
-        }
-    }
-    if due.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut open = transaction.open_table(definition(Table::Blocks))?;
-    let mut extensions = Vec::new();
-    for &kind in due {
-        // The row, not memory, says where the block ends: another thread may have moved it.
-        let held = open.get(kind.key().as_slice())?.map(|value| value.value().to_vec());
-        let extension = Extension::of(kind, held.as_deref())
-            .map_err(|error| redb::Error::Corrupted(error.to_string()))?;
-        open.insert(kind.key().as_slice(), extension.row().as_slice())?;
-        extensions.push(extension);
-    }
-    Ok(extensions)
-}
-
-fn create(io: &dyn Io, options: &MetaOptions) -> Result<(), StoreError> {
-    make_file(io, options, &mut |database| first_rows(database).map_err(from_redb))
-}
-
-/// Makes the file under another name and renames it when it is whole, because redb cannot open a
-/// file it was stopped in making.
-pub(super) fn make_file(
-    io: &dyn Io,
-    options: &MetaOptions,
-    fill: &mut dyn FnMut(&Database) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    if io.list(DIR)?.iter().any(|name| name == NAME) {
-        return Err(StoreError::Refused(format!("there already is a metadata file, {PATH}")));
-    }
-    io.create_dir(DIR)?;
-    io.sync_dir("", Site::MetaDir)?;
-    io.remove(NEW_PATH)?;
-    let file = MetaFile::new(io.open(NEW_PATH, Mode::Create)?)?;
-    let database = build(Arc::clone(&file), options)?;
-    fill(&database)?;
-    drop(database);
-    if file.has_failed() {
-        return Err(StoreError::Unavailable("the new metadata file could not be written".into()));
-    }
-    io.rename(NEW_PATH, PATH)?;
-    io.sync_dir(DIR, Site::MetaDir)?;
-    Ok(())
-}
-
-fn first_rows(database: &Database) -> Result<(), redb::Error> {
-    let transaction = database.begin_write()?;
-    for &table in Table::ALL {
-        transaction.open_table(definition(table))?;
-    }
-    {
-        let mut config = transaction.open_table(definition(Table::Config))?;
-        for (key, value) in migrate::first_rows() {
-            config.insert(key, value.as_slice())?;
-        }
-    }
-    transaction.commit()?;
-    Ok(())
-}
-
-fn open_file(io: &dyn Io, options: &MetaOptions) -> Result<Open, StoreError> {
-    let file = MetaFile::new(io.open(PATH, Mode::ReadWrite)?)?;
-    if file.len() == 0 {
-        // redb would take it for a new one.
-        return Err(unreadable("it is empty"));
-    }
-    let database = build(Arc::clone(&file), options).map_err(|error| match error {
-        // redb's words for a file that is none of its own, or ends too early.
-        StoreError::Io(why) if matches!(why.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) => {
-            unreadable(&why)
-        }
-        StoreError::Damaged(why) => unreadable(why),
-        other => other,
-    })?;
-    Ok(Open { database, file })
-}
-
-fn unreadable(why: impl std::fmt::Display) -> StoreError {
-    StoreError::Damaged(format!(
-        "{PATH}, the metadata file, cannot be read ({why}): keep a copy of the data directory as it is, then \
-         put a whole one back"
-    ))
-}
-
-fn build(file: Arc<MetaFile>, options: &MetaOptions) -> Result<Database, StoreError> {
-    let progress = Arc::clone(&options.progress);
-    // redb asserts where a file contradicts itself.
-    catch_unwind(AssertUnwindSafe(|| {
-        Database::builder()
-            .set_cache_size(options.cache_bytes)
-            .set_repair_callback(move |session| progress(session.progress()))
-            .create_with_backend(Backend(file))
-    }))
-    .map_err(|_| StoreError::Damaged("the metadata file contradicts itself".into()))?
-    .map_err(|error| from_redb(error.into()))
 }

@@ -9,9 +9,9 @@ use redb::Database;
 use super::{
     MetaOptions, blocks,
     blocks::Kind,
-    engine::{definition, make_file},
     health::from_redb,
     migrate,
+    on_disk::{definition, make_file},
     table::Table,
 };
 use crate::{

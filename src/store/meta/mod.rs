@@ -13,11 +13,13 @@ mod health;
 pub mod key;
 mod load;
 mod migrate;
+mod on_disk;
 mod overlay;
 mod queue;
 pub mod rows;
 mod snapshot;
 pub mod table;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod tx;

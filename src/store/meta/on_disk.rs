@@ -1,0 +1,323 @@
+//! The tables in one file, kept by redb.
+//!
+//! Every commit is durable and in two phases: the file names the new state only after all of it
+//! was synced. That is also what makes it safe to open the file again after a failed sync, when
+//! the system may have forgotten pages it could not write: they belong to the state that was
+//! never named. Knows tables and changes, not verbs.
+
+use std::{
+    io::ErrorKind,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use redb::{
+    Database, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition,
+    WriteTransaction,
+};
+
+use super::{
+    MetaOptions,
+    backend::{Backend, MetaFile},
+    blocks::{Extension, Kind},
+    health::{Latch, from_redb},
+    migrate,
+    overlay::{Changes, RowIter, bounds},
+    rows::{KeyRange, Order},
+    table::Table,
+    tables::{State, Tables},
+};
+use crate::store::{
+    error::StoreError,
+    io::{Io, Mode, Site},
+    sync::{Arc, OnceLock, PoisonError, RwLock, TryLockError},
+};
+
+const DIR: &str = "meta";
+const NAME: &str = "holdall.redb";
+const PATH: &str = "meta/holdall.redb";
+const NEW_PATH: &str = "meta/holdall.redb.new";
+
+/// Up to this size every commit also saves the page allocator, which makes opening after a crash
+/// a matter of milliseconds and costs about 128 KiB per GiB and commit.
+const QUICK_REPAIR_UP_TO: u64 = 1 << 30;
+
+type Bytes = &'static [u8];
+
+/// How redb knows a table. All are byte strings to byte strings, so that no change of redb's own
+/// types can keep an old file from opening.
+pub(super) fn definition(table: Table) -> TableDefinition<'static, Bytes, Bytes> {
+    TableDefinition::new(table.name())
+}
+
+struct Open {
+    database: Database,
+    file: Arc<MetaFile>,
+}
+
+/// The tables in a file.
+pub(super) struct OnDisk {
+    io: Arc<dyn Io>,
+    options: MetaOptions,
+    open: RwLock<Option<Open>>,
+    latch: Arc<Latch>,
+}
+
+impl Drop for OnDisk {
+    /// redb writes as it closes, and asserts where a damaged page contradicts itself.
+    fn drop(&mut self) {
+        let open = self.open.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if catch_unwind(AssertUnwindSafe(|| drop(open))).is_err() {
+            tracing::error!("the metadata file contradicts itself; it was not closed in good order");
+        }
+    }
+}
+
+impl OnDisk {
+    /// Opens the file, and makes it first if there is none.
+    pub(super) fn open(io: Arc<dyn Io>, options: MetaOptions, latch: Arc<Latch>) -> Result<Self, StoreError> {
+        if !io.list(DIR)?.iter().any(|name| name == NAME) {
+            // A new store has none yet: rows made anew would call everything in them dead.
+            if !io.list("segments")?.is_empty() {
+                return Err(StoreError::Damaged(format!(
+                    "{PATH} is missing from a data directory in use; put the store's own back"
+                )));
+            }
+            if !options.create {
+                return Err(StoreError::Refused(format!(
+                    "{PATH} is missing: the first start did not come to its end; start `holdall serve` again"
+                )));
+            }
+            create(io.as_ref(), &options)?;
+        }
+        let open = open_file(io.as_ref(), &options)?;
+        Ok(Self { io, options, open: RwLock::new(Some(open)), latch })
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&Open) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let open = match self.open.try_read() {
+            Ok(open) => open,
+            Err(TryLockError::Poisoned(open)) => open.into_inner(),
+            // Only opening it again takes it for itself; nobody waits for as long as that may take.
+            Err(TryLockError::WouldBlock) => return Err(closed()),
+        };
+        open.as_ref().map_or_else(|| Err(closed()), act)
+    }
+
+    fn no_room(&self, error: std::io::Error) -> StoreError {
+        match StoreError::from(error) {
+            StoreError::Full => StoreError::Full,
+            other => {
+                self.latch.set(&format!("taking room: {other}"));
+                StoreError::Unavailable("taking room failed".into())
+            }
+        }
+    }
+}
+
+impl Tables for OnDisk {
+    fn read(&self) -> Result<Box<dyn State>, StoreError> {
+        let transaction = self.with(|open| {
+            open.database.begin_read().map_err(|error| self.latch.fault("beginning to read", error))
+        })?;
+        let tables = Table::ALL.iter().map(|_| OnceLock::new()).collect();
+        Ok(Box::new(Committed { transaction, tables, latch: Arc::clone(&self.latch) }))
+    }
+
+    fn ensure_room(&self) -> Result<(), StoreError> {
+        self.with(|open| open.file.ensure_room(self.io.as_ref()).map_err(|error| self.no_room(error)))
+    }
+
+    fn write(&self, changes: &Changes, due: &[Kind]) -> Result<Vec<Extension>, StoreError> {
+        self.with(|open| {
+            let mut transaction =
+                open.database.begin_write().map_err(|error| self.latch.fault("beginning to write", error))?;
+            transaction
+                .set_durability(Durability::Immediate)
+                .map_err(|error| self.latch.fault("asking for durability", error))?;
+            transaction.set_two_phase_commit(true);
+            transaction.set_quick_repair(open.file.len() <= QUICK_REPAIR_UP_TO);
+            let written = put_rows(&transaction, changes, due);
+            let extensions = written.map_err(|error| self.latch.fault("writing rows", error))?;
+            transaction.commit().map_err(|error| self.latch.fault("committing", error))?;
+            Ok(extensions)
+        })
+    }
+
+    fn close(&self) {
+        *self.open.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn reopen(&self) -> Result<(), StoreError> {
+        let mut slot = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        *slot = Some(open_file(self.io.as_ref(), &self.options)?);
+        Ok(())
+    }
+
+    fn bytes(&self) -> u64 {
+        self.with(|open| Ok(open.file.len())).unwrap_or_default()
+    }
+}
+
+/// A state of the file. Pages that later commits free stay taken as long as it lives.
+struct Committed {
+    transaction: ReadTransaction,
+    tables: Vec<OnceLock<ReadOnlyTable<Bytes, Bytes>>>,
+    latch: Arc<Latch>,
+}
+
+impl Committed {
+    fn table(&self, table: Table) -> Result<&ReadOnlyTable<Bytes, Bytes>, StoreError> {
+        let Some(slot) = self.tables.get(table as usize) else {
+            return Err(StoreError::Damaged(format!("no table {}", table.name())));
+        };
+        if let Some(open) = slot.get() {
+            return Ok(open);
+        }
+        let open = self.latch.reading(|| self.transaction.open_table(definition(table)))?;
+        Ok(slot.get_or_init(|| open))
+    }
+}
+
+impl State for Committed {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let open = self.table(table)?;
+        self.latch.reading(|| {
+            let found = open.get(key)?;
+            Ok::<_, redb::StorageError>(found.map(|value| value.value().to_vec()))
+        })
+    }
+
+    fn iter(&self, table: Table, range: &KeyRange, order: Order) -> Result<RowIter<'_>, StoreError> {
+        let open = self.table(table)?;
+        let mut found = self.latch.reading(|| open.range::<&[u8]>(bounds(range)))?;
+        Ok(Box::new(std::iter::from_fn(move || {
+            let next = || {
+                let row = match order {
+                    Order::Forward => found.next(),
+                    Order::Reverse => found.next_back(),
+                };
+                let copied = row.map(|row| {
+                    let (key, value) = row?;
+                    Ok::<_, redb::StorageError>((key.value().to_vec(), value.value().to_vec()))
+                });
+                copied.transpose()
+            };
+            self.latch.reading(next).transpose()
+        })))
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError::Unavailable("the metadata is not open".into())
+}
+
+fn put_rows(
+    transaction: &WriteTransaction,
+    changes: &Changes,
+    due: &[Kind],
+) -> Result<Vec<Extension>, redb::Error> {
+    for (table, rows) in changes.tables() {
+        let mut open = transaction.open_table(definition(table))?;
+        for (key, value) in rows {
+            match value {
+                Some(value) => drop(open.insert(key.as_slice(), value.as_slice())?),
+                None => drop(open.remove(key.as_slice())?),
+            }
+        }
+    }
+    if due.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut open = transaction.open_table(definition(Table::Blocks))?;
+    let mut extensions = Vec::new();
+    for &kind in due {
+        // The row, not memory, says where the block ends: another thread may have moved it.
+        let held = open.get(kind.key().as_slice())?.map(|value| value.value().to_vec());
+        let extension = Extension::of(kind, held.as_deref())
+            .map_err(|error| redb::Error::Corrupted(error.to_string()))?;
+        open.insert(kind.key().as_slice(), extension.row().as_slice())?;
+        extensions.push(extension);
+    }
+    Ok(extensions)
+}
+
+fn create(io: &dyn Io, options: &MetaOptions) -> Result<(), StoreError> {
+    make_file(io, options, &mut |database| first_rows(database).map_err(from_redb))
+}
+
+/// Makes the file under another name and renames it when it is whole, because redb cannot open a
+/// file it was stopped in making.
+pub(super) fn make_file(
+    io: &dyn Io,
+    options: &MetaOptions,
+    fill: &mut dyn FnMut(&Database) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    if io.list(DIR)?.iter().any(|name| name == NAME) {
+        return Err(StoreError::Refused(format!("there already is a metadata file, {PATH}")));
+    }
+    io.create_dir(DIR)?;
+    io.sync_dir("", Site::MetaDir)?;
+    io.remove(NEW_PATH)?;
+    let file = MetaFile::new(io.open(NEW_PATH, Mode::Create)?)?;
+    let database = build(Arc::clone(&file), options)?;
+    fill(&database)?;
+    drop(database);
+    if file.has_failed() {
+        return Err(StoreError::Unavailable("the new metadata file could not be written".into()));
+    }
+    io.rename(NEW_PATH, PATH)?;
+    io.sync_dir(DIR, Site::MetaDir)?;
+    Ok(())
+}
+
+fn first_rows(database: &Database) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    for &table in Table::ALL {
+        transaction.open_table(definition(table))?;
+    }
+    {
+        let mut config = transaction.open_table(definition(Table::Config))?;
+        for (key, value) in migrate::first_rows() {
+            config.insert(key, value.as_slice())?;
+        }
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+fn open_file(io: &dyn Io, options: &MetaOptions) -> Result<Open, StoreError> {
+    let file = MetaFile::new(io.open(PATH, Mode::ReadWrite)?)?;
+    if file.len() == 0 {
+        // redb would take it for a new one.
+        return Err(unreadable("it is empty"));
+    }
+    let database = build(Arc::clone(&file), options).map_err(|error| match error {
+        // redb's words for a file that is none of its own, or ends too early.
+        StoreError::Io(why) if matches!(why.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) => {
+            unreadable(&why)
+        }
+        StoreError::Damaged(why) => unreadable(why),
+        other => other,
+    })?;
+    Ok(Open { database, file })
+}
+
+fn unreadable(why: impl std::fmt::Display) -> StoreError {
+    StoreError::Damaged(format!(
+        "{PATH}, the metadata file, cannot be read ({why}): keep a copy of the data directory as it is, then \
+         put a whole one back"
+    ))
+}
+
+fn build(file: Arc<MetaFile>, options: &MetaOptions) -> Result<Database, StoreError> {
+    let progress = Arc::clone(&options.progress);
+    // redb asserts where a file contradicts itself.
+    catch_unwind(AssertUnwindSafe(|| {
+        Database::builder()
+            .set_cache_size(options.cache_bytes)
+            .set_repair_callback(move |session| progress(session.progress()))
+            .create_with_backend(Backend(file))
+    }))
+    .map_err(|_| StoreError::Damaged("the metadata file contradicts itself".into()))?
+    .map_err(|error| from_redb(error.into()))
+}

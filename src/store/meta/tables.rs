@@ -1,0 +1,42 @@
+//! What an engine does for the metadata: keeps tables, gives out committed states, takes changes.
+//! [`Engine`](super::engine::Engine) stands above it and knows when a store may still
+//! acknowledge; an engine knows only how rows are kept.
+
+use super::{
+    blocks::{Extension, Kind},
+    overlay::{Changes, RowIter},
+    rows::{KeyRange, Order},
+    table::Table,
+};
+use crate::store::error::StoreError;
+
+/// The tables of a store, as one engine keeps them.
+pub(super) trait Tables: Send + Sync {
+    /// The last committed state.
+    fn read(&self) -> Result<Box<dyn State>, StoreError>;
+
+    /// Takes the room that the next commit may need. `Full` leaves everything as it was.
+    fn ensure_room(&self) -> Result<(), StoreError>;
+
+    /// Makes changes durable in one, and lengthens the blocks of some kinds. After an error it is
+    /// unknown whether they are.
+    fn write(&self, changes: &Changes, due: &[Kind]) -> Result<Vec<Extension>, StoreError>;
+
+    /// Closes; until it is opened again everything else answers errors.
+    fn close(&self);
+
+    /// Opens again what was closed.
+    fn reopen(&self) -> Result<(), StoreError>;
+
+    /// Bytes it takes on the disk.
+    fn bytes(&self) -> u64;
+}
+
+/// One committed state, unaffected by later commits.
+pub(super) trait State: Send + Sync {
+    /// A row.
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// The rows of a stretch that has room for keys, read as the caller takes them.
+    fn iter(&self, table: Table, range: &KeyRange, order: Order) -> Result<RowIter<'_>, StoreError>;
+}
