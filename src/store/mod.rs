@@ -30,7 +30,7 @@ use self::{
     dir::{DataDir, DirOptions, RoomOptions},
     error::StoreError,
     io::{Io, Space},
-    meta::{Kind, Meta, MetaOptions, Now, Progress, Snapshot, Tx},
+    meta::{Keeper, Kind, Meta, MetaOptions, Now, Progress, Snapshot, Tx},
     segments::{Finding, Recovered, SegmentOptions, Segments},
     sync::{Arc, mpsc},
 };
@@ -43,6 +43,8 @@ pub use self::driver::Driver;
 pub struct StoreOptions {
     /// The disk, rooted at the data directory.
     pub io: Arc<dyn Io>,
+    /// What keeps the rows.
+    pub keeper: Keeper,
     /// The clock; read once per group of commits.
     pub now: Now,
     /// 16 random bytes, the identity of a store that is made now.
@@ -73,6 +75,7 @@ impl StoreOptions {
     pub fn new(io: Arc<dyn Io>, now: Now, fresh_uuid: [u8; 16]) -> Self {
         Self {
             io,
+            keeper: Keeper::default(),
             now,
             fresh_uuid,
             room: RoomOptions::default(),
@@ -130,6 +133,7 @@ impl Store {
         let meta = Arc::new(Meta::open(
             Arc::clone(&io),
             MetaOptions {
+                keeper: options.keeper,
                 now: Arc::clone(&options.now),
                 cache_bytes: options.cache_bytes,
                 progress: options.progress,

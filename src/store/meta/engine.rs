@@ -5,7 +5,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::{
-    MetaOptions,
+    Keeper, MetaOptions,
     blocks::{Blocks, Kind},
     current::Current,
     health::{Latch, lock},
@@ -49,7 +49,11 @@ impl Engine {
     /// Opens the database, makes it first if there is none, and brings its schema up to date.
     pub(super) fn open(io: Arc<dyn Io>, options: MetaOptions) -> Result<Self, StoreError> {
         let latch = Arc::<Latch>::default();
-        let tables = Box::new(OnDisk::open(io, options.clone(), Arc::clone(&latch))?);
+        let tables: Box<dyn Tables> = match &options.keeper {
+            Keeper::OnDisk => Box::new(OnDisk::open(io, options.clone(), Arc::clone(&latch))?),
+            #[cfg(test)]
+            Keeper::InMemory(rows) => Box::new(rows.open()),
+        };
         let engine = Self {
             tables,
             options,

@@ -10,6 +10,8 @@ mod committer;
 mod current;
 mod engine;
 mod health;
+#[cfg(test)]
+mod in_memory;
 pub mod key;
 mod load;
 mod migrate;
@@ -26,6 +28,8 @@ mod tx;
 
 use std::fmt;
 
+#[cfg(test)]
+pub use self::in_memory::InMemory;
 pub(super) use self::migrate::{incarnation, version};
 pub use self::{
     blocks::Kind,
@@ -64,9 +68,22 @@ pub fn percent(part: f64) -> u8 {
 /// Gives back room that was put by; true if there was any.
 pub type MakeRoom = Arc<dyn Fn() -> bool + Send + Sync>;
 
+/// What keeps the tables.
+#[derive(Clone, Default)]
+pub enum Keeper {
+    /// One file in the data directory.
+    #[default]
+    OnDisk,
+    /// Memory, which a crash of the store outlives.
+    #[cfg(test)]
+    InMemory(InMemory),
+}
+
 /// How the metadata is opened.
 #[derive(Clone)]
 pub struct MetaOptions {
+    /// What keeps the tables.
+    pub keeper: Keeper,
     /// The clock.
     pub now: Now,
     /// Memory for pages of the file, in bytes.
@@ -84,6 +101,7 @@ impl MetaOptions {
     #[must_use]
     pub fn new(now: Now) -> Self {
         Self {
+            keeper: Keeper::default(),
             now,
             cache_bytes: 32 << 20,
             progress: Arc::new(|_| {}),

@@ -10,7 +10,7 @@ use std::sync::{
 };
 
 use super::{
-    Health, Meta, MetaOptions, Tx, ctag_key,
+    Health, InMemory, Keeper, Kind, Meta, MetaOptions, Tx, ctag_key,
     rows::{KeyRange, Order, Rows, RowsMut},
     table::Table,
 };
@@ -28,6 +28,12 @@ use crate::{
 
 fn open(io: impl Io + 'static) -> Result<Meta, StoreError> {
     Meta::open(Arc::new(io), MetaOptions::new(Arc::new(|| Timestamp(7))))
+}
+
+fn open_in_memory(rows: &InMemory) -> Meta {
+    let keeper = Keeper::InMemory(rows.clone());
+    let options = MetaOptions { keeper, ..MetaOptions::new(Arc::new(|| Timestamp(7))) };
+    Meta::open(Arc::new(SimDisk::new()), options).unwrap()
 }
 
 fn put(tx: &mut Tx<'_>, key: &str, value: &str) -> Result<(), StoreError> {
@@ -74,6 +80,24 @@ fn a_store_on_a_real_disk_keeps_its_rows() {
     let meta = open(Disk::open(dir.path()).unwrap()).unwrap();
     assert_eq!(all(&meta.snapshot().unwrap(), Order::Forward), [row("a", "1")]);
     assert!(!dir.path().join("meta/holdall.redb.new").exists());
+}
+
+#[test]
+fn rows_in_memory_outlive_their_store_and_no_id_is_given_twice() {
+    let rows = InMemory::default();
+    let meta = open_in_memory(&rows);
+    meta.apply(|tx| put(tx, "a", "1")).unwrap();
+    let (old, id) = (meta.snapshot().unwrap(), meta.fresh(Kind::Node).unwrap());
+    meta.apply(|tx| put(tx, "a", "2")).unwrap();
+    assert_eq!(all(&old, Order::Forward), [row("a", "1")]);
+    drop(meta);
+    let meta = open_in_memory(&rows);
+    assert_eq!(all(&meta.snapshot().unwrap(), Order::Forward), [row("a", "2")]);
+    assert!(meta.fresh(Kind::Node).unwrap() > id);
+    rows.unreadable(Some(Table::Dent));
+    assert!(matches!(meta.snapshot().unwrap().get(Table::Dent, b"a"), Err(StoreError::Io(_))));
+    rows.unreadable(None);
+    assert_eq!(all(&meta.snapshot().unwrap(), Order::Forward), [row("a", "2")]);
 }
 
 #[test]

@@ -4,11 +4,12 @@ use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use proptest::{collection::vec, prelude::*};
 
-use super::open;
+use super::{open, open_in_memory};
 use crate::store::{
     error::StoreError,
     io::sim::SimDisk,
     meta::{
+        InMemory, Meta,
         rows::{KeyRange, KeyValue, Order, Rows, RowsMut},
         table::Table,
     },
@@ -106,34 +107,40 @@ proptest! {
 
     #[test]
     fn verbs_see_and_leave_what_a_sorted_map_would(groups in vec(vec(verb(), 1..5), 1..6)) {
-        let meta = open(SimDisk::new()).unwrap();
-        let shared = Arc::new(std::sync::Mutex::new(Model::new()));
-        for group in groups {
-            for verb in group {
-                let model = Arc::clone(&shared);
-                meta.submit(
-                    move |tx| {
-                        let mut model = model.lock().unwrap();
-                        let mut mine = model.clone();
-                        run(tx, &mut mine, &verb.acts);
-                        if !verb.succeeds {
-                            return Err(StoreError::Busy("refused".into()));
-                        }
-                        *model = mine;
-                        Ok(())
-                    },
-                    |result| assert!(matches!(result, Ok(()) | Err(StoreError::Busy(_))), "{result:?}"),
-                );
-            }
-            meta.step();
-            prop_assert!(!shared.is_poisoned(), "a verb saw something else than the model");
-            let (snapshot, model) = (meta.snapshot().unwrap(), shared.lock().unwrap());
-            for reverse in [false, true] {
-                check(&snapshot, &model, &KeyRange::prefix(Vec::new()), reverse, usize::MAX);
-                check(&snapshot, &model, &KeyRange::prefix(vec![1]), reverse, 3);
-            }
+        for meta in [open(SimDisk::new()).unwrap(), open_in_memory(&InMemory::default())] {
+            see_and_leave(&meta, &groups)?;
         }
     }
+}
+
+fn see_and_leave(meta: &Meta, groups: &[Vec<Verb>]) -> Result<(), TestCaseError> {
+    let shared = Arc::new(std::sync::Mutex::new(Model::new()));
+    for group in groups {
+        for verb in group.clone() {
+            let model = Arc::clone(&shared);
+            meta.submit(
+                move |tx| {
+                    let mut model = model.lock().unwrap();
+                    let mut mine = model.clone();
+                    run(tx, &mut mine, &verb.acts);
+                    if !verb.succeeds {
+                        return Err(StoreError::Busy("refused".into()));
+                    }
+                    *model = mine;
+                    Ok(())
+                },
+                |result| assert!(matches!(result, Ok(()) | Err(StoreError::Busy(_))), "{result:?}"),
+            );
+        }
+        meta.step();
+        prop_assert!(!shared.is_poisoned(), "a verb saw something else than the model");
+        let (snapshot, model) = (meta.snapshot().unwrap(), shared.lock().unwrap());
+        for reverse in [false, true] {
+            check(&snapshot, &model, &KeyRange::prefix(Vec::new()), reverse, usize::MAX);
+            check(&snapshot, &model, &KeyRange::prefix(vec![1]), reverse, 3);
+        }
+    }
+    Ok(())
 }
 
 #[test]
