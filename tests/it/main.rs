@@ -13,8 +13,11 @@ mod dav;
 mod errors;
 mod gate;
 mod layering;
+mod linear;
 mod matrix;
 mod opening;
+#[path = "../../src/proof.rs"]
+mod proof;
 mod restart;
 mod s3;
 mod supply;

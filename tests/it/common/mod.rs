@@ -5,6 +5,7 @@
 
 pub(crate) mod ask;
 pub(crate) mod process;
+pub(crate) mod sim;
 pub(crate) mod wire;
 pub(crate) mod world;
 
@@ -94,8 +95,11 @@ pub(crate) fn newcomer(name: &str) -> NewAccount {
 /// The one place where tests open the system.
 fn open(directory: &TempDir) -> Arc<Holdall> {
     let disk = Disk::open(directory.path().join("data")).unwrap();
-    let world = World { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
-    Holdall::start(StartOptions::new(Arc::new(disk)), world).unwrap()
+    Holdall::start(StartOptions::new(Arc::new(disk)), real_world()).unwrap()
+}
+
+fn real_world() -> World {
+    World { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) }
 }
 
 fn config(change: impl FnOnce(&mut ServerConfig)) -> ServerConfig {
