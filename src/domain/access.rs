@@ -174,7 +174,7 @@ pub(crate) fn counts_access(caller: &Caller) -> Result<(), Error> {
 fn has_full_proof(person: &Person) -> bool {
     match person.proof {
         Proof::Password => true,
-        Proof::AppPassword | Proof::AccessKey(_) => false,
+        Proof::AppPassword | Proof::AccessKey(_) | Proof::Operator => false,
     }
 }
 
@@ -250,6 +250,8 @@ mod tests {
             ("operator", Caller::Operator, "ddddyy"),
             ("owner", Caller::Person(person(7, false, Proof::Password)), "yyyyyy"),
             ("owner's key", Caller::Person(person(7, false, key.clone())), "yyyyyy"),
+            ("operator for the owner", Caller::Person(person(7, false, Proof::Operator)), "yyyyyy"),
+            ("operator for a stranger", Caller::Person(person(8, false, Proof::Operator)), "dddddd"),
             ("owner's app", app(7, &[], false), "yyyyyy"),
             ("owner's app for it", app(7, &["papers", "photos"], false), "yyyyyy"),
             ("owner's app for another", app(7, &["papers", "photos2", "photo"], false), "dddddd"),
@@ -309,6 +311,7 @@ mod tests {
             (own(Proof::Password), [true, true, false]),
             (own(key.clone()), [true, false, false]),
             (own(Proof::AppPassword), [true, false, false]),
+            (own(Proof::Operator), [true, false, false]),
             (scoped(&["photos"]), [false, false, false]),
             (other, [false, false, false]),
             (admin(Proof::Password), [true, true, true]),

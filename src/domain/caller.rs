@@ -23,6 +23,8 @@ pub enum Proof {
     AppPassword,
     /// A signature with this access key.
     AccessKey(String),
+    /// None: the operator of this machine acts for the account.
+    Operator,
 }
 
 /// A recognised account.

@@ -9,6 +9,7 @@ mod accounts;
 mod act;
 mod authenticate;
 mod batch;
+mod behalf;
 mod body;
 mod bootstrap;
 mod buckets;

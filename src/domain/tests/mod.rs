@@ -3,6 +3,7 @@
 mod accounts;
 mod authenticate;
 mod batch;
+mod behalf;
 mod bootstrap;
 mod buckets;
 mod chains;
