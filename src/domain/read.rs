@@ -272,6 +272,16 @@ impl Opened {
         range.ok_or(missing)
     }
 
+    /// The sizes of the parts it was sent in, in order: its tag is made of theirs.
+    ///
+    /// # Errors
+    /// If the rows cannot be read.
+    pub async fn part_sizes(&self) -> Result<Vec<u64>, Error> {
+        let Some(id) = self.reader.as_ref().map(BlobReader::id) else { return Ok(Vec::new()) };
+        let store = Arc::clone(&self.store);
+        lanes::blocking(move || Ok(manifest::part_sizes(&store.snapshot()?, id)?)).await
+    }
+
     /// The bytes of a range within the size, each chunk verified before it is given out. Ends
     /// with an error, never early, if they cannot be read. One chunk is read ahead.
     #[must_use]

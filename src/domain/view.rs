@@ -100,6 +100,7 @@ pub(crate) fn listed(key: String, row: FileRow) -> ListedFile {
         checksums: row.checksums,
         has_props: row.props,
         has_locks: row.locks,
+        twin: row.twin,
     }
 }
 

@@ -55,6 +55,8 @@ pub struct ListedFile {
     pub has_props: bool,
     /// Whether it is locked directly.
     pub has_locks: bool,
+    /// Whether a folder of the same name stands beside it.
+    pub twin: bool,
 }
 
 /// A page of a flat listing.

@@ -1,6 +1,7 @@
 //! The JSON API. For now it serves the command line over the administration socket: accounts,
-//! credentials and buckets, as [`Caller::Operator`]. From the network it answers that it is not
-//! built. Domain values are translated into the shapes of [`types`], never serialised themselves.
+//! credentials and buckets as [`Caller::Operator`], files in the name of an account. From the
+//! network it answers that it is not built. Domain values are translated into the shapes of
+//! [`types`], never serialised themselves.
 
 mod accounts;
 mod buckets;
@@ -10,6 +11,8 @@ mod collection;
 mod credentials;
 mod error;
 mod extract;
+mod filed;
+pub mod files;
 mod recovery;
 mod route;
 pub mod types;
@@ -17,7 +20,7 @@ pub mod types;
 use std::sync::{Arc, OnceLock};
 
 use axum::{Router, response::IntoResponse as _};
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 
@@ -34,8 +37,12 @@ pub type Listening = Arc<OnceLock<Vec<types::Listens>>>;
 /// The JSON API over one system.
 #[derive(Clone, Debug)]
 pub struct ApiDoor {
+    holdall: Shared,
     routes: Router,
 }
+
+/// The account the operator acts for: in its own name it reaches no file.
+pub const ON_BEHALF: HeaderName = HeaderName::from_static("holdall-on-behalf");
 
 impl ApiDoor {
     /// The door to this system, in no server.
@@ -50,8 +57,8 @@ impl ApiDoor {
         let routes = route::router(table(listening))
             .fallback(nothing)
             .method_not_allowed_fallback(not_allowed)
-            .with_state(holdall);
-        Self { routes }
+            .with_state(Arc::clone(&holdall));
+        Self { holdall, routes }
     }
 
     /// Answers one request.
@@ -59,14 +66,28 @@ impl ApiDoor {
         if context.peer != Peer::Socket {
             return problem(StatusCode::NOT_IMPLEMENTED, "not_built", "the API is not there yet");
         }
-        context.note_caller(&Caller::Operator);
+        let caller = match self.caller(request.headers()).await {
+            Ok(caller) => caller,
+            Err(error) => {
+                context.note_caller(&Caller::Operator);
+                return refusal(error);
+            }
+        };
+        context.note_caller(&caller);
         let mut request = request.map(axum::body::Body::new);
-        request.extensions_mut().insert(Caller::Operator);
+        request.extensions_mut().insert(caller);
         let answer = match self.routes.clone().oneshot(request).await {
             Ok(answer) => answer,
             Err(impossible) => match impossible {},
         };
         answer.map(|body| body.map_err(std::io::Error::other).boxed_unsync())
+    }
+
+    /// The operator, or whom it acts for.
+    async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Error> {
+        let Some(whose) = headers.get(ON_BEHALF) else { return Ok(Caller::Operator) };
+        let whose = extract::account(&String::from_utf8_lossy(whose.as_bytes()))?;
+        self.holdall.on_behalf(&Caller::Operator, &whose).await
     }
 }
 
@@ -83,6 +104,7 @@ fn table(listening: Listening) -> Vec<Route> {
     table.extend(buckets::routes());
     table.extend(check::routes());
     table.extend(collection::routes());
+    table.extend(files::routes());
     table.extend(recovery::routes());
     table
 }

@@ -31,6 +31,7 @@ macro_rules! methods {
 methods! {
     get "GET",
     post "POST",
+    put "PUT",
     patch "PATCH",
     delete "DELETE",
 }

@@ -9,7 +9,10 @@ use crate::{
     model::secret::Secret,
 };
 
-pub use super::collected::{Collected, Collection, CollectionRun, Space};
+pub use super::{
+    collected::{Collected, Collection, CollectionRun, Space},
+    filed::{File, Files},
+};
 
 /// A problem document (RFC 9457) with a stable code. The command line prints its own errors in the
 /// same shape.

@@ -100,6 +100,23 @@ pub fn part(rows: &dyn Rows, id: ManifestId, number: u32) -> Result<Option<Range
     Ok(None)
 }
 
+/// The sizes of all parts, in order; a leaf is one.
+///
+/// # Errors
+/// As [`size`].
+pub fn part_sizes(rows: &dyn Rows, id: ManifestId) -> Result<Vec<u64>, StoreError> {
+    let row = load(rows, id)?;
+    if row.shape == Shape::Leaf {
+        return Ok(vec![row.size]);
+    }
+    let mut sizes = Vec::new();
+    let range = KeyRange::prefix(number_key(id.0));
+    for (_, value) in rows.scan(Table::Page, &range, Order::Forward, limits::PARTS as usize)? {
+        sizes.extend(PageRow::decode(&value)?.pieces.iter().map(|piece| piece.len));
+    }
+    Ok(sizes)
+}
+
 /// Makes the concatenation of leaves, taking over the caller's reference of each. The lengths
 /// are what the caller believes, and are checked.
 ///

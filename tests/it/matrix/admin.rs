@@ -8,7 +8,7 @@ use crate::common::{ask::Ask, world::World};
 
 /// Every address and method of the API, with a body that would be understood, and what the
 /// operator gets.
-const ROUTES: [(&str, &str, &str, u16); 27] = [
+const ROUTES: [(&str, &str, &str, u16); 31] = [
     ("GET", "/api/v1/version", "", 200),
     ("GET", "/api/v1/check", "", 200),
     ("GET", "/api/v1/collection", "", 200),
@@ -30,6 +30,11 @@ const ROUTES: [(&str, &str, &str, u16); 27] = [
     ("PATCH", "/api/v1/buckets/{name}", r#"{"quota":null}"#, 200),
     ("DELETE", "/api/v1/buckets/{name}", "", 0),
     ("GET", "/api/v1/buckets/{name}/twins", "", 200),
+    // Files: in its own name the operator reaches none.
+    ("GET", "/api/v1/buckets/{name}/keys", "", 403),
+    ("GET", "/api/v1/buckets/{name}/files/{key}", "", 403),
+    ("PUT", "/api/v1/buckets/{name}/files/{key}", "forged", 403),
+    ("GET", "/api/v1/buckets/{name}/parts/{key}", "", 403),
     ("GET", "/api/v1/recovery-key", "", 200),
     ("POST", "/api/v1/recovery-key", r#"{"key":"none was shown"}"#, 400),
     // What no address has.
@@ -47,7 +52,7 @@ fn no_address_of_the_api_is_missing_from_the_table() {
 }
 
 fn request((method, path, body, _): (&str, &str, &str, u16)) -> Ask {
-    let at = path.replace("{name}", "olga").replace("{id}", "AKIAOLGA0000000000AA");
+    let at = path.replace("{name}", "olga").replace("{id}", "AKIAOLGA0000000000AA").replace("{key}", "file");
     Ask::new(method, &at).with("content-type", "application/json").body(body)
 }
 
@@ -86,6 +91,23 @@ async fn the_operator_administers_over_the_socket_and_reaches_no_file() {
         assert_eq!(reply.status, route.3, "{} {}: {text}", route.0, route.1);
     }
     let before = world.state().await;
+    let at = |path: &str| Ask::new("GET", &format!("/api/v1/buckets/{path}"));
+    for (ask, whose, status, text) in [
+        (at("olga/files/file"), "olga", 200, "content"),
+        (at("olga/files/folder%2Finside"), "olga", 200, "inside"),
+        (at("olga/files/none"), "olga", 404, ""),
+        (at("olga/files/file"), "otto", 403, ""),
+        (at("olga/files/file"), "nobody", 404, ""),
+        (at("olga/files/file"), "", 400, ""),
+        (at("olga/keys?prefix=fo"), "olga", 200, ""),
+        (Ask::new("GET", "/api/v1/accounts"), "adam", 403, ""),
+    ] {
+        let reply = world.ask_operator(&socket, &ask.with("holdall-on-behalf", whose)).await;
+        let found = String::from_utf8_lossy(&reply.body);
+        assert_eq!(reply.status, status, "for {whose}: {found}");
+        assert!(status != 200 || found.contains(text), "{found}");
+        assert!(status == 200 || !found.contains("content"), "{found}");
+    }
     let key = world.signer("olga").sign(Ask::new("GET", "/olga/file"));
     for ask in [
         Ask::new("GET", "/olga/file"),
