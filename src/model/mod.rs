@@ -9,6 +9,7 @@ pub mod checksum;
 pub mod chunker;
 pub mod condition;
 pub mod digest;
+pub mod escape;
 pub mod etag;
 pub mod extra;
 pub mod ids;
