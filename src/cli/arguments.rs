@@ -49,6 +49,10 @@ pub(super) enum Command {
     Gc(Gc),
     /// Do what gc does, and move what is needed out of segments that hold much that is not.
     Compact,
+    /// Write current files into a folder; again, and only what is not there is written.
+    Export(Export),
+    /// Put a folder's files into a bucket; again, and only what is not there is written.
+    Import(Import),
     /// Look whether everything is as it should be.
     Doctor(Doctor),
     /// Show how to mount the files on each system, and how S3 clients reach them.
@@ -225,6 +229,32 @@ pub(super) struct Gc {
     /// Only tell how much would be given back.
     #[arg(long)]
     pub(super) dry_run: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Export {
+    /// BUCKET or BUCKET/PATH, as many as are wanted [default: every bucket], and the folder to write
+    /// into, last.
+    #[arg(required = true, value_name = "PATH… DEST", hide_default_value = true)]
+    pub(super) paths: Vec<String>,
+    /// Only this bucket.
+    #[arg(long, value_name = "NAME")]
+    pub(super) bucket: Option<String>,
+    /// Only the buckets of this account.
+    #[arg(long, value_name = "NAME", conflicts_with = "bucket")]
+    pub(super) user: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Import {
+    /// The folder. Symbolic links in it are not followed.
+    pub(super) folder: PathBuf,
+    /// BUCKET, or BUCKET/PATH to put the files below that.
+    #[arg(long, value_name = "BUCKET")]
+    pub(super) into: String,
+    /// Do it as this account [default: the bucket's owner].
+    #[arg(long = "as", value_name = "USER")]
+    pub(super) user: Option<String>,
 }
 
 #[derive(Args, Debug)]

@@ -7,9 +7,12 @@ mod check;
 mod collect;
 mod credentials;
 mod doctor;
+mod export;
 mod failure;
+mod files;
 mod first;
 mod hints;
+mod import;
 mod print;
 mod reach;
 mod recovery;
@@ -122,6 +125,8 @@ async fn command(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Check => check::run(context).await,
         Command::Gc(gc) => collect::gc(context, &gc).await,
         Command::Compact => collect::compact(context).await,
+        Command::Export(export) => export::run(context, export).await,
+        Command::Import(import) => import::run(context, import).await,
         Command::Doctor(doctor) => doctor::run(context, &doctor).await,
         Command::MountHelp(help) => hints::run(context, &help).await,
         Command::Config(ConfigCommand::Show) => show_config(context),

@@ -116,7 +116,7 @@ pub(super) fn configured(settings: &Settings) -> Listens {
 }
 
 /// What an answer says.
-fn understand<T: DeserializeOwned>(answer: &Response<Bytes>) -> Result<T, Failure> {
+pub(super) fn understand<T: DeserializeOwned>(answer: &Response<Bytes>) -> Result<T, Failure> {
     let status = answer.status();
     let bytes: &[u8] = if status == StatusCode::NO_CONTENT { b"null" } else { answer.body() };
     if status.is_success() {
@@ -144,10 +144,14 @@ async fn within(
     door: &ApiDoor,
     request: Request<Bytes>,
 ) -> Result<Response<Bytes>, Box<dyn std::error::Error>> {
-    let id = RequestId::from_random([0; 16]);
-    let context = RequestContext::new(id, Peer::Socket, false, SystemClock.now());
-    let (head, body) = door.handle(request.map(body::full), context).await.into_parts();
+    let (head, body) = door.handle(request.map(body::full), context()).await.into_parts();
     Ok(Response::from_parts(head, body.collect().await?.to_bytes()))
+}
+
+/// What a request in this process comes with.
+pub(super) fn context() -> RequestContext {
+    let id = RequestId::from_random([0; 16]);
+    RequestContext::new(id, Peer::Socket, false, SystemClock.now())
 }
 
 /// The administration socket of a data directory.

@@ -11,6 +11,7 @@ mod cli;
 mod common;
 mod dav;
 mod errors;
+mod folders;
 mod gate;
 mod layering;
 mod linear;

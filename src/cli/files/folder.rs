@@ -1,0 +1,326 @@
+//! A folder that files are written into: each aside, synced, then renamed into its place. No name
+//! leads out of it: every folder on the way is opened as a folder of the one above, and a link is
+//! never followed. What is in the way is left alone.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    io::{self, Write as _},
+    os::{
+        fd::{AsFd as _, OwnedFd},
+        unix::fs::DirBuilderExt as _,
+    },
+    path::Path,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use rustix::{
+    fs::{AtFlags, FileType, FlockOperation, Mode, OFlags},
+    io::Errno,
+};
+
+use crate::model::{
+    address::nfc,
+    escape::{self, Form},
+    time::Timestamp,
+};
+
+/// What an export keeps beside the buckets: what is being written. It tells an import that names
+/// were escaped, too.
+pub(in crate::cli) const ASIDE: &str = escape::EXPORT;
+
+const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// A folder.
+#[derive(Debug)]
+pub(in crate::cli) struct Folder {
+    root: OwnedFd,
+    aside: OwnedFd,
+    next: AtomicU64,
+    /// On a disk where names differing in case, or in their Unicode form, are one: which name each
+    /// is taken by.
+    taken: Option<Mutex<HashMap<String, String>>>,
+}
+
+/// A file that is being written.
+#[derive(Debug)]
+pub(in crate::cli) struct Aside<'f> {
+    folder: &'f Folder,
+    name: String,
+    file: File,
+}
+
+impl Folder {
+    /// Opens it, and makes it if it is not there: for its owner alone.
+    ///
+    /// # Errors
+    /// If it is no folder, cannot be written to, or another export is at work there.
+    pub(in crate::cli) fn open(path: &Path) -> io::Result<Self> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        let root = rustix::fs::open(path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let aside = below(&root, ASIDE)?;
+        rustix::fs::flock(&aside, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+            Errno::WOULDBLOCK => io::Error::new(io::ErrorKind::ResourceBusy, "another export writes there"),
+            error => error.into(),
+        })?;
+        // What an export that was broken off left.
+        for entry in fs::read_dir(path.join(ASIDE))? {
+            fs::remove_file(entry?.path())?;
+        }
+        let mut folder = Self { root, aside, next: AtomicU64::new(0), taken: None };
+        if folder.takes_for_one("probe", "PROBE")? || folder.takes_for_one("\u{e9}", "e\u{301}")? {
+            folder.taken = Some(Mutex::default());
+        }
+        Ok(folder)
+    }
+
+    /// Whether two names are one on this disk.
+    fn takes_for_one(&self, name: &str, other: &str) -> io::Result<bool> {
+        let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
+        rustix::fs::openat(&self.aside, name, flags, Mode::from_raw_mode(0o600))?;
+        let found = rustix::fs::statat(&self.aside, other, AtFlags::SYMLINK_NOFOLLOW).is_ok();
+        rustix::fs::unlinkat(&self.aside, name, AtFlags::empty())?;
+        Ok(found)
+    }
+
+    /// The names that a bucket's key has below this folder.
+    pub(in crate::cli) fn names(&self, bucket: &str, key: &str, twin: bool) -> Vec<String> {
+        let mut names = vec![bucket.to_owned()];
+        let mut segments = key.split('/').peekable();
+        while let Some(segment) = segments.next() {
+            let form = Form { twin: twin && segments.peek().is_none(), letters: false };
+            let letters = self.is_taken(&names, segment, form);
+            names.extend(escape::names(segment, Form { letters, ..form }));
+        }
+        names
+    }
+
+    /// Whether another segment has that name already, on a disk where that can be.
+    fn is_taken(&self, above: &[String], segment: &str, form: Form) -> bool {
+        let Some(taken) = &self.taken else { return false };
+        let plain = escape::names(segment, form).join("/");
+        let folded = format!("{}/{plain}", above.join("/")).to_lowercase();
+        let folded = nfc(&folded).unwrap_or(folded);
+        let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
+        *taken.entry(folded).or_insert_with(|| plain.clone()) != plain
+    }
+
+    /// The regular file of these names, if there is one. Anything else there is an error.
+    ///
+    /// # Errors
+    /// If something that is no file stands there, or it cannot be opened.
+    pub(in crate::cli) fn find(&self, names: &[String]) -> io::Result<Option<File>> {
+        let Some((name, parents)) = names.split_last() else { return Ok(None) };
+        let mut folder = self.root.try_clone()?;
+        for name in parents {
+            folder = match rustix::fs::openat(&folder, name, FOLDER, Mode::empty()) {
+                Ok(folder) => folder,
+                Err(Errno::NOENT) => return Ok(None),
+                Err(error) => return Err(in_the_way(error)),
+            };
+        }
+        match rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => return Ok(None),
+            Err(error) => return Err(error.into()),
+            Ok(found) if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile => {
+                return Err(in_the_way(Errno::EXIST));
+            }
+            Ok(_) => {}
+        }
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&folder, name, flags, Mode::empty());
+        Ok(Some(File::from(file.map_err(in_the_way)?)))
+    }
+
+    /// Makes the folder of these names, and those above.
+    ///
+    /// # Errors
+    /// If something else is in the way.
+    pub(in crate::cli) fn make(&self, names: &[String]) -> io::Result<OwnedFd> {
+        let mut folder = self.root.try_clone()?;
+        for name in names {
+            folder = below(&folder, name)?;
+        }
+        Ok(folder)
+    }
+
+    /// Begins a file; it shows nowhere until [`Aside::place`].
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub(in crate::cli) fn begin(&self) -> io::Result<Aside<'_>> {
+        let name = format!("part-{}", self.next.fetch_add(1, Relaxed));
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&self.aside, &name, flags, Mode::from_raw_mode(0o666))?;
+        Ok(Aside { folder: self, name, file: File::from(file) })
+    }
+
+    /// Makes names durable: files are when they are placed.
+    ///
+    /// # Errors
+    /// If the disk does not take them.
+    pub(in crate::cli) fn sync(&self) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(&self.root)?)
+    }
+}
+
+impl Aside<'_> {
+    pub(in crate::cli) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)
+    }
+
+    /// Syncs it and renames it into its place, over a file that is there.
+    ///
+    /// # Errors
+    /// If it cannot be written, or something else is in the way; nothing has changed then.
+    pub(in crate::cli) fn place(self, names: &[String], modified: Timestamp) -> io::Result<()> {
+        let Some((name, parents)) = names.split_last() else { return Ok(()) };
+        set_modified(&self.file, modified)?;
+        self.file.sync_all()?;
+        let parent = self.folder.make(parents)?;
+        if rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)
+            .is_ok_and(|found| FileType::from_raw_mode(found.st_mode) != FileType::RegularFile)
+        {
+            return Err(in_the_way(Errno::EXIST));
+        }
+        rustix::fs::renameat(&self.folder.aside, &self.name, parent.as_fd(), name)?;
+        Ok(())
+    }
+}
+
+impl Drop for Aside<'_> {
+    fn drop(&mut self) {
+        // Renamed away, or not wanted; what stays is removed by the next export.
+        let _ = rustix::fs::unlinkat(&self.folder.aside, &self.name, AtFlags::empty());
+    }
+}
+
+/// Opens a folder in another, and makes it first if it is not there.
+fn below(folder: &OwnedFd, name: &str) -> io::Result<OwnedFd> {
+    match rustix::fs::mkdirat(folder, name, Mode::from_raw_mode(0o777)) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(error) => return Err(error.into()),
+    }
+    rustix::fs::openat(folder, name, FOLDER, Mode::empty()).map_err(in_the_way)
+}
+
+fn in_the_way(error: Errno) -> io::Error {
+    match error {
+        Errno::NOTDIR | Errno::LOOP | Errno::EXIST | Errno::ISDIR => {
+            io::Error::new(io::ErrorKind::AlreadyExists, "something else of that name is in the way")
+        }
+        error => error.into(),
+    }
+}
+
+/// Sets the time of last change of a file that is the same otherwise.
+pub(in crate::cli) fn set_modified(file: &File, modified: Timestamp) -> io::Result<()> {
+    let ms = Duration::from_millis(modified.0.unsigned_abs());
+    let at = if modified.0 < 0 { UNIX_EPOCH.checked_sub(ms) } else { UNIX_EPOCH.checked_add(ms) };
+    match at {
+        Some(at) => file.set_modified(at),
+        None => Err(io::Error::other("the time of last change is beyond what the disk can tell")),
+    }
+}
+
+/// When a file was changed last.
+pub(in crate::cli) fn modified(at: SystemTime) -> Timestamp {
+    let ms = |far: Duration| i64::try_from(far.as_millis()).unwrap_or(i64::MAX);
+    Timestamp(match at.duration_since(UNIX_EPOCH) {
+        Ok(since) => ms(since),
+        Err(before) => -ms(before.duration()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    fn write(folder: &Folder, names: &[String], text: &str) -> io::Result<()> {
+        let mut aside = folder.begin()?;
+        aside.write(text.as_bytes())?;
+        aside.place(names, Timestamp(1_500))
+    }
+
+    fn at(text: &str) -> Vec<String> {
+        text.split('/').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn no_link_leads_out_and_nothing_that_is_there_is_lost() {
+        let place = tempfile::tempdir().unwrap();
+        let (dest, outside) = (place.path().join("dest"), place.path().join("outside"));
+        let folder = Folder::open(&dest).unwrap();
+        assert_eq!(fs::metadata(&dest).unwrap().permissions().mode() & 0o777, 0o700);
+        fs::create_dir_all(&outside).unwrap();
+        fs::write(outside.join("own"), "own").unwrap();
+        fs::create_dir_all(dest.join("b/folder")).unwrap();
+        symlink(&outside, dest.join("b/link")).unwrap();
+        symlink(outside.join("own"), dest.join("b/file")).unwrap();
+        for taken in ["b/link/own", "b/link/new", "b/file", "b/folder", "b/link"] {
+            let refused = write(&folder, &at(taken), "x").unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists, "{taken}: {refused}");
+            assert!(folder.find(&at(taken)).is_err(), "{taken}");
+        }
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
+        assert_eq!(fs::read_to_string(outside.join("own")).unwrap(), "own");
+        assert_eq!(fs::read_dir(dest.join(ASIDE)).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_file_has_its_time_and_replaces_the_one_before() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::open(place.path()).unwrap();
+        for text in ["one", "two"] {
+            write(&folder, &at("b/c/d"), text).unwrap();
+            let file = folder.find(&at("b/c/d")).unwrap().unwrap();
+            assert_eq!(modified(file.metadata().unwrap().modified().unwrap()), Timestamp(1_500));
+            assert_eq!(io::read_to_string(file).unwrap(), text);
+        }
+        assert!(
+            folder.find(&at("b/none/d")).unwrap().is_none() && folder.find(&at("b/x")).unwrap().is_none()
+        );
+        folder.sync().unwrap();
+    }
+
+    #[test]
+    fn one_export_at_a_time_and_what_a_broken_one_left_goes() {
+        let place = tempfile::tempdir().unwrap();
+        let first = Folder::open(place.path()).unwrap();
+        let busy = Folder::open(place.path()).unwrap_err();
+        assert_eq!(busy.kind(), io::ErrorKind::ResourceBusy);
+        drop(first);
+        fs::write(place.path().join(ASIDE).join("part-7"), "half").unwrap();
+        Folder::open(place.path()).unwrap();
+        assert_eq!(fs::read_dir(place.path().join(ASIDE)).unwrap().count(), 0);
+    }
+
+    /// As on a disk that knows no case; there is none to try it on.
+    #[test]
+    fn names_that_differ_in_case_alone_differ_in_more() {
+        let place = tempfile::tempdir().unwrap();
+        let mut folder = Folder::open(place.path()).unwrap();
+        assert!(folder.taken.is_none(), "this disk knows case");
+        folder.taken = Some(Mutex::default());
+        let mut seen = std::collections::HashSet::new();
+        let keys = ["A/x", "A/y", "a/x", "a/z", "B", "b", "\u{e9}", "e\u{301}", "E\u{301}"];
+        for _ in 0..2 {
+            seen.clear();
+            for key in keys {
+                let names = folder.names("bucket", key, false);
+                let back = escape::segments(&names.iter().skip(1).map(String::as_str).collect::<Vec<_>>());
+                assert_eq!(back.join("/"), key);
+                let folded = names.join("/").to_lowercase();
+                assert!(seen.insert(nfc(&folded).unwrap_or(folded)), "{key}: {names:?}");
+            }
+        }
+        assert_eq!(folder.names("bucket", "A/x", false), ["bucket", "A", "x"]);
+        assert_eq!(folder.names("bucket", "a/x", false), ["bucket", "%61", "x"]);
+    }
+}

@@ -1,0 +1,293 @@
+//! `holdall import`: a folder's files into a bucket, by the server that runs or into the data itself,
+//! through the same verb as every other write. What is there and the same is left as it is.
+
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use futures::stream;
+use http::{Method, header};
+use rustix::fs::OFlags;
+use tokio::{sync::mpsc, task::block_in_place};
+
+use super::{
+    Context,
+    arguments::Import,
+    bucket, escaped,
+    export::{is_of_one, unfinished},
+    failure::Failure,
+    files::{
+        crowd::{self, Work},
+        folder::{self, ASIDE},
+        link::{Asked, Link},
+        tag::{Tagger, is_of_parts},
+        tally::Tally,
+        tree::{self, Met},
+    },
+    reach::Reach,
+};
+use crate::{
+    doors::{
+        api::{
+            files::{MD5, MODIFIED},
+            types::{self, Bucket, Files},
+        },
+        gate::{Body, body},
+    },
+    model::{digest::Digester, escape},
+};
+
+/// Bytes read from the disk at once.
+const BLOCK: usize = 256 << 10;
+
+pub(super) async fn run(context: &Context, import: Import) -> Result<(), Failure> {
+    let found = std::fs::metadata(&import.folder);
+    if !found.map_err(|error| refused(&import.folder, &error))?.is_dir() {
+        return Err(Failure::Refused(format!("{} is no folder", import.folder.display())));
+    }
+    let reach = Arc::new(Reach::find(&context.settings).await?);
+    let (name, prefix) = import.into.split_once('/').unwrap_or((&import.into, ""));
+    let into: Bucket = reach.ask(Method::GET, &bucket::address(name)).await?;
+    let prefix = prefix.trim_end_matches('/');
+    let target = Target {
+        whose: import.user.unwrap_or_else(|| into.owner.clone()),
+        bucket: into.name,
+        prefix: if prefix.is_empty() { String::new() } else { format!("{prefix}/") },
+        exported: is_exported(&import.folder),
+        root: import.folder,
+    };
+    let tally = Arc::new(Tally::default());
+    let worker = Worker { link: Link::new(reach), target: Arc::new(target), tally: Arc::clone(&tally) };
+    let target = Arc::clone(&worker.target);
+    let work = crowd::run(|queue| find(target, queue), worker);
+    let done = tally.while_telling("importing", work).await;
+    done.map_err(|failure| unfinished(&failure, "import"))?;
+    tally.end(context.printer, "imported")
+}
+
+fn refused(path: &Path, error: &io::Error) -> Failure {
+    Failure::Refused(format!("{}: {error}", path.display()))
+}
+
+/// Whether the folder is of an export, or in one: names are escaped there.
+fn is_exported(folder: &Path) -> bool {
+    folder.canonicalize().is_ok_and(|folder| folder.ancestors().any(|above| above.join(ASIDE).is_dir()))
+}
+
+/// Where files go, and where they come from.
+struct Target {
+    root: PathBuf,
+    bucket: String,
+    prefix: String,
+    /// In whose name.
+    whose: String,
+    exported: bool,
+}
+
+/// Queues everything in the folder until nobody wants more.
+async fn find(target: Arc<Target>, queue: mpsc::Sender<Met>) -> Result<(), Failure> {
+    let walk = move || tree::walk(&target.root, &mut |met| queue.blocking_send(met).is_ok());
+    let walked = tokio::task::spawn_blocking(walk).await;
+    walked.map(drop).map_err(|fault| Failure::Refused(format!("the folder cannot be read: {fault}")))
+}
+
+impl Target {
+    /// The key of a path below the folder.
+    fn key(&self, path: &Path) -> Result<String, Failure> {
+        let names: Option<Vec<&str>> = path.iter().map(|name| name.to_str()).collect();
+        let names = names.ok_or_else(|| Failure::Refused("its name is not UTF-8".into()))?;
+        let below = if self.exported { escape::segments(&names).join("/") } else { names.join("/") };
+        Ok(format!("{}{below}", self.prefix))
+    }
+
+    fn address(&self, what: &str, key: &str) -> String {
+        format!("{}/{what}/{}", bucket::address(&self.bucket), escaped(key))
+    }
+}
+
+/// Reads files and sends them.
+#[derive(Clone)]
+struct Worker {
+    link: Link,
+    target: Arc<Target>,
+    tally: Arc<Tally>,
+}
+
+/// A file on the disk, looked at.
+struct Own {
+    file: Arc<File>,
+    size: u64,
+    modified: crate::model::time::Timestamp,
+}
+
+impl Worker {
+    async fn one(&mut self, met: &Met) -> Result<(), Failure> {
+        let key = self.target.key(met.path())?;
+        match met {
+            Met::File(path) => self.file(&key, &self.target.root.join(path)).await,
+            Met::Empty(_) => self.folder(&format!("{key}/")).await,
+            Met::Other(_, why) => Err(Failure::Refused(why.clone())),
+        }
+    }
+
+    /// A folder with nothing in it: a key of its own says that it is there.
+    async fn folder(&mut self, key: &str) -> Result<(), Failure> {
+        if self.standing(key).await?.is_some() {
+            self.tally.same(0);
+            return Ok(());
+        }
+        let path = self.target.address("files", key);
+        let headers = vec![(header::CONTENT_LENGTH, "0".to_owned()), (header::IF_NONE_MATCH, "*".to_owned())];
+        let asked = Asked { method: Method::PUT, path: &path, whose: &self.target.whose, headers };
+        self.link.read::<types::File>(&asked).await?;
+        self.tally.wrote(0);
+        Ok(())
+    }
+
+    async fn file(&mut self, key: &str, path: &Path) -> Result<(), Failure> {
+        let own = block_in_place(|| open(path)).map_err(of_disk)?;
+        let standing = self.standing(key).await?;
+        if let Some(there) = &standing
+            && there.size == own.size
+            && is_of_parts(&there.etag)
+        {
+            let parts: Vec<u64> =
+                self.link.read(&Asked::get(&self.target.address("parts", key), &self.target.whose)).await?;
+            let tag = block_in_place(|| Tagger::new(Some(&parts)).of(From(&own.file, 0))).map_err(of_disk)?;
+            if tag.as_str() == there.etag {
+                self.tally.same(own.size);
+                return Ok(());
+            }
+        }
+        let md5 = block_in_place(|| md5(&own.file)).map_err(of_disk)?;
+        if standing.as_ref().is_some_and(|there| there.size == own.size && there.etag == hex::encode(md5)) {
+            self.tally.same(own.size);
+            return Ok(());
+        }
+        self.send(key, &own, md5, standing.as_ref()).await
+    }
+
+    /// The file that stands there now.
+    async fn standing(&mut self, key: &str) -> Result<Option<types::File>, Failure> {
+        let path = format!("{}/keys?limit=1&prefix={}", bucket::address(&self.target.bucket), escaped(key));
+        let page: Files = self.link.read(&Asked::get(&path, &self.target.whose)).await?;
+        Ok(page.files.into_iter().next().filter(|file| file.key == key))
+    }
+
+    /// Writes it, if what stands there is still what was seen: every digest is held against the bytes
+    /// before they count.
+    async fn send(
+        &mut self,
+        key: &str,
+        own: &Own,
+        md5: [u8; 16],
+        standing: Option<&types::File>,
+    ) -> Result<(), Failure> {
+        use base64::{Engine as _, prelude::BASE64_STANDARD};
+        let unchanged = match standing {
+            Some(there) => (header::IF_MATCH, format!("\"{}\"", there.etag)),
+            None => (header::IF_NONE_MATCH, "*".to_owned()),
+        };
+        let headers = vec![
+            (header::CONTENT_LENGTH, own.size.to_string()),
+            (MD5, BASE64_STANDARD.encode(md5)),
+            (MODIFIED, own.modified.rfc3339()),
+            unchanged,
+        ];
+        let path = self.target.address("files", key);
+        let asked = Asked { method: Method::PUT, path: &path, whose: &self.target.whose, headers };
+        let answer = self.link.send(&asked, || Ok(content(&own.file, own.size))).await;
+        match answer {
+            Ok(_) => {
+                self.tally.wrote(own.size);
+                Ok(())
+            }
+            Err(Failure::Problem(problem)) if problem.code == "precondition_failed" => {
+                Err(Failure::Refused("it was written by somebody else meanwhile; import it again".into()))
+            }
+            Err(Failure::Problem(problem))
+                if matches!(problem.code.as_str(), "checksum_differs" | "incomplete") =>
+            {
+                Err(Failure::Refused("it changed while it was read; import it again".into()))
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+}
+
+impl Work<Met> for Worker {
+    async fn work(&mut self, met: Met) -> Result<(), Failure> {
+        match self.one(&met).await {
+            Err(failure) if is_of_one(&failure) => {
+                let name = met.path().to_string_lossy();
+                self.tally.refuse(&name, failure.message().unwrap_or_default());
+                Ok(())
+            }
+            done => done,
+        }
+    }
+}
+
+/// Opens a regular file; what became a link or a pipe since is neither followed nor waited for.
+fn open(path: &Path) -> io::Result<Own> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
+    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    let found = file.metadata()?;
+    if !found.is_file() {
+        return Err(io::Error::other("is no regular file"));
+    }
+    let modified = folder::modified(found.modified()?);
+    Ok(Own { file: Arc::new(file), size: found.len(), modified })
+}
+
+fn of_disk(error: io::Error) -> Failure {
+    Failure::Refused(error.to_string())
+}
+
+/// A file read from an offset on, whoever else reads it.
+struct From<'f>(&'f File, u64);
+
+impl io::Read for From<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        use std::os::unix::fs::FileExt as _;
+        let length = self.0.read_at(into, self.1)?;
+        self.1 += length as u64;
+        Ok(length)
+    }
+}
+
+fn md5(file: &File) -> io::Result<[u8; 16]> {
+    let mut digester = Digester::new(false, &[]);
+    let (mut from, mut block) = (From(file, 0), vec![0; BLOCK]);
+    loop {
+        match from.read(&mut block)? {
+            0 => return Ok(digester.finish().md5),
+            length => digester.update(block.get(..length).unwrap_or_default()),
+        }
+    }
+}
+
+/// The file's bytes as a body, so many as it had when it was looked at.
+fn content(file: &Arc<File>, size: u64) -> Body {
+    let pieces = stream::unfold((Arc::clone(file), 0), move |(file, at)| async move {
+        if at >= size {
+            return None;
+        }
+        let wanted = usize::try_from(size - at).unwrap_or(BLOCK).min(BLOCK);
+        let read = block_in_place(|| {
+            let mut block = vec![0; wanted];
+            let length = From(&file, at).read(&mut block)?;
+            block.truncate(length);
+            if length == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(Bytes::from(block)) }
+        });
+        let length = read.as_ref().map_or(size, |bytes| bytes.len() as u64);
+        Some((read, (file, at + length)))
+    });
+    body::from_stream(pieces)
+}
