@@ -16,9 +16,11 @@ mod gate;
 mod layering;
 mod linear;
 mod matrix;
+mod moving;
 mod opening;
 #[path = "../../src/proof.rs"]
 mod proof;
 mod restart;
 mod s3;
 mod supply;
+mod uploads;
