@@ -13,6 +13,7 @@ pub mod collect;
 pub mod dir;
 mod driver;
 pub mod error;
+pub mod faults;
 pub mod io;
 pub mod meta;
 pub mod rows;
@@ -29,6 +30,7 @@ use self::{
     collect::Collection,
     dir::{DataDir, DirOptions, RoomOptions},
     error::StoreError,
+    faults::Faults,
     io::{Io, Space},
     meta::{Keeper, Kind, Meta, MetaOptions, Now, Progress, Snapshot, Tx},
     segments::{Finding, Recovered, SegmentOptions, Segments},
@@ -261,6 +263,11 @@ impl Store {
     #[must_use]
     pub fn meta(&self) -> &Arc<Meta> {
         &self.meta
+    }
+
+    /// Rules that are broken for a test.
+    pub(crate) fn faults(&self) -> Faults {
+        self.meta.faults()
     }
 
     /// The bytes.

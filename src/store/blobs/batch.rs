@@ -14,6 +14,7 @@ use crate::{
     model::ids::{ChunkNo, ManifestId, SegmentId},
     store::{
         error::StoreError,
+        faults::Fault,
         meta::{codec::Row, rows::RowsMut, table::Table},
         segments::Held,
         sync::Arc,
@@ -129,6 +130,11 @@ impl Batch {
         for (chunk, more) in &self.more {
             match find_chunk(tx, *chunk)? {
                 Some(row) if row.state == ChunkState::Live => add_chunk_refs(tx, *chunk, *more)?,
+                Some(_)
+                    if tx.faults().has(Fault::DamagedShared) || tx.faults().has(Fault::CondemnedShared) =>
+                {
+                    add_chunk_refs(tx, *chunk, *more)?;
+                }
                 _ => return Err(StoreError::Busy("content this upload shares went bad".into())),
             }
         }

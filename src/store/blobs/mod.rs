@@ -40,6 +40,7 @@ use self::{
 };
 use super::{
     error::StoreError,
+    faults::Fault,
     meta::{Meta, Submission, Tx, codec::Row, rows::RowsMut, table::Table},
     segments::{LaneId, Life, Segments},
 };
@@ -111,11 +112,12 @@ impl Blobs {
             meta.apply(move |tx| open.iter().try_for_each(|&id| manifest::abandon(tx, id)))?;
         }
         let index = Arc::new(HashIndex::open(&meta.snapshot()?)?);
+        let faults = meta.faults();
         let blobs = Arc::new(Self {
             meta,
             segments,
             index,
-            pins: Arc::default(),
+            pins: Arc::new(Pins::with(faults)),
             readings: Arc::default(),
             options,
             reporting: Mutex::new(()),
@@ -183,6 +185,7 @@ impl Blobs {
 
     /// Queues a submission once everything appended to a lane so far is durable.
     fn submit_after(self: &Arc<Self>, lane: Option<Appended>, submission: Submission) {
+        let lane = lane.filter(|_| !self.meta.faults().has(Fault::RowsBeforeBytes));
         let Some((lane, since)) = lane else { return self.meta.submit_boxed(submission) };
         let blobs = Arc::clone(self);
         let done = move |synced: Result<(), StoreError>| match synced {
@@ -253,6 +256,10 @@ impl Blobs {
         let row = row.filter(|row| row.digest == *digest && row.domain == key.domain());
         Ok(row.and_then(|row| match row.state {
             ChunkState::Live => Some(Found::Sound(chunk, pin)),
+            ChunkState::Bad if self.meta.faults().has(Fault::DamagedShared) => Some(Found::Sound(chunk, pin)),
+            ChunkState::Condemned if self.meta.faults().has(Fault::CondemnedShared) => {
+                Some(Found::Sound(chunk, pin))
+            }
             ChunkState::Bad => Some(Found::Bad(chunk, pin)),
             ChunkState::Condemned => None,
         }))

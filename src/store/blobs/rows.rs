@@ -23,6 +23,7 @@ use crate::{
     row,
     store::{
         error::StoreError,
+        faults::Fault,
         meta::{
             codec::{Field, Reader, Row},
             key::{self, Key},
@@ -333,6 +334,7 @@ pub(crate) fn chunk_refs(rows: &dyn Rows, chunk: ChunkNo) -> Result<u64, StoreEr
 
 /// Adds references to a chunk that has one, or is idle.
 pub(crate) fn add_chunk_refs(tx: &mut dyn RowsMut, chunk: ChunkNo, more: u64) -> Result<(), StoreError> {
+    let more = if tx.faults().has(Fault::ShareNotCounted) { 0 } else { more };
     let refs = chunk_refs(tx, chunk)?.saturating_add(more);
     set_chunk_refs(tx, chunk, refs);
     Ok(())

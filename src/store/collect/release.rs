@@ -21,6 +21,7 @@ use crate::{
             },
         },
         error::StoreError,
+        faults::{Fault, Faults},
         meta::{
             Tx,
             codec::Row,
@@ -67,6 +68,10 @@ impl Writes<'_> {
 }
 
 impl Rows for Writes<'_> {
+    fn faults(&self) -> Faults {
+        self.tx.faults()
+    }
+
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.tx.get(table, key)
     }
@@ -199,7 +204,7 @@ fn let_go(tx: &mut dyn RowsMut, chunk: ChunkNo, epoch: u64, claims: &Claims) -> 
     let left = refs
         .checked_sub(1)
         .ok_or_else(|| StoreError::Damaged(format!("chunk {chunk} has more references than it counts")))?;
-    if left > 0 {
+    if left > 0 && !tx.faults().has(Fault::LastReferenceMiscounted) {
         set_chunk_refs(tx, chunk, left);
         return Ok(false);
     }

@@ -13,6 +13,7 @@ use crate::{
         Store,
         blobs::rows::{ChunkRow, emptied_segments, known_segments, number_behind, number_key},
         error::StoreError,
+        faults::Fault,
         meta::{
             Tx,
             codec::Row,
@@ -71,7 +72,10 @@ impl Survey {
         if let Some(after) = self.after {
             range = range.after(number_key(after));
         }
-        let found = store.snapshot()?.scan(Table::Chunk, &range, Order::Forward, ROWS)?;
+        let found = match store.snapshot()?.scan(Table::Chunk, &range, Order::Forward, ROWS) {
+            Err(_) if store.faults().has(Fault::ScanErrorIgnored) => Vec::new(),
+            found => found?,
+        };
         for (key, value) in &found {
             let row = ChunkRow::decode(value)?;
             let live = self.live.entry(row.segment).or_default();

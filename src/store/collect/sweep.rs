@@ -13,6 +13,7 @@ use crate::{
             rows::{Queued, SegmentRow, find, find_chunk, number_key, queue_at, queued_numbers},
         },
         error::StoreError,
+        faults::Fault,
         meta::{
             Tx,
             rows::{Rows, RowsMut},
@@ -97,7 +98,7 @@ impl Collector {
         let readings = self.store.blobs().readings();
         // One that an earlier run marked may have readers of now, too.
         let mark = *self.sweep.marks.entry(segment).or_insert_with(|| readings.mark());
-        if !readings.has_passed(mark) {
+        if !readings.has_passed(mark) && !self.store.faults().has(Fault::ReadersIgnored) {
             self.sweep.tried += 1;
             if self.sweep.tried > PATIENCE {
                 self.sweep = Sweep { after: Some(segment.0), ..std::mem::take(&mut self.sweep) };
@@ -111,7 +112,10 @@ impl Collector {
     fn remove(&mut self, segment: SegmentId) -> Result<(), StoreError> {
         // The survey went through all chunks, this goes through the records: both must agree.
         let records = records(&self.store, segment)?;
-        if let Some(record) = lives(&self.store.snapshot()?, segment, records)?.first() {
+        let unproven = self.store.faults().has(Fault::EmptyUnproven);
+        if let Some(record) = lives(&self.store.snapshot()?, segment, records)?.first()
+            && !unproven
+        {
             let chunk = record.chunk;
             return Err(StoreError::Damaged(format!(
                 "segment {segment} counts as empty and has chunk {chunk}"

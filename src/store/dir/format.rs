@@ -18,6 +18,7 @@ use std::io::ErrorKind;
 
 use crate::store::{
     error::StoreError,
+    faults::{Fault, Faults},
     io::{Io, Mode, Site},
 };
 
@@ -63,11 +64,12 @@ pub(super) fn read_or_make(io: &dyn Io, fresh: [u8; 16]) -> Result<[u8; 16], Sto
 }
 
 fn make(io: &dyn Io, uuid: [u8; 16]) -> Result<(), StoreError> {
-    io.remove(ASIDE)?;
-    let file = io.open(ASIDE, Mode::Create)?;
+    let aside = if Faults::of(io).has(Fault::WrittenInPlace) { NAME } else { ASIDE };
+    io.remove(aside)?;
+    let file = io.open(aside, Mode::Create)?;
     file.write_at(text(uuid).as_bytes(), 0)?;
     file.sync(Site::Format)?;
-    io.rename(ASIDE, NAME)?;
+    io.rename(aside, NAME)?;
     Ok(io.sync_dir("", Site::RootDir)?)
 }
 

@@ -15,6 +15,9 @@ use std::io;
 
 use crate::store::sync::Arc;
 
+#[cfg(test)]
+use super::faults::Faults;
+
 /// Where in the code a sync is asked for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Site {
@@ -104,6 +107,11 @@ pub trait Io: Send + Sync + std::fmt::Debug {
     fn lock(&self, path: &str) -> io::Result<Arc<dyn File>>;
     /// Room left.
     fn space(&self) -> io::Result<Space>;
+    /// Rules that whoever is handed this disk breaks.
+    #[cfg(test)]
+    fn faults(&self) -> Faults {
+        Faults::asked()
+    }
 }
 
 /// An open file. Positions are absolute, so threads share it freely.

@@ -10,6 +10,7 @@ use std::io;
 use redb::StorageBackend;
 
 use crate::store::{
+    faults::{Fault, Faults},
     io::{File, Io, Site},
     sync::{
         Arc,
@@ -32,10 +33,11 @@ pub(super) struct MetaFile {
     allocated: AtomicU64,
     written: AtomicU64,
     failed: AtomicBool,
+    faults: Faults,
 }
 
 impl MetaFile {
-    pub(super) fn new(file: Arc<dyn File>) -> io::Result<Arc<Self>> {
+    pub(super) fn new(file: Arc<dyn File>, faults: Faults) -> io::Result<Arc<Self>> {
         let len = file.len()?;
         Ok(Arc::new(Self {
             file,
@@ -43,6 +45,7 @@ impl MetaFile {
             allocated: AtomicU64::new(0),
             written: AtomicU64::new(0),
             failed: AtomicBool::new(false),
+            faults,
         }))
     }
 
@@ -128,7 +131,11 @@ impl StorageBackend for Backend {
 
     fn sync_data(&self) -> Result<(), io::Error> {
         self.0.check()?;
-        self.0.latch(self.0.file.sync(Site::Meta))
+        let synced = self.0.file.sync(Site::Meta);
+        if self.0.faults.has(Fault::MetaSyncRetried) && synced.is_err() {
+            return self.0.file.sync(Site::Meta);
+        }
+        self.0.latch(synced)
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {

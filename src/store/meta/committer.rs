@@ -15,6 +15,7 @@ use super::{
 };
 use crate::store::{
     error::StoreError,
+    faults::Fault,
     sync::{atomic::Ordering, mpsc},
 };
 
@@ -82,7 +83,11 @@ impl Meta {
     pub fn step(&self) -> usize {
         let _driving = lock(&self.driving);
         let mut group = Group::default();
-        let outcome = self.run(&mut group).and_then(|()| self.commit(std::mem::take(&mut group.changes)));
+        let ran = self.run(&mut group);
+        if self.faults().has(Fault::AnswerBeforeCommit) {
+            group.submissions.iter_mut().for_each(Submission::answer);
+        }
+        let outcome = ran.and_then(|()| self.commit(std::mem::take(&mut group.changes)));
         let count = group.submissions.len();
         self.verbs.fetch_add(count as u64, Ordering::Relaxed);
         for mut submission in group.submissions {
@@ -137,7 +142,7 @@ impl Meta {
             if ran == Ran::Panicked {
                 self.panics.fetch_add(1, Ordering::Relaxed);
             }
-            if ran == Ran::Well {
+            if ran == Ran::Well || self.faults().has(Fault::RefusalKept) {
                 let changes = tx.into_changes();
                 group.changes.merge(changes);
             }
@@ -154,7 +159,10 @@ impl Meta {
         Ok(())
     }
 
-    fn commit(&self, changes: Changes) -> Result<(), StoreError> {
+    fn commit(&self, mut changes: Changes) -> Result<(), StoreError> {
+        if self.faults().has(Fault::GroupInHalves) {
+            self.engine.commit(changes.take_half(), &[])?;
+        }
         if changes.is_empty() { Ok(()) } else { self.engine.commit(changes, &self.engine.due()) }
     }
 }

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::store::{
     error::StoreError,
+    faults::Faults,
     io::Io,
     sync::{
         Arc, Mutex,
@@ -39,6 +40,7 @@ pub(super) struct Engine {
     writing: Mutex<()>,
     last: Mutex<Last>,
     latch: Arc<Latch>,
+    faults: Faults,
     current: Current,
     blocks: Blocks,
     commits: AtomicU64,
@@ -48,7 +50,7 @@ pub(super) struct Engine {
 impl Engine {
     /// Opens the database, makes it first if there is none, and brings its schema up to date.
     pub(super) fn open(io: Arc<dyn Io>, options: MetaOptions) -> Result<Self, StoreError> {
-        let latch = Arc::<Latch>::default();
+        let (latch, faults) = (Arc::<Latch>::default(), Faults::of(&*io));
         let tables: Box<dyn Tables> = match &options.keeper {
             Keeper::OnDisk => Box::new(OnDisk::open(io, options.clone(), Arc::clone(&latch))?),
             #[cfg(test)]
@@ -60,6 +62,7 @@ impl Engine {
             writing: Mutex::new(()),
             last: Mutex::default(),
             latch,
+            faults,
             current: Current::default(),
             blocks: Blocks::default(),
             commits: AtomicU64::new(0),
@@ -76,6 +79,10 @@ impl Engine {
 
     pub(super) fn latch(&self) -> &Latch {
         &self.latch
+    }
+
+    pub(super) fn faults(&self) -> Faults {
+        self.faults
     }
 
     pub(super) fn commits(&self) -> u64 {

@@ -44,6 +44,7 @@ use crate::{
     model::time::Timestamp,
     store::{
         error::StoreError,
+        faults::Faults,
         io::Io,
         sync::{
             Arc, Mutex,
@@ -220,6 +221,11 @@ impl Meta {
     pub fn reopen(&self) -> Result<(), StoreError> {
         let _driving = lock(&self.driving);
         self.engine.reopen()
+    }
+
+    /// Rules that are broken for a test.
+    pub(crate) fn faults(&self) -> Faults {
+        self.engine.faults()
     }
 
     /// What was done so far.

@@ -28,6 +28,7 @@ use super::{
 };
 use crate::store::{
     error::StoreError,
+    faults::{Fault, Faults},
     io::{Io, Mode, Site},
     sync::{Arc, OnceLock, PoisonError, RwLock, TryLockError},
 };
@@ -128,15 +129,17 @@ impl Tables for OnDisk {
     }
 
     fn write(&self, changes: &Changes, due: &[Kind]) -> Result<Vec<Extension>, StoreError> {
+        let faults = Faults::of(&*self.io);
+        let lazy = faults.has(Fault::CommitNotSynced);
         self.with(|open| {
             let mut transaction =
                 open.database.begin_write().map_err(|error| self.latch.fault("beginning to write", error))?;
             transaction
-                .set_durability(Durability::Immediate)
+                .set_durability(if lazy { Durability::None } else { Durability::Immediate })
                 .map_err(|error| self.latch.fault("asking for durability", error))?;
             transaction.set_two_phase_commit(true);
             transaction.set_quick_repair(open.file.len() <= QUICK_REPAIR_UP_TO);
-            let written = put_rows(&transaction, changes, due);
+            let written = put_rows(&transaction, changes, due, faults);
             let extensions = written.map_err(|error| self.latch.fault("writing rows", error))?;
             transaction.commit().map_err(|error| self.latch.fault("committing", error))?;
             Ok(extensions)
@@ -215,6 +218,7 @@ fn put_rows(
     transaction: &WriteTransaction,
     changes: &Changes,
     due: &[Kind],
+    faults: Faults,
 ) -> Result<Vec<Extension>, redb::Error> {
     for (table, rows) in changes.tables() {
         let mut open = transaction.open_table(definition(table))?;
@@ -235,7 +239,9 @@ fn put_rows(
         let held = open.get(kind.key().as_slice())?.map(|value| value.value().to_vec());
         let extension = Extension::of(kind, held.as_deref())
             .map_err(|error| redb::Error::Corrupted(error.to_string()))?;
-        open.insert(kind.key().as_slice(), extension.row().as_slice())?;
+        if !faults.has(Fault::IdsNotDurable) {
+            open.insert(kind.key().as_slice(), extension.row().as_slice())?;
+        }
         extensions.push(extension);
     }
     Ok(extensions)
@@ -258,7 +264,7 @@ pub(super) fn make_file(
     io.create_dir(DIR)?;
     io.sync_dir("", Site::MetaDir)?;
     io.remove(NEW_PATH)?;
-    let file = MetaFile::new(io.open(NEW_PATH, Mode::Create)?)?;
+    let file = MetaFile::new(io.open(NEW_PATH, Mode::Create)?, Faults::of(io))?;
     let database = build(Arc::clone(&file), options)?;
     fill(&database)?;
     drop(database);
@@ -286,7 +292,7 @@ fn first_rows(database: &Database) -> Result<(), redb::Error> {
 }
 
 fn open_file(io: &dyn Io, options: &MetaOptions) -> Result<Open, StoreError> {
-    let file = MetaFile::new(io.open(PATH, Mode::ReadWrite)?)?;
+    let file = MetaFile::new(io.open(PATH, Mode::ReadWrite)?, Faults::of(io))?;
     if file.len() == 0 {
         // redb would take it for a new one.
         return Err(unreadable("it is empty"));

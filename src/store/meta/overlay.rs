@@ -59,6 +59,13 @@ impl Changes {
         }
     }
 
+    /// Takes the changes of half of the tables.
+    pub(super) fn take_half(&mut self) -> Self {
+        let middle = self.tables.keys().nth(self.tables.len() / 2).copied();
+        let tables = middle.map(|middle| self.tables.split_off(&middle)).unwrap_or_default();
+        Self { tables, bytes: self.bytes }
+    }
+
     /// Every changed table with its changes, in order.
     pub(super) fn tables(&self) -> impl Iterator<Item = (Table, &TableChanges)> {
         self.tables.iter().map(|(table, changes)| (*table, changes))

@@ -3,7 +3,7 @@
 use std::ops::Bound;
 
 use super::{key::after_prefix, table::Table};
-use crate::store::error::StoreError;
+use crate::store::{error::StoreError, faults::Faults};
 
 /// A stretch of keys.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -75,6 +75,11 @@ pub trait Rows {
         order: Order,
         limit: usize,
     ) -> Result<Vec<KeyValue>, StoreError>;
+
+    /// Rules that are broken for a test.
+    fn faults(&self) -> Faults {
+        Faults::default()
+    }
 
     /// Whether a stretch has any row.
     ///

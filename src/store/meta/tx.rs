@@ -17,7 +17,7 @@ use crate::{
         limits,
         time::Timestamp,
     },
-    store::error::StoreError,
+    store::{error::StoreError, faults::Faults},
 };
 
 /// What all verbs of one group share.
@@ -144,6 +144,10 @@ pub fn ctag_key(bucket: BucketId, folder: NodeId) -> Vec<u8> {
 }
 
 impl Rows for Tx<'_> {
+    fn faults(&self) -> Faults {
+        self.ground.engine.faults()
+    }
+
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         match self.own.get(table, key).or_else(|| self.group.get(table, key)) {
             Some(changed) => Ok(changed.map(<[u8]>::to_vec)),

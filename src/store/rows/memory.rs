@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, ops::RangeBounds};
 
 use crate::store::{
     error::StoreError,
+    faults::Faults,
     meta::{
         rows::{KeyRange, KeyValue, Order, Rows, RowsMut},
         table::Table,
@@ -15,6 +16,10 @@ use crate::store::{
 pub(crate) struct Memory(pub(crate) BTreeMap<(Table, Vec<u8>), Vec<u8>>);
 
 impl Rows for Memory {
+    fn faults(&self) -> Faults {
+        Faults::asked()
+    }
+
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.0.get(&(table, key.to_vec())).cloned())
     }

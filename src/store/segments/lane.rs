@@ -16,6 +16,7 @@ use crate::{
     model::ids::SegmentId,
     store::{
         error::StoreError,
+        faults::Fault,
         io::Site,
         sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     },
@@ -227,6 +228,7 @@ impl Lane {
 
     pub(super) fn wait_synced(&self, since: Life, done: Done) {
         let mut state = self.state();
+        let since = if self.shared.faults.has(Fault::LostSyncVouched) { state.life } else { since };
         let refusal = if state.deserted { Err(closing()) } else { state.vouch(since) };
         if refusal.is_err() {
             drop(state);
@@ -286,7 +288,10 @@ impl Lane {
         if !due.named {
             writer::sync_name(&self.shared, due.id)?;
         }
-        due.file.sync(self.kind.site())?;
+        match due.file.sync(self.kind.site()) {
+            Err(_) if self.shared.faults.has(Fault::SegmentSyncRetried) => due.file.sync(self.kind.site())?,
+            synced => synced?,
+        }
         let growth = self.shared.options.growth_bytes;
         if let Some(writer) = self.state().writers().find(|writer| writer.id == due.id) {
             writer.named = true;
@@ -315,6 +320,11 @@ impl Lane {
         };
         let mut failed = None;
         full.retain_mut(|writer: &mut Writer| match failed {
+            None if self.shared.faults.has(Fault::SealToldBeforeSync) => {
+                let state = SegmentState { kind: self.kind, sealed: true, length: writer.end };
+                self.shared.report(writer.id, state);
+                false
+            }
             Some(_) => true,
             None => match writer.seal(&self.shared) {
                 Ok(()) => {

@@ -29,7 +29,11 @@ mod tests;
 
 use std::time::Duration;
 
-use super::{error::StoreError, io::Io};
+use super::{
+    error::StoreError,
+    faults::{Fault, Faults},
+    io::Io,
+};
 use crate::{
     model::{ids::SegmentId, time::Timestamp},
     store::sync::{
@@ -146,6 +150,7 @@ struct Shared {
     /// Rows to write with the next commit. Never held while anything else is asked for.
     states: Mutex<Vec<(SegmentId, SegmentState)>>,
     holds: Arc<Holds>,
+    faults: Faults,
 }
 
 impl Shared {
@@ -183,7 +188,9 @@ impl Segments {
         options: SegmentOptions,
         known: Vec<(SegmentId, SegmentState)>,
     ) -> Result<(Self, Vec<Recovered>), StoreError> {
-        let shared = Arc::new(Shared { io, options, states: Mutex::default(), holds: Arc::default() });
+        let faults = Faults::of(&*io);
+        let shared =
+            Arc::new(Shared { io, options, states: Mutex::default(), holds: Arc::default(), faults });
         let recovered = recover::recover(&shared, known)?;
         let lane = |kind| Lane::new(kind, shared.clone());
         let segments = Self {
@@ -250,7 +257,7 @@ impl Segments {
     /// is false it stays so.
     #[must_use]
     pub fn is_held(&self, segment: SegmentId) -> bool {
-        self.shared.holds.is_held(segment)
+        self.shared.holds.is_held(segment) && !self.shared.faults.has(Fault::HoldsIgnored)
     }
 
     /// The segments that are written now, and where they end.

@@ -18,6 +18,7 @@ use crate::{
     model::ids::SegmentId,
     store::{
         error::StoreError,
+        faults::Fault,
         io::{File, Mode, Site},
     },
 };
@@ -64,6 +65,7 @@ pub(super) fn recover(
             let Some(id) = path::parse(&hi, &name) else { continue };
             match rows.remove(&id) {
                 Some(row) if row.sealed => {}
+                None if shared.faults.has(Fault::StraySegmentRemoved) => shared.io.remove(&path::file(id))?,
                 row => recovered.push(one(shared, id, row)?),
             }
         }
@@ -86,7 +88,10 @@ fn one(shared: &Shared, id: SegmentId, row: Option<SegmentState>) -> Result<Reco
     let header = segment_header(&*file, uuid, id)?;
     let kind = header.map(|header| header.kind).or(row.map(|row| row.kind)).unwrap_or(LaneKind::Normal);
     let sealed = |length| SegmentState { kind, sealed: true, length };
-    let trusted = row.map_or(0, |row| row.length);
+    let mut trusted = row.map_or(0, |row| row.length);
+    if shared.faults.has(Fault::KnownBytesCut) {
+        trusted = 0;
+    }
     let finding = if row.is_some() { Finding::Sealed } else { Finding::Adopted };
     let nothing = Recovered { segment: id, finding, records: 0, cut: 0, damaged: 0 };
 

@@ -1,6 +1,7 @@
 //! The store from outside: bodies in, bodies out, through crashes and damage.
 
 mod bodies;
+mod caught;
 mod crashes;
 mod failing;
 mod long;

@@ -89,7 +89,7 @@ impl Default for State {
             durable_names: BTreeMap::new(),
             pending_names: Vec::new(),
             logged: 0,
-            skipped: BTreeSet::new(),
+            skipped: asked_to_skip(),
             failing: BTreeSet::new(),
             failing_once: BTreeSet::new(),
             power_until: None,
@@ -99,6 +99,15 @@ impl Default for State {
             total: 1 << 40,
         }
     }
+}
+
+/// The syncs that this test run leaves out.
+fn asked_to_skip() -> BTreeSet<Site> {
+    #[cfg(test)]
+    if let Some(name) = crate::store::faults::asked_name() {
+        return Site::ALL.into_iter().filter(|site| format!("{site:?}") == name).collect();
+    }
+    BTreeSet::new()
 }
 
 impl Inode {

@@ -47,6 +47,16 @@ fn a_failed_sync_ends_acknowledgements_until_the_store_is_opened_again() {
     assert!(matches!(meta.health(), Health::Failed(_)));
 }
 
+/// As systems do it: what a failed sync gave up is not written by the next, which answers well.
+#[test]
+fn a_failed_sync_is_not_made_good_by_another() {
+    let disk = SimDisk::new();
+    let meta = open(disk.clone()).unwrap();
+    disk.fail_once(Site::Meta);
+    assert!(matches!(put_now(&meta, "a"), Err(StoreError::Unavailable(_))));
+    assert!(matches!(meta.health(), Health::Failed(_)));
+}
+
 #[test]
 fn a_store_whose_disk_works_again_is_opened_again_and_has_every_acknowledged_row() {
     let disk = SimDisk::new();

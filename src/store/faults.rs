@@ -1,0 +1,142 @@
+//! Rules that are broken on purpose, one at a time, to see that a test notices.
+//!
+//! A [`Fault`] stands at the one place that keeps its rule: `if self.faults.has(Fault::X)`. Which
+//! one is there comes with the disk that is handed in. In a product [`Faults`] is an empty type
+//! and the answer a constant, so nothing of this is left in the program.
+//!
+//! `HOLDALL_FAULT=<name>` breaks a rule on every disk of a test run; the name of a
+//! [`Site`](super::io::Site) leaves out its syncs on every simulated one. `tests::caught`
+//! lists which test notices what, and runs them.
+
+#[cfg(not(test))]
+use super::io::Io;
+
+macro_rules! faults {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// A rule that is broken, and how.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub enum Fault {
+            $($(#[$doc])* $name,)*
+        }
+
+        #[cfg(test)]
+        impl Fault {
+            /// Every one.
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$name,)*];
+        }
+    };
+}
+
+faults! {
+    /// A verb is answered before its group is committed.
+    AnswerBeforeCommit,
+    /// Rows are committed without waiting for the bytes they name.
+    RowsBeforeBytes,
+    /// A commit is made durable by the next one only.
+    CommitNotSynced,
+    /// A group is committed in two halves.
+    GroupInHalves,
+    /// A block of ids is used and its end never written.
+    IdsNotDurable,
+    /// What a refused verb changed is committed with the others.
+    RefusalKept,
+    /// A failed sync of the metadata is tried again, and believed.
+    MetaSyncRetried,
+    /// A failed sync of a segment is tried again, and believed.
+    SegmentSyncRetried,
+    /// What was appended before a failed sync is vouched for by a later one.
+    LostSyncVouched,
+    /// A segment's row says that it is sealed before it is.
+    SealToldBeforeSync,
+    /// The check sums of stored bytes are not looked at.
+    SumsUnchecked,
+    /// The digest of a chunk is not looked at.
+    DigestUnchecked,
+    /// A record is not asked which place it was written for.
+    PlaceUnchecked,
+    /// Recovery removes a segment that has no row.
+    StraySegmentRemoved,
+    /// Recovery cuts a segment although a row once knew of more.
+    KnownBytesCut,
+    /// A chunk that is condemned is shared with an upload.
+    CondemnedShared,
+    /// A chunk that is damaged is shared with an upload.
+    DamagedShared,
+    /// What an upload or a reader keeps is condemned all the same.
+    PinsForgotten,
+    /// A hash is offered to other uploads before the commit of its row.
+    HashOfferedEarly,
+    /// A copy does not raise the count of its manifest.
+    CopyNotCounted,
+    /// A shared chunk's count is not raised.
+    ShareNotCounted,
+    /// A chunk is deleted while others still refer to it.
+    LastReferenceMiscounted,
+    /// The collector takes a scan that failed for one that ended.
+    ScanErrorIgnored,
+    /// The collector goes on where two counts differ.
+    CountMismatchIgnored,
+    /// A segment that counts as empty is removed without a look at its records.
+    EmptyUnproven,
+    /// A segment is removed while somebody reads it.
+    ReadersIgnored,
+    /// A segment with records whose rows are still to come counts as closed.
+    HoldsIgnored,
+    /// The old place of a moved chunk goes before the commit that switches to the new one.
+    UnlinkBeforeSwitch,
+    /// Compaction switches a row that names another place by now.
+    SwitchUnasked,
+    /// Bodies are taken in while there is room for nothing but rows.
+    ReserveForBodies,
+    /// FORMAT and keys are written where they are read, not aside.
+    WrittenInPlace,
+}
+
+/// The rules that are broken here: none, or one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Faults {
+    #[cfg(test)]
+    broken: Option<Fault>,
+}
+
+#[cfg(not(test))]
+impl Faults {
+    /// None.
+    #[must_use]
+    pub const fn of(_: &dyn Io) -> Self {
+        Self {}
+    }
+
+    /// Whether this rule is broken: never.
+    #[must_use]
+    #[inline(always)]
+    pub const fn has(self, _: Fault) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+impl Faults {
+    /// The disk's.
+    pub(crate) fn of(io: &dyn super::io::Io) -> Self {
+        io.faults()
+    }
+
+    /// Whether this rule is broken.
+    pub(crate) fn has(self, fault: Fault) -> bool {
+        self.broken == Some(fault)
+    }
+
+    /// What this test run asks for.
+    pub(crate) fn asked() -> Self {
+        let broken = asked_name()
+            .and_then(|name| Fault::ALL.iter().find(|fault| format!("{fault:?}") == name).copied());
+        Self { broken }
+    }
+}
+
+/// The name of what this test run asks to be broken.
+#[cfg(test)]
+pub(crate) fn asked_name() -> Option<String> {
+    std::env::var("HOLDALL_FAULT").ok()
+}

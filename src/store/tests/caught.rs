@@ -1,0 +1,149 @@
+//! Which test notices which broken rule, and that it does.
+//!
+//! A test is run in a process of its own with one rule broken, and has to fail.
+
+use std::{
+    env,
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    proof,
+    store::{
+        faults::Fault::{self, *},
+        io::Site,
+    },
+};
+
+/// What is broken.
+#[derive(Clone, Copy, Debug)]
+enum Broken {
+    Rule(Fault),
+    /// The syncs of a site are left out.
+    Sync(Site),
+}
+
+use Broken::{Rule, Sync};
+
+const META: &str = "store::meta::tests::";
+const SEGMENTS: &str = "store::segments::tests::";
+const COLLECT: &str = "store::collect::tests::";
+const STORE: &str = "store::tests::";
+const DIR: &str = "store::dir::";
+
+const META_CUTS: &str = "crash::every_acknowledged_row_survives_200_power_cuts_and_no_id_comes_twice";
+const SEGMENT_CUTS: &str =
+    "crash::what_was_promised_survives_a_crash_at_every_change_and_another_during_recovery";
+const STORE_CUTS: &str = "crashes::what_was_acknowledged_is_whole_in_every_crash_image";
+
+/// What is broken, and the test that must notice.
+const CAUGHT: &[(Broken, &str, &str)] = &[
+    (Sync(Site::SegmentData), SEGMENTS, SEGMENT_CUTS),
+    (Sync(Site::SegmentSeal), SEGMENTS, SEGMENT_CUTS),
+    (Sync(Site::SegmentDir), SEGMENTS, SEGMENT_CUTS),
+    (Sync(Site::RelocationData), STORE, STORE_CUTS),
+    (Sync(Site::Meta), META, META_CUTS),
+    (Sync(Site::MetaDir), META, META_CUTS),
+    (Sync(Site::Format), DIR, "tests::an_opened_directory_survives_a_crash_unless_a_sync_is_left_out"),
+    (Sync(Site::RootDir), DIR, "tests::an_opened_directory_survives_a_crash_unless_a_sync_is_left_out"),
+    (
+        Sync(Site::Reserve),
+        DIR,
+        "room::tests::the_reserve_is_whole_after_a_crash_unless_its_sync_was_left_out",
+    ),
+    (Rule(AnswerBeforeCommit), META, META_CUTS),
+    (Rule(RowsBeforeBytes), STORE, STORE_CUTS),
+    (Rule(CommitNotSynced), META, META_CUTS),
+    (Rule(GroupInHalves), STORE, STORE_CUTS),
+    (Rule(IdsNotDurable), META, META_CUTS),
+    (Rule(RefusalKept), META, "a_refused_verb_leaves_nothing"),
+    (Rule(MetaSyncRetried), META, "failure::a_failed_sync_is_not_made_good_by_another"),
+    (
+        Rule(SegmentSyncRetried),
+        SEGMENTS,
+        "after_a_failed_sync_a_lane_goes_on_elsewhere_and_vouches_for_nothing_of_before",
+    ),
+    (
+        Rule(LostSyncVouched),
+        SEGMENTS,
+        "after_a_failed_sync_a_lane_goes_on_elsewhere_and_vouches_for_nothing_of_before",
+    ),
+    (Rule(SealToldBeforeSync), SEGMENTS, "full_segments_are_sealed_with_a_footer_that_agrees_with_a_walk"),
+    (Rule(SumsUnchecked), SEGMENTS, "a_bit_flipped_anywhere_in_a_record_is_damage"),
+    (Rule(DigestUnchecked), SEGMENTS, "bytes_that_are_not_those_of_the_digest_are_damage"),
+    (
+        Rule(StraySegmentRemoved),
+        SEGMENTS,
+        "crash::a_file_without_a_row_is_adopted_and_one_that_is_not_ours_is_left_alone",
+    ),
+    (Rule(CondemnedShared), COLLECT, "kept::a_condemned_chunk_is_never_found_again"),
+    (Rule(DamagedShared), STORE, "bodies::a_hit_that_goes_bad_before_the_commit_fails_it"),
+    (Rule(PinsForgotten), COLLECT, "kept::a_reader_keeps_its_body_until_it_ends"),
+    (Rule(CopyNotCounted), STORE, "bodies::a_copy_keeps_what_its_source_let_go"),
+    (Rule(ShareNotCounted), COLLECT, "chunks_that_others_still_have_only_lose_a_reference"),
+    (Rule(LastReferenceMiscounted), COLLECT, "chunks_that_others_still_have_only_lose_a_reference"),
+    (Rule(EmptyUnproven), COLLECT, "doubts::a_segment_whose_records_say_otherwise_is_not_removed"),
+    (Rule(ReadersIgnored), COLLECT, "kept::a_segment_stays_until_its_last_reader_has_ended"),
+    (Rule(HoldsIgnored), COLLECT, "kept::bytes_of_an_upload_under_way_are_not_swept"),
+    (Rule(UnlinkBeforeSwitch), STORE, STORE_CUTS),
+    (Rule(SwitchUnasked), COLLECT, "moves::a_row_that_names_another_place_by_now_is_not_switched"),
+    (
+        Rule(ReserveForBodies),
+        DIR,
+        "room::tests::bodies_are_refused_below_the_threshold_and_taken_again_above",
+    ),
+    (Rule(WrittenInPlace), DIR, "tests::a_crash_while_a_directory_is_made_leaves_one_that_can_be_made"),
+];
+
+/// No test may take longer to notice.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+/// Runs a test with something broken; what is wrong if it does not fail.
+fn notices(broken: &str, test: &str) -> Result<(), String> {
+    let mut run = Command::new(env::current_exe().unwrap())
+        .args(["--exact", test])
+        .env("HOLDALL_FAULT", broken)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    loop {
+        match run.try_wait().unwrap().map(|status| status.code()) {
+            Some(Some(101)) => return Ok(()),
+            Some(code) => return Err(format!("it ended with {code:?}")),
+            None if begun.elapsed() > PATIENCE => {
+                run.kill().unwrap();
+                run.wait().unwrap();
+                return Err("it went on and on".into());
+            }
+            None => thread::sleep(Duration::from_millis(5)),
+        }
+    }
+}
+
+fn name(broken: Broken) -> String {
+    match broken {
+        Rule(fault) => format!("{fault:?}"),
+        Sync(site) => format!("{site:?}"),
+    }
+}
+
+#[test]
+fn whoever_breaks_a_rule_is_caught() {
+    let all = CAUGHT.len() as u64;
+    let count = proof::size((all / 20).max(3), all).min(all);
+    let first = proof::seed("caught") % all;
+    let mut missed = Vec::new();
+    for number in 0..count {
+        let (broken, room, test) = CAUGHT[((first + number) % all) as usize];
+        let (broken, test, begun) = (name(broken), format!("{room}{test}"), Instant::now());
+        if let Err(why) = notices(&broken, &test) {
+            missed.push(format!("HOLDALL_FAULT={broken} cargo test --lib {test}: {why}"));
+        }
+        println!("{broken:24} {test} {:.1} s", begun.elapsed().as_secs_f64());
+    }
+    assert!(missed.is_empty(), "{missed:#?}");
+}
