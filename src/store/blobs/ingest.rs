@@ -181,7 +181,7 @@ impl ChunkSink {
     }
 
     /// Ends the current chunk here, whatever the content.
-    pub(super) fn end_chunk(&mut self) -> Result<(), StoreError> {
+    pub(in crate::store) fn end_chunk(&mut self) -> Result<(), StoreError> {
         self.chunker.finish();
         if self.partial.is_empty() { Ok(()) } else { self.partial_chunk() }
     }

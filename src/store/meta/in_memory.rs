@@ -15,6 +15,7 @@ use super::{
 };
 use crate::store::{
     error::StoreError,
+    io::sim::SimDisk,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -40,6 +41,14 @@ impl InMemory {
     /// From now on nobody can read a table, or everybody again.
     pub(crate) fn unreadable(&self, table: Option<Table>) {
         Arc::make_mut(&mut self.all()).unreadable = table;
+    }
+
+    /// The rows and the disk that a crash leaves at one moment: nothing is committed between the
+    /// two. Both are others than these.
+    pub(crate) fn crash(&self, disk: &SimDisk, seed: u64) -> (Self, SimDisk) {
+        let all = self.all();
+        let disk = disk.crash(seed);
+        (Self(Arc::new(Mutex::new(Arc::clone(&all)))), disk)
     }
 
     /// Opens the rows, the first ones if there are none yet.

@@ -36,6 +36,8 @@ const DIR: &str = "store::dir::";
 const META_CUTS: &str = "crash::every_acknowledged_row_survives_200_power_cuts_and_no_id_comes_twice";
 const SEGMENT_CUTS: &str =
     "crash::what_was_promised_survives_a_crash_at_every_change_and_another_during_recovery";
+const SCENES: &str = "store::tests::schedules::scenes::";
+
 const STORE_CUTS: &str = "crashes::what_was_acknowledged_is_whole_in_every_crash_image";
 
 /// What is broken, and the test that must notice.
@@ -81,6 +83,8 @@ const CAUGHT: &[(Broken, &str, &str)] = &[
     (Rule(CondemnedShared), COLLECT, "kept::a_condemned_chunk_is_never_found_again"),
     (Rule(DamagedShared), STORE, "bodies::a_hit_that_goes_bad_before_the_commit_fails_it"),
     (Rule(PinsForgotten), COLLECT, "kept::a_reader_keeps_its_body_until_it_ends"),
+    (Rule(PinsForgotten), SCENES, "content_is_sent_again_while_it_is_condemned"),
+    (Rule(CondemnedShared), SCENES, "content_is_sent_again_between_condemning_and_deleting"),
     (Rule(CopyNotCounted), STORE, "bodies::a_copy_keeps_what_its_source_let_go"),
     (Rule(ShareNotCounted), COLLECT, "chunks_that_others_still_have_only_lose_a_reference"),
     (Rule(LastReferenceMiscounted), COLLECT, "chunks_that_others_still_have_only_lose_a_reference"),

@@ -5,6 +5,7 @@ mod caught;
 mod crashes;
 mod failing;
 mod long;
+mod schedules;
 mod threads;
 
 use std::sync::Arc;
