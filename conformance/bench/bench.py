@@ -11,7 +11,7 @@ import time
 
 import lib
 from lib import check
-from signed import Signer, wrk, write_list
+from signed import Signer, fill, wrk, write_list
 
 FILES = int(os.environ.get("BENCH_FILES", "1000000"))
 GIB = 1 << 30
@@ -90,15 +90,6 @@ def s3s_fs_put():
     finally:
         process.terminate()
         process.wait()
-
-
-def fill(server, signer, folder):
-    """Files in folders of a thousand; how fast, to the last of them."""
-    keys = (f"/bench/fill/{n // 1000:04}/{n:07}" for n in range(FILES))
-    lists = write_list(signer, "PUT", keys, folder)
-    began = time.monotonic()
-    wrk(server.url, "FILL", lists, connections=64, seconds=7200)
-    return FILES / (time.monotonic() - began)
 
 
 def written(server):
@@ -218,7 +209,7 @@ def main():
     with check("small requests on the empty store"):
         empty = puts(server, signer, folder, "first")
     with check(f"{FILES} files written"):
-        report(f"filling with {FILES} files of 4 KiB", f"{fill(server, signer, folder):.0f}/s", "", "64 connections")
+        report(f"filling with {FILES} files of 4 KiB", f"{fill(server, signer, folder, FILES):.0f}/s", "", "64 connections")
     with check("small requests"):
         small(server, signer, folder, empty)
     with check("large streams"):

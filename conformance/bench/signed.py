@@ -1,4 +1,4 @@
-"""Presigned URLs by the hundred thousand, and wrk with them."""
+"""Presigned URLs by the hundred thousand, and wrk with them, also to fill a store."""
 
 import datetime
 import hashlib
@@ -6,6 +6,7 @@ import hmac
 import pathlib
 import re
 import subprocess
+import time
 import urllib.parse
 
 SCRIPT = pathlib.Path(__file__).with_name("load.lua")
@@ -58,3 +59,12 @@ def wrk(url, method, lists, connections=32, seconds=10, size=4096):
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1])
     tail = re.search(r"99%\s+(\S+)", out)
     return rate, tail[1] if tail else "-", int(bad[1]) if bad else 0
+
+
+def fill(server, signer, folder, files):
+    """Files in folders of a thousand in the bucket `bench`; how fast, to the last of them."""
+    keys = (f"/bench/fill/{n // 1000:04}/{n:07}" for n in range(files))
+    lists = write_list(signer, "PUT", keys, folder)
+    began = time.monotonic()
+    wrk(server.url, "FILL", lists, connections=64, seconds=7200)
+    return files / (time.monotonic() - began)
