@@ -279,6 +279,7 @@ impl Strays {
             }
         }
         let mut named: BTreeSet<(u64, u64)> = self.trash.iter().map(trashed).collect();
+        named.extend(self.buckets.values().map(|row| (row.id.0, row.root.0)));
         for (place, dent) in &self.live {
             let (Dent::File(FileRow { node, .. }) | Dent::Folder(FolderRow { node, .. })) = dent;
             named.insert((place.0, node.0));

@@ -26,6 +26,7 @@ use crate::{
 };
 use seen::seen;
 use workload::Workload;
+pub(super) use workload::ada;
 
 /// Operations of one workload.
 const OPERATIONS: usize = 50;

@@ -57,7 +57,7 @@ pub(super) struct Workload {
 }
 
 /// The caller of all verbs.
-pub(super) async fn ada(holdall: &Holdall) -> Caller {
+pub(in crate::domain::tests) async fn ada(holdall: &Holdall) -> Caller {
     let ada = holdall.list_accounts(&Caller::Operator).await.unwrap().remove(0);
     Caller::Person(Person {
         account: ada.id,
