@@ -110,6 +110,10 @@ impl Collector {
     }
 
     fn begin_moving(&mut self) -> Result<Step, StoreError> {
+        if self.store.collection().is_held() {
+            self.candidates.clear();
+            return Ok(Step::Done);
+        }
         let segment_bytes = self.store.segments().segment_bytes();
         if self.pass.1 >= segment_bytes.saturating_mul(SEGMENTS_PER_PASS) {
             return Ok(Step::Done);

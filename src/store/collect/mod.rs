@@ -23,6 +23,7 @@ use crate::store::sync::{Arc, thread};
 mod compact;
 mod condemn;
 mod forecast;
+mod hold;
 mod release;
 mod report;
 mod survey;
@@ -44,6 +45,7 @@ use super::{
 
 pub use self::{
     forecast::{Forecast, forecast},
+    hold::Hold,
     report::{Collection, Phase, Report},
     survey::{Usage, usage},
 };

@@ -9,7 +9,7 @@ use crate::{
         error::StoreError,
         sync::{
             Mutex, MutexGuard, PoisonError,
-            atomic::{AtomicBool, Ordering},
+            atomic::{AtomicBool, AtomicU64, Ordering},
         },
     },
 };
@@ -102,6 +102,8 @@ struct State {
 #[derive(Debug, Default)]
 pub struct Collection {
     running: AtomicBool,
+    /// How many hold all segments; see [`super::Hold`].
+    pub(super) holds: AtomicU64,
     state: Mutex<State>,
 }
 

@@ -90,6 +90,11 @@ impl Collector {
 
     /// Removes the next marked segment.
     pub(super) fn sweep(&mut self) -> Result<Step, StoreError> {
+        // What is marked stays marked, for a later run.
+        if self.store.collection().is_held() {
+            self.sweep = Sweep::default();
+            return Ok(Step::Done);
+        }
         let next = queued_numbers(&self.store.snapshot()?, Queued::Emptied, self.sweep.after, 1)?;
         let Some(segment) = next.first().copied().map(SegmentId) else {
             self.sweep = Sweep::default();

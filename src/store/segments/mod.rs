@@ -53,7 +53,9 @@ pub use footer::FooterEntry;
 pub use header::HEADER as SEGMENT_HEADER;
 pub use held::Held;
 pub use lane::{Done, LaneKind, Life};
+pub(in crate::store) use path::{file as file_of, folder as folder_of};
 pub use read::{RecordRead, Verbatim};
+pub(in crate::store) use read::{Whose, read_copy};
 pub use record::{Crcs, Record, RecordHeader, record_bytes};
 pub use recover::{Finding, Recovered};
 

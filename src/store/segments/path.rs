@@ -5,11 +5,11 @@ use crate::model::ids::SegmentId;
 
 pub(super) const ROOT: &str = "segments";
 
-pub(super) fn folder(id: SegmentId) -> String {
+pub(in crate::store) fn folder(id: SegmentId) -> String {
     format!("{ROOT}/{:06x}", id.0 >> 8)
 }
 
-pub(super) fn file(id: SegmentId) -> String {
+pub(in crate::store) fn file(id: SegmentId) -> String {
     format!("{}/{:08x}.seg", folder(id), id.0)
 }
 

@@ -14,7 +14,7 @@ use crate::{
     model::ids::SegmentId,
     store::{
         error::StoreError,
-        faults::Fault,
+        faults::{Fault, Faults},
         io::{File, Mode},
         sync::{Arc, Mutex, PoisonError},
     },
@@ -82,12 +82,12 @@ impl Files {
 
     /// Reads one record; anything but exactly what was stored is damage.
     pub(super) fn read(&self, shared: &Shared, place: Place) -> Result<RecordRead, StoreError> {
-        place.verified(shared, self.bytes(shared, place)?)
+        place.verified(&Whose::of(shared), self.bytes(shared, place)?)
     }
 
     /// Reads and verifies one record and leaves it packed.
     pub(super) fn verbatim(&self, shared: &Shared, place: Place) -> Result<Verbatim, StoreError> {
-        place.verbatim(shared, self.bytes(shared, place)?)
+        place.verbatim(&Whose::of(shared), self.bytes(shared, place)?)
     }
 
     fn bytes(&self, shared: &Shared, place: Place) -> Result<Vec<u8>, StoreError> {
@@ -113,6 +113,35 @@ impl Files {
     }
 }
 
+/// Whose records they are, and which rules are broken in reading them.
+#[derive(Clone, Debug)]
+pub(in crate::store) struct Whose {
+    pub(in crate::store) uuid: [u8; 16],
+    pub(in crate::store) faults: Faults,
+}
+
+impl Whose {
+    fn of(shared: &Shared) -> Self {
+        Self { uuid: shared.options.uuid, faults: shared.faults }
+    }
+}
+
+/// Reads one record from a copy of its segment's file; anything but exactly what was stored is
+/// damage.
+pub(in crate::store) fn read_copy(
+    file: &dyn File,
+    whose: &Whose,
+    (segment, offset, stored_len): (SegmentId, u64, u32),
+) -> Result<RecordRead, StoreError> {
+    let place = Place { segment, offset, stored_len };
+    let mut bytes = place.buffer()?;
+    file.read_at(&mut bytes, offset).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => place.damaged("the copy ends before it"),
+        _ => error.into(),
+    })?;
+    place.verified(whose, bytes)
+}
+
 /// Where a record lies, as its row says.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
@@ -135,38 +164,37 @@ impl Place {
     }
 
     /// The record in these bytes, if it is the one that was stored here.
-    fn verified(&self, shared: &Shared, bytes: Vec<u8>) -> Result<RecordRead, StoreError> {
-        let whole = self.whole(shared, bytes)?;
+    fn verified(&self, store: &Whose, bytes: Vec<u8>) -> Result<RecordRead, StoreError> {
+        let whole = self.whole(store, bytes)?;
         let header = whole.header;
         let plaintext = match self.unpacked(&whole)? {
             Some(plaintext) => plaintext.into(),
             None => Bytes::from(whole.bytes).slice(HEADER..HEADER + self.stored_len as usize),
         };
-        self.is_plaintext(shared, &header, &plaintext)?;
+        self.is_plaintext(store, &header, &plaintext)?;
         Ok(RecordRead { header, plaintext })
     }
 
     /// The same, left packed.
-    fn verbatim(&self, shared: &Shared, bytes: Vec<u8>) -> Result<Verbatim, StoreError> {
-        let whole = self.whole(shared, bytes)?;
+    fn verbatim(&self, store: &Whose, bytes: Vec<u8>) -> Result<Verbatim, StoreError> {
+        let whole = self.whole(store, bytes)?;
         let unpacked = self.unpacked(&whole)?;
-        self.is_plaintext(shared, &whole.header, unpacked.as_deref().unwrap_or_else(|| whole.stored()))?;
+        self.is_plaintext(store, &whole.header, unpacked.as_deref().unwrap_or_else(|| whole.stored()))?;
         Ok(whole)
     }
 
     /// A record whose stored bytes are as sound as their sums.
-    fn whole(&self, shared: &Shared, bytes: Vec<u8>) -> Result<Verbatim, StoreError> {
-        let header = RecordHeader::parse(shared.options.uuid, &bytes)
+    fn whole(&self, store: &Whose, bytes: Vec<u8>) -> Result<Verbatim, StoreError> {
+        let header = RecordHeader::parse(store.uuid, &bytes)
             .ok_or_else(|| self.damaged("its header is not what was written"))?;
         let place = (header.segment, header.offset, header.stored_len);
-        if place != (self.segment, self.offset, self.stored_len) && !shared.faults.has(Fault::PlaceUnchecked)
-        {
+        if place != (self.segment, self.offset, self.stored_len) && !store.faults.has(Fault::PlaceUnchecked) {
             return Err(self.damaged("it was written for another place"));
         }
         let stored_len = self.stored_len as usize;
         let (stored, padding) =
             bytes.get(HEADER..).and_then(|rest| rest.split_at_checked(stored_len)).unwrap_or_default();
-        if !header.matches(stored, padding) && !shared.faults.has(Fault::SumsUnchecked) {
+        if !header.matches(stored, padding) && !store.faults.has(Fault::SumsUnchecked) {
             return Err(self.damaged("its bytes are not what was written"));
         }
         Ok(Verbatim { header, bytes })
@@ -182,9 +210,9 @@ impl Place {
         }
     }
 
-    fn is_plaintext(&self, shared: &Shared, header: &RecordHeader, bytes: &[u8]) -> Result<(), StoreError> {
+    fn is_plaintext(&self, store: &Whose, header: &RecordHeader, bytes: &[u8]) -> Result<(), StoreError> {
         let same = bytes.len() == header.raw_len as usize && blake3::hash(bytes) == header.digest;
-        if same || shared.faults.has(Fault::DigestUnchecked) {
+        if same || store.faults.has(Fault::DigestUnchecked) {
             Ok(())
         } else {
             Err(self.damaged("its digest differs"))
