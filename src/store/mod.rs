@@ -8,6 +8,7 @@
 //! [`Store`] puts the parts together. Lanes and committer are state machines: a [`Driver`] runs
 //! them on threads, a simulation calls [`Store::step_all`].
 
+pub mod backup;
 pub mod blobs;
 pub mod collect;
 pub mod dir;
@@ -251,6 +252,12 @@ impl Store {
     /// When the disk fails.
     pub fn space(&self) -> Result<Space, StoreError> {
         Ok(self.io.space()?)
+    }
+
+    /// The disk it is on.
+    #[must_use]
+    pub fn io(&self) -> &Arc<dyn Io> {
+        &self.io
     }
 
     /// The data directory.

@@ -19,7 +19,7 @@ use std::io::ErrorKind;
 use crate::store::{
     error::StoreError,
     faults::{Fault, Faults},
-    io::{Io, Mode, Site},
+    io::{File, Io, Mode, Site},
 };
 
 const NAME: &str = "FORMAT";
@@ -40,12 +40,7 @@ pub(super) fn is_new(io: &dyn Io) -> Result<bool, StoreError> {
 pub(super) fn read_or_make(io: &dyn Io, fresh: [u8; 16]) -> Result<[u8; 16], StoreError> {
     match io.open(NAME, Mode::Read) {
         Ok(file) => {
-            let len = file.len()?;
-            if len > MAX_BYTES {
-                return Err(damaged());
-            }
-            let mut bytes = vec![0; usize::try_from(len).map_err(|_| damaged())?];
-            file.read_at(&mut bytes, 0)?;
+            let bytes = read(&*file)?;
             // The name may be there and not yet durable, if a crash came between rename and sync.
             io.sync_dir("", Site::RootDir)?;
             parse(&bytes)
@@ -63,11 +58,35 @@ pub(super) fn read_or_make(io: &dyn Io, fresh: [u8; 16]) -> Result<[u8; 16], Sto
     }
 }
 
+/// FORMAT as it is.
+pub(in crate::store) fn bytes(io: &dyn Io) -> Result<Vec<u8>, StoreError> {
+    read(&*io.open(NAME, Mode::Read)?)
+}
+
+fn read(file: &dyn File) -> Result<Vec<u8>, StoreError> {
+    let len = Some(file.len()?).filter(|len| *len <= MAX_BYTES).ok_or_else(damaged)?;
+    let mut bytes = vec![0; usize::try_from(len).map_err(|_| damaged())?];
+    file.read_at(&mut bytes, 0)?;
+    Ok(bytes)
+}
+
+/// Puts FORMAT of a store into a directory that holds all else of it.
+pub(in crate::store) fn put(io: &dyn Io, bytes: &[u8], uuid: [u8; 16]) -> Result<(), StoreError> {
+    if parse(bytes)? != uuid {
+        return Err(damaged());
+    }
+    write(io, bytes)
+}
+
 fn make(io: &dyn Io, uuid: [u8; 16]) -> Result<(), StoreError> {
+    write(io, text(uuid).as_bytes())
+}
+
+fn write(io: &dyn Io, bytes: &[u8]) -> Result<(), StoreError> {
     let aside = if Faults::of(io).has(Fault::WrittenInPlace) { NAME } else { ASIDE };
     io.remove(aside)?;
     let file = io.open(aside, Mode::Create)?;
-    file.write_at(text(uuid).as_bytes(), 0)?;
+    file.write_at(bytes, 0)?;
     file.sync(Site::Format)?;
     io.rename(aside, NAME)?;
     Ok(io.sync_dir("", Site::RootDir)?)

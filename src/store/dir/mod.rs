@@ -24,6 +24,7 @@ use super::{
 use crate::{model::time::Timestamp, store::sync::Arc};
 use room::Room;
 
+pub(super) use format::{bytes as format_bytes, put as put_format};
 pub use room::RoomOptions;
 
 const LOCK: &str = "LOCK";

@@ -47,11 +47,15 @@ pub enum Site {
     SnapshotData,
     /// The folder of the snapshots, and the folder that names it.
     SnapshotDir,
+    /// A file of a backup, or of a data directory that is restored from one.
+    BackupData,
+    /// The folders of those files.
+    BackupDir,
 }
 
 impl Site {
     /// Every site, for tests that leave out one after the other.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::SegmentData,
         Self::RelocationData,
         Self::SegmentSeal,
@@ -65,6 +69,8 @@ impl Site {
         Self::KeysDir,
         Self::SnapshotData,
         Self::SnapshotDir,
+        Self::BackupData,
+        Self::BackupDir,
     ];
 }
 

@@ -189,6 +189,12 @@ impl Meta {
         self.engine.look(look)
     }
 
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        (self.engine.options().now)()
+    }
+
     /// The incarnation of the store.
     #[must_use]
     pub fn incarnation(&self) -> u32 {

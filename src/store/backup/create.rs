@@ -1,0 +1,231 @@
+//! Makes a point, while the store works or not.
+//!
+//! ```text
+//! hold ─ rows (one read transaction) ─ segments they name ─ let go ─ list of the point ─ older go
+//! ```
+
+use std::{collections::BTreeMap, io::ErrorKind};
+
+use super::{
+    BackupFolder, Part, Point, PointFile, Progress, SegmentCopy, Watch,
+    folder::{POINTS, SEGMENTS, digest_of, telling},
+    prune::prune,
+};
+use crate::{
+    model::ids::SegmentId,
+    store::{
+        Store,
+        blobs::{emptied_segments, known_segments},
+        collect::Hold,
+        dir,
+        error::StoreError,
+        io::{File, Io, Mode, Site},
+        segments::{SEGMENT_HEADER, SegmentState, file_of},
+        snapshots,
+        sync::Arc,
+    },
+};
+
+/// What a backup came to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Done {
+    /// The number of the point.
+    pub number: u64,
+    /// Bytes that belong to it.
+    pub bytes: u64,
+    /// Segments that belong to it.
+    pub segments: u64,
+    /// Segments that were copied; the others were there from earlier points.
+    pub copied: u64,
+    /// Bytes that were copied, of segments and rows.
+    pub copied_bytes: u64,
+    /// Segments the rows name that are not there: damage of the store.
+    pub missing: Vec<SegmentId>,
+    /// Points that were removed.
+    pub removed: u64,
+    /// Why older points were not removed although they should have been.
+    pub not_removed: Option<String>,
+}
+
+/// Makes a point in a folder and leaves the `keep` newest. `keys` are kept with it as they are.
+///
+/// # Errors
+/// Refused for a folder of something else, busy while another backup goes there, full or failed as
+/// either disk says. The points before are whole then.
+pub fn create(
+    store: &Arc<Store>,
+    io: Arc<dyn Io>,
+    keys: &[u8],
+    keep: Option<usize>,
+    watch: Watch<'_>,
+) -> Result<Done, StoreError> {
+    let (folder, _lock) = BackupFolder::take(io, store.dir().uuid())?;
+    let numbers = folder.numbers()?;
+    folder.tidy(&numbers.iter().copied().collect())?;
+    let number = numbers.last().map_or(1, |last| last.saturating_add(1));
+    let earlier = earlier(&folder, &numbers);
+
+    let hold = Hold::take(store);
+    let mut making = Making { store, folder: &folder, number, files: Vec::new() };
+    let (known, point) = making.rows(watch)?;
+    making.bytes(Part::Format, &dir::format_bytes(&**store.io())?)?;
+    making.bytes(Part::Keys, keys)?;
+    let mut done = Done {
+        number,
+        bytes: 0,
+        segments: 0,
+        copied: 0,
+        copied_bytes: making.files.iter().map(|file| file.length).sum(),
+        missing: Vec::new(),
+        removed: 0,
+        not_removed: None,
+    };
+    let segments = making.segments(known, &earlier, &mut done, watch)?;
+    drop(hold);
+
+    let point = Point { files: making.files, segments, ..point };
+    (done.bytes, done.segments) = (point.bytes(), point.segments.len() as u64);
+    folder.io().sync_dir(SEGMENTS, Site::BackupDir)?;
+    folder.io().sync_dir(POINTS, Site::BackupDir)?;
+    folder.put_text(POINTS, &Point::path(number), &point.text())?;
+    if let Some(keep) = keep {
+        match prune(&folder, keep) {
+            Ok(removed) => done.removed = removed,
+            Err(StoreError::Damaged(why)) => done.not_removed = Some(why),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
+}
+
+/// Copies of earlier points by segment. A point that cannot be read only means more to copy.
+fn earlier(folder: &BackupFolder, numbers: &[u64]) -> BTreeMap<SegmentId, Vec<SegmentCopy>> {
+    let mut found: BTreeMap<_, Vec<SegmentCopy>> = BTreeMap::new();
+    for copy in
+        numbers.iter().filter_map(|number| folder.point(Some(*number)).ok()).flat_map(|it| it.segments)
+    {
+        let copies = found.entry(copy.segment).or_default();
+        if !copies.contains(&copy) {
+            copies.push(copy);
+        }
+    }
+    found
+}
+
+/// What is to be copied, its digest not known yet, and from where.
+type Source = (SegmentCopy, Arc<dyn File>);
+
+/// A point in the making.
+struct Making<'a> {
+    store: &'a Arc<Store>,
+    folder: &'a BackupFolder,
+    number: u64,
+    files: Vec<PointFile>,
+}
+
+impl Making<'_> {
+    /// Writes all rows; the segments they name, and the point without its lists.
+    fn rows(&mut self, watch: Watch<'_>) -> Result<(Vec<(SegmentId, SegmentState)>, Point), StoreError> {
+        let file = self.folder.create(&Part::Metadata.path(self.number))?;
+        let taken_at = self.store.meta().now();
+        let (uuid, number) = (self.store.dir().uuid(), self.number);
+        let origin = snapshots::Origin { uuid, taken_at, number };
+        let rows = self.store.snapshot()?;
+        let emptied = emptied_segments(&rows)?;
+        let mut known = known_segments(&rows)?;
+        known.retain(|(segment, _)| !emptied.contains(segment));
+        let length = snapshots::write(&rows, origin, &*file, &mut |done| {
+            watch(Progress { phase: "rows", done, total: 0 })
+        })?;
+        // What later commits free is free again.
+        drop(rows);
+        file.sync(Site::BackupData)?;
+        let digest = digest_of(&*file, length, &mut |_| Ok(()))?;
+        self.files.push(PointFile { part: Part::Metadata, length, digest });
+        let incarnation = self.store.meta().incarnation();
+        let point = Point { number, uuid, taken_at, incarnation, files: Vec::new(), segments: Vec::new() };
+        Ok((known, point))
+    }
+
+    fn bytes(&mut self, part: Part, bytes: &[u8]) -> Result<(), StoreError> {
+        let file = self.folder.create(&part.path(self.number))?;
+        file.write_at(bytes, 0)?;
+        file.sync(Site::BackupData)?;
+        let digest = *blake3::hash(bytes).as_bytes();
+        self.files.push(PointFile { part, length: bytes.len() as u64, digest });
+        Ok(())
+    }
+
+    fn segments(
+        &self,
+        known: Vec<(SegmentId, SegmentState)>,
+        earlier: &BTreeMap<SegmentId, Vec<SegmentCopy>>,
+        done: &mut Done,
+        watch: Watch<'_>,
+    ) -> Result<Vec<SegmentCopy>, StoreError> {
+        // After the rows: whatever they name lies before these ends.
+        let ends: BTreeMap<SegmentId, u64> =
+            self.store.segments().open_segments().into_iter().map(|(_, id, end)| (id, end)).collect();
+        let mut sources = Vec::new();
+        for (id, state) in known {
+            match self.source(id, state, ends.get(&id).copied())? {
+                Some(source) => sources.push(source),
+                None => done.missing.push(id),
+            }
+        }
+        let total = sources.iter().map(|(copy, _)| copy.length).sum();
+        let (mut tell, mut copies) = (telling(watch, "segments", total), Vec::new());
+        for (source, file) in sources {
+            let there = earlier.get(&source.segment).into_iter().flatten().find(|there| {
+                source.seal.is_some() && (there.seal, there.length) == (source.seal, source.length)
+            });
+            let there =
+                there.map(|there| Ok::<_, StoreError>((there, self.folder.segment(there)?))).transpose()?;
+            if let Some((there, Some(copied))) = there
+                && copied.len()? == there.length
+            {
+                tell(there.length)?;
+                copies.push(*there);
+                continue;
+            }
+            copies.push(self.folder.copy_segment(&*file, source, &mut tell)?);
+            done.copied += 1;
+            done.copied_bytes += source.length;
+        }
+        Ok(copies)
+    }
+
+    /// How much of a segment is to be copied; `None` if it has no file.
+    fn source(
+        &self,
+        id: SegmentId,
+        state: SegmentState,
+        end: Option<u64>,
+    ) -> Result<Option<Source>, StoreError> {
+        let file = match self.store.io().open(&file_of(id), Mode::Read) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            opened => opened?,
+        };
+        let copy = |length, seal| SegmentCopy { segment: id, length, digest: [0; 32], seal };
+        // Of one that is written, what is written; it was cut to that length if it was not sealed.
+        if let Some(end) = end {
+            return Ok(Some((copy(end.max(state.length).min(file.len()?), None), file)));
+        }
+        let length = file.len()?;
+        let footer = length.checked_sub(state.length).filter(|footer| state.sealed && *footer > 0);
+        let seal = footer.map(|_| seal_of(&*file, state.length, length)).transpose()?;
+        Ok(Some((copy(length, seal), file)))
+    }
+}
+
+/// The digest of what stands before and behind the records of a sealed segment.
+fn seal_of(file: &dyn File, end: u64, length: u64) -> Result<[u8; 32], StoreError> {
+    let mut hasher = blake3::Hasher::new();
+    for range in [0..SEGMENT_HEADER.min(length), end..length] {
+        let bytes = usize::try_from(range.end - range.start).map_err(|_| super::damaged("a footer"))?;
+        let mut bytes = vec![0; bytes];
+        file.read_at(&mut bytes, range.start)?;
+        hasher.update(&bytes);
+    }
+    Ok(*hasher.finalize().as_bytes())
+}

@@ -1,0 +1,292 @@
+//! The folder of a store's backups: what lies where in it, and the few ways files get there.
+
+use std::{collections::BTreeSet, io::ErrorKind};
+
+use super::{
+    Progress, Watch, damaged,
+    point::{Part, Point, SegmentCopy},
+};
+use crate::store::{
+    error::StoreError,
+    io::{File, Io, Mode, Site},
+    sync::Arc,
+};
+
+const MARKER: &str = "HOLDALL-BACKUP";
+const LOCK: &str = "LOCK";
+pub(super) const SEGMENTS: &str = "segments";
+pub(super) const POINTS: &str = "points";
+const ASIDE: &str = ".new";
+/// No marker and no list of a point is longer: a tebibyte of segments takes about a megabyte.
+const MAX_TEXT: u64 = 1 << 30;
+/// Copied at once.
+const PIECE: usize = 1 << 20;
+/// Synced after so many bytes: a sync of somebody else on the same disk waits for no more.
+const SYNC_EVERY: u64 = 16 << 20;
+
+/// A folder with backups of one store.
+#[derive(Clone, Debug)]
+pub struct BackupFolder {
+    io: Arc<dyn Io>,
+    uuid: [u8; 16],
+}
+
+/// A file's length and digest.
+pub(super) type Content = (u64, [u8; 32]);
+
+impl BackupFolder {
+    /// Opens a folder that has backups.
+    ///
+    /// # Errors
+    /// Refused if it has none, damaged if it does not say whose.
+    pub fn open(io: Arc<dyn Io>) -> Result<Self, StoreError> {
+        let found = whose(&*io)?;
+        let uuid = found.ok_or_else(|| StoreError::Refused("there is no backup in that folder".into()))?;
+        Ok(Self { io, uuid })
+    }
+
+    /// Takes a folder for backups of a store, for as long as the second value lives. An empty one
+    /// becomes such a folder.
+    pub(super) fn take(io: Arc<dyn Io>, uuid: [u8; 16]) -> Result<(Self, Arc<dyn File>), StoreError> {
+        let found = whose(&*io)?;
+        if found.is_some_and(|found| found != uuid) {
+            return Err(StoreError::Refused("that folder has backups of another store; name another".into()));
+        }
+        // What is in a folder of ours before it says so, if making it was cut off.
+        let ours =
+            |name: &str| name == LOCK || name == "lost+found" || name.strip_suffix(ASIDE) == Some(MARKER);
+        if found.is_none() && io.list("")?.iter().any(|name| !ours(name)) {
+            return Err(StoreError::Refused(
+                "that folder is not empty and has no backup; name another".into(),
+            ));
+        }
+        let lock = io.lock(LOCK).map_err(|error| match error.kind() {
+            ErrorKind::WouldBlock => StoreError::Busy("another backup into that folder is under way".into()),
+            _ => error.into(),
+        })?;
+        let folder = Self { io, uuid };
+        if found.is_none() {
+            let text = format!("holdall backup 1\nuuid {}\n", hex::encode(uuid));
+            folder.put_text("", MARKER, &text)?;
+        }
+        for name in [SEGMENTS, POINTS] {
+            folder.io.create_dir(name)?;
+        }
+        folder.io.sync_dir("", Site::BackupDir)?;
+        Ok((folder, lock))
+    }
+
+    /// Whose backups these are.
+    #[must_use]
+    pub fn uuid(&self) -> [u8; 16] {
+        self.uuid
+    }
+
+    pub(super) fn io(&self) -> &dyn Io {
+        &*self.io
+    }
+
+    /// The numbers of the points, the newest last.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn numbers(&self) -> Result<Vec<u64>, StoreError> {
+        let names = self.io.list(POINTS)?;
+        let mut found: Vec<u64> = names.iter().filter_map(|name| Point::number_of(name)).collect();
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    /// A point, or the newest.
+    ///
+    /// # Errors
+    /// Refused if there is none; damaged if it is not what was written.
+    pub fn point(&self, number: Option<u64>) -> Result<Point, StoreError> {
+        let newest = || {
+            let newest = self.numbers()?.last().copied();
+            newest.ok_or_else(|| StoreError::Refused("no backup in that folder came to its end".into()))
+        };
+        let number = number.map_or_else(newest, Ok)?;
+        let text = read_text(&*self.io, &Point::path(number))?;
+        let text = text.ok_or_else(|| StoreError::Refused(format!("there is no point {number}")))?;
+        let point = Point::parse(&text)?;
+        if (point.number, point.uuid) != (number, self.uuid) {
+            return Err(damaged(format!("the list of point {number} is another's")));
+        }
+        Ok(point)
+    }
+
+    /// Opens a copy of a segment.
+    pub(super) fn segment(&self, copy: &SegmentCopy) -> Result<Option<Arc<dyn File>>, StoreError> {
+        self.file(&format!("{SEGMENTS}/{}", copy.name()))
+    }
+
+    /// Opens a file of a point.
+    pub(super) fn part(&self, number: u64, part: Part) -> Result<Option<Arc<dyn File>>, StoreError> {
+        self.file(&part.path(number))
+    }
+
+    fn file(&self, path: &str) -> Result<Option<Arc<dyn File>>, StoreError> {
+        match self.io.open(path, Mode::Read) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Opens a file that has not been there.
+    pub(super) fn create(&self, path: &str) -> Result<Arc<dyn File>, StoreError> {
+        Ok(self.io.open(path, Mode::Create)?)
+    }
+
+    /// Has a whole text appear in a folder, durably.
+    pub(super) fn put_text(&self, dir: &str, path: &str, text: &str) -> Result<(), StoreError> {
+        let aside = format!("{path}{ASIDE}");
+        self.io.remove(&aside)?;
+        let file = self.io.open(&aside, Mode::Create)?;
+        file.write_at(with_sum(text).as_bytes(), 0)?;
+        file.sync(Site::BackupData)?;
+        self.io.rename(&aside, path)?;
+        Ok(self.io.sync_dir(dir, Site::BackupDir)?)
+    }
+
+    /// Removes what belongs to no point and is in nobody's way but its own: what a backup that was
+    /// cut off left. Copies of segments stay, the next point may use them.
+    pub(super) fn tidy(&self, numbers: &BTreeSet<u64>) -> Result<(), StoreError> {
+        for name in self.io.list(POINTS)? {
+            let whole = name.split('.').next().and_then(|number| number.parse().ok());
+            if name.ends_with(ASIDE) || whole.is_some_and(|number: u64| !numbers.contains(&number)) {
+                self.io.remove(&format!("{POINTS}/{name}"))?;
+            }
+        }
+        for name in self.io.list(SEGMENTS)?.iter().filter(|name| name.ends_with(ASIDE)) {
+            self.io.remove(&format!("{SEGMENTS}/{name}"))?;
+        }
+        Ok(())
+    }
+
+    /// Copies the start of a segment's file to a name that says what it is; its digest.
+    pub(super) fn copy_segment(
+        &self,
+        from: &dyn File,
+        mut copy: SegmentCopy,
+        tell: &mut dyn FnMut(u64) -> Result<(), StoreError>,
+    ) -> Result<SegmentCopy, StoreError> {
+        let aside = format!("{SEGMENTS}/{:08x}{ASIDE}", copy.segment.0);
+        self.io.remove(&aside)?;
+        let to = self.create(&aside)?;
+        copy.digest = copy_file(from, &*to, copy.length, tell)?;
+        self.io.rename(&aside, &format!("{SEGMENTS}/{}", copy.name()))?;
+        Ok(copy)
+    }
+}
+
+/// Copies so many bytes and syncs them; their digest.
+pub(super) fn copy_file(
+    from: &dyn File,
+    to: &dyn File,
+    length: u64,
+    tell: &mut dyn FnMut(u64) -> Result<(), StoreError>,
+) -> Result<[u8; 32], StoreError> {
+    let (mut hasher, mut unsynced) = (blake3::Hasher::new(), 0);
+    walk(from, length, |bytes, at| {
+        hasher.update(bytes);
+        to.write_at(bytes, at)?;
+        unsynced += bytes.len() as u64;
+        if unsynced >= SYNC_EVERY {
+            to.sync(Site::BackupData)?;
+            unsynced = 0;
+        }
+        tell(bytes.len() as u64)
+    })?;
+    to.sync(Site::BackupData)?;
+    Ok(*hasher.finalize().as_bytes())
+}
+
+/// The digest of so many bytes.
+pub(super) fn digest_of(
+    file: &dyn File,
+    length: u64,
+    tell: &mut dyn FnMut(u64) -> Result<(), StoreError>,
+) -> Result<[u8; 32], StoreError> {
+    let mut hasher = blake3::Hasher::new();
+    walk(file, length, |bytes, _| {
+        hasher.update(bytes);
+        tell(bytes.len() as u64)
+    })?;
+    Ok(*hasher.finalize().as_bytes())
+}
+
+/// Whether a file is as long as it should be and has the digest.
+pub(super) fn is_content(
+    file: &dyn File,
+    (length, digest): Content,
+    tell: &mut dyn FnMut(u64) -> Result<(), StoreError>,
+) -> Result<bool, StoreError> {
+    Ok(file.len()? == length
+        && blake3::Hash::from(digest_of(file, length, tell)?) == blake3::Hash::from(digest))
+}
+
+/// Hands over the bytes piece by piece, each with its place.
+fn walk(
+    file: &dyn File,
+    length: u64,
+    mut each: impl FnMut(&[u8], u64) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let (mut buffer, mut at) = (vec![0; PIECE], 0);
+    while at < length {
+        let take = usize::try_from(length - at).unwrap_or(PIECE).min(PIECE);
+        let piece = buffer.get_mut(..take).unwrap_or_default();
+        file.read_at(piece, at)?;
+        each(piece, at)?;
+        at += take as u64;
+    }
+    Ok(())
+}
+
+/// Tells how far a phase is, as its bytes are done.
+pub(super) fn telling<'a>(
+    watch: Watch<'a>,
+    phase: &'static str,
+    total: u64,
+) -> impl FnMut(u64) -> Result<(), StoreError> + 'a {
+    let mut done = 0;
+    move |bytes| {
+        done += bytes;
+        watch(Progress { phase, done, total })
+    }
+}
+
+fn whose(io: &dyn Io) -> Result<Option<[u8; 16]>, StoreError> {
+    let Some(text) = read_text(io, MARKER)? else { return Ok(None) };
+    let bad = || damaged("it does not say whose it is");
+    let mut lines = text.lines();
+    let version = lines.next().and_then(|line| line.strip_prefix("holdall backup ")).ok_or_else(bad)?;
+    if version != "1" {
+        return Err(StoreError::Refused(format!(
+            "the backup has format {version}, and this holdall knows format 1: use a newer one"
+        )));
+    }
+    let uuid = lines.next().and_then(|line| line.strip_prefix("uuid ")).ok_or_else(bad)?;
+    let uuid = hex::decode(uuid).ok().and_then(|uuid| uuid.try_into().ok());
+    uuid.map(Some).ok_or_else(bad)
+}
+
+fn with_sum(text: &str) -> String {
+    format!("{text}blake3 {}\n", blake3::hash(text.as_bytes()).to_hex())
+}
+
+/// A text that was put whole; `None` if there is none.
+fn read_text(io: &dyn Io, path: &str) -> Result<Option<String>, StoreError> {
+    let file = match io.open(path, Mode::Read) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let bad = || damaged(format!("{path} is not what was written"));
+    let length = Some(file.len()?).filter(|length| *length <= MAX_TEXT).ok_or_else(bad)?;
+    let mut bytes = vec![0; usize::try_from(length).map_err(|_| bad())?];
+    file.read_at(&mut bytes, 0)?;
+    let text = String::from_utf8(bytes).map_err(|_| bad())?;
+    let body = text.rfind("blake3 ").and_then(|at| text.get(..at)).ok_or_else(bad)?;
+    if with_sum(body) == text { Ok(Some(body.to_owned())) } else { Err(bad()) }
+}

@@ -1,0 +1,199 @@
+//! What belongs to a point, as a text of lines:
+//!
+//! ```text
+//! holdall backup point 1
+//! uuid 6d0c…                                 the store
+//! number 3
+//! taken 1700000000000                        milliseconds
+//! incarnation 1                              of the store when it was taken
+//! file metadata 123456 <digest>              length and BLAKE3; format, keys and metadata
+//! segment 0000001a 268435456 <digest> <seal>
+//! blake3 <digest>                            of all lines above
+//! ```
+//!
+//! The seal is the BLAKE3 of a sealed segment's header and footer, or `-` where there was none. A
+//! sealed segment never changes, and its footer lists what is in it: a segment of the same id,
+//! length and seal need not be read to know that its copy is there already.
+
+use super::{damaged, folder::POINTS};
+use crate::{
+    model::{ids::SegmentId, time::Timestamp},
+    store::error::StoreError,
+};
+
+const FIRST: &str = "holdall backup point 1";
+
+/// A file that each point has for itself.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Part {
+    /// FORMAT of the data directory.
+    Format,
+    /// The keys, wrapped.
+    Keys,
+    /// All rows.
+    Metadata,
+}
+
+impl Part {
+    /// Every part.
+    pub const ALL: [Self; 3] = [Self::Format, Self::Keys, Self::Metadata];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Format => "format",
+            Self::Keys => "keys",
+            Self::Metadata => "metadata",
+        }
+    }
+
+    pub(super) fn path(self, number: u64) -> String {
+        let end = match self {
+            Self::Format => "format",
+            Self::Keys => "keys",
+            Self::Metadata => "meta",
+        };
+        format!("{POINTS}/{number:08}.{end}")
+    }
+}
+
+/// A file of a point.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PointFile {
+    /// Which.
+    pub part: Part,
+    /// Its length.
+    pub length: u64,
+    /// Its BLAKE3.
+    pub digest: [u8; 32],
+}
+
+/// A copy of a segment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SegmentCopy {
+    /// Which segment.
+    pub segment: SegmentId,
+    /// Bytes that were copied.
+    pub length: u64,
+    /// Their BLAKE3.
+    pub digest: [u8; 32],
+    /// What tells a sealed segment from every other.
+    pub seal: Option<[u8; 32]>,
+}
+
+impl SegmentCopy {
+    /// The name of its file.
+    pub(super) fn name(&self) -> String {
+        let digest = hex::encode(self.digest);
+        format!("{:08x}-{}.seg", self.segment.0, digest.get(..32).unwrap_or_default())
+    }
+}
+
+/// A point.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Point {
+    /// Points of a folder are numbered as they are made.
+    pub number: u64,
+    /// The store.
+    pub uuid: [u8; 16],
+    /// When it was taken.
+    pub taken_at: Timestamp,
+    /// The store's incarnation then.
+    pub incarnation: u32,
+    /// The files it has for itself.
+    pub files: Vec<PointFile>,
+    /// The copies of segments it needs.
+    pub segments: Vec<SegmentCopy>,
+}
+
+impl Point {
+    pub(super) fn path(number: u64) -> String {
+        format!("{POINTS}/{number:08}.point")
+    }
+
+    /// The number of the point whose list this is.
+    pub(super) fn number_of(name: &str) -> Option<u64> {
+        let number = name.strip_suffix(".point")?.parse().ok()?;
+        // Only as we write it: one point, one name.
+        (Self::path(number) == format!("{POINTS}/{name}")).then_some(number)
+    }
+
+    /// Bytes of everything that belongs to it.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let files = self.files.iter().map(|file| file.length);
+        files.chain(self.segments.iter().map(|copy| copy.length)).sum()
+    }
+
+    pub(super) fn file(&self, part: Part) -> Result<PointFile, StoreError> {
+        let found = self.files.iter().find(|file| file.part == part);
+        found.copied().ok_or_else(|| damaged(format!("point {} has no {}", self.number, part.word())))
+    }
+
+    pub(super) fn text(&self) -> String {
+        let mut text = format!(
+            "{FIRST}\nuuid {}\nnumber {}\ntaken {}\nincarnation {}\n",
+            hex::encode(self.uuid),
+            self.number,
+            self.taken_at.0,
+            self.incarnation
+        );
+        for file in &self.files {
+            let (word, digest) = (file.part.word(), hex::encode(file.digest));
+            text.push_str(&format!("file {word} {} {digest}\n", file.length));
+        }
+        for copy in &self.segments {
+            let (digest, seal) =
+                (hex::encode(copy.digest), copy.seal.map_or_else(|| "-".into(), hex::encode));
+            text.push_str(&format!("segment {:08x} {} {digest} {seal}\n", copy.segment.0, copy.length));
+        }
+        text
+    }
+
+    pub(super) fn parse(text: &str) -> Result<Self, StoreError> {
+        let bad = || damaged("the list of a point");
+        let mut lines = text.lines();
+        let first =
+            lines.next().and_then(|line| line.strip_prefix("holdall backup point ")).ok_or_else(bad)?;
+        if FIRST.strip_suffix(first).is_none() {
+            return Err(StoreError::Refused(format!(
+                "the point has format {first}, and this holdall knows format 1: use a newer one"
+            )));
+        }
+        let mut value = |key: &str| lines.next()?.strip_prefix(key)?.strip_prefix(' ').map(str::to_owned);
+        let uuid = value("uuid").and_then(|word| bytes(&word)).ok_or_else(bad)?;
+        let number = value("number").and_then(|word| word.parse().ok()).ok_or_else(bad)?;
+        let taken_at = Timestamp(value("taken").and_then(|word| word.parse().ok()).ok_or_else(bad)?);
+        let incarnation = value("incarnation").and_then(|word| word.parse().ok()).ok_or_else(bad)?;
+        let mut point = Self { number, uuid, taken_at, incarnation, files: Vec::new(), segments: Vec::new() };
+        for line in lines {
+            let mut words = line.split(' ');
+            match words.next() {
+                Some("file") => point.files.push(file(&mut words).ok_or_else(bad)?),
+                Some("segment") => point.segments.push(copy(&mut words).ok_or_else(bad)?),
+                _ => return Err(bad()),
+            }
+        }
+        Ok(point)
+    }
+}
+
+fn bytes<const N: usize>(word: &str) -> Option<[u8; N]> {
+    hex::decode(word).ok()?.try_into().ok()
+}
+
+fn file<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<PointFile> {
+    let word = words.next()?;
+    let part = Part::ALL.into_iter().find(|part| part.word() == word)?;
+    let (length, digest) = (words.next()?.parse().ok()?, bytes(words.next()?)?);
+    words.next().is_none().then_some(PointFile { part, length, digest })
+}
+
+fn copy<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<SegmentCopy> {
+    let segment = SegmentId(u64::from_str_radix(words.next()?, 16).ok()?);
+    let (length, digest) = (words.next()?.parse().ok()?, bytes(words.next()?)?);
+    let seal = match words.next()? {
+        "-" => None,
+        word => Some(bytes(word)?),
+    };
+    words.next().is_none().then_some(SegmentCopy { segment, length, digest, seal })
+}

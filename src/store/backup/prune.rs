@@ -1,0 +1,34 @@
+//! Removes older points, and copies of segments that none of the others needs. Never from a
+//! partial view: if one list cannot be read, nothing goes.
+
+use std::collections::BTreeSet;
+
+use super::{
+    BackupFolder, Part, Point,
+    folder::{POINTS, SEGMENTS},
+};
+use crate::store::{error::StoreError, io::Site};
+
+/// Leaves the `keep` newest points, one at least; how many were removed.
+pub(super) fn prune(folder: &BackupFolder, keep: usize) -> Result<u64, StoreError> {
+    let numbers = folder.numbers()?;
+    let (older, kept) = numbers.split_at(numbers.len().saturating_sub(keep.max(1)));
+    let mut needed = BTreeSet::new();
+    for number in kept {
+        needed.extend(folder.point(Some(*number))?.segments.iter().map(super::SegmentCopy::name));
+    }
+    // The list first: what it names may only go once there is no such point.
+    for number in older {
+        folder.io().remove(&Point::path(*number))?;
+    }
+    folder.io().sync_dir(POINTS, Site::BackupDir)?;
+    for (number, part) in older.iter().flat_map(|number| Part::ALL.map(|part| (number, part))) {
+        folder.io().remove(&part.path(*number))?;
+    }
+    for name in folder.io().list(SEGMENTS)? {
+        if name.ends_with(".seg") && !needed.contains(&name) {
+            folder.io().remove(&format!("{SEGMENTS}/{name}"))?;
+        }
+    }
+    Ok(older.len() as u64)
+}
