@@ -112,6 +112,8 @@ impl Holdall {
         let prepared = self.prepare(new).await?;
         let ids = self.write(|tx| Ids::fresh(tx)).await?;
         let key = self.sealed(id, secret, ids.account())?;
+        // Before the recovery key counts: there is no moment in which it opens nothing.
+        self.wrap_keys(recovery_key)?;
         let (id, voucher) = (id.to_owned(), tokens::recovery_voucher(recovery_key.reveal()));
         self.write(move |tx| {
             if !account::all(tx, None, 1)?.is_empty() {

@@ -50,6 +50,7 @@ mod tree;
 mod turns;
 mod uploads;
 mod view;
+mod wrapping;
 
 pub use authenticate::Presented;
 pub use bootstrap::{FirstAdmin, Preset, Welcome};

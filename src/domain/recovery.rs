@@ -15,16 +15,27 @@ impl Holdall {
     pub async fn confirm_recovery_key(&self, caller: &Caller, key: &Secret) -> Result<(), Error> {
         may(caller)?;
         let shown = tokens::recovery_voucher(key.reveal());
-        self.write(move |tx| {
-            let kept = credential::voucher(tx, Vouched::RecoveryKey)?;
+        let is_it = move |kept: Option<[u8; 32]>| {
             // The comparison of hashes takes the same time wherever they differ.
-            if !kept.is_some_and(|kept| blake3::Hash::from(kept) == blake3::Hash::from(shown)) {
-                return Err(Error::Invalid("that is not the recovery key the first start showed".into()));
+            if kept.is_some_and(|kept| blake3::Hash::from(kept) == blake3::Hash::from(shown)) {
+                return Ok(());
             }
+            Err(Error::Invalid("that is not the recovery key the first start showed".into()))
+        };
+        self.read(move |rows| is_it(credential::voucher(rows, Vouched::RecoveryKey)?)).await?;
+        // Backups need them; a store that was made before there were any does not have them.
+        self.wrap_keys(key)?;
+        self.write(move |tx| {
+            is_it(credential::voucher(tx, Vouched::RecoveryKey)?)?;
             credential::vouch(tx, Vouched::ConfirmedRecoveryKey, shown);
             Ok(())
         })
         .await
+    }
+
+    /// Keeps the keys wrapped under the recovery key, beside them and durably.
+    pub(super) fn wrap_keys(&self, recovery_key: &Secret) -> Result<(), Error> {
+        Ok(self.credentials.keys.keep_wrapped(&**self.store.io(), &*self.random, recovery_key)?)
     }
 
     /// Whether the recovery key was confirmed.

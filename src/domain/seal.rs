@@ -30,7 +30,7 @@ use crate::{
 };
 
 const DIR: &str = "keys";
-const NAME: &str = "keys/holdall.key";
+pub(super) const NAME: &str = "keys/holdall.key";
 const ASIDE: &str = "keys/holdall.key.new";
 const MAGIC: &[u8; 8] = b"HOLDKEY1";
 const BODY_BYTES: usize = 8 + 4 + 32 + 32;
@@ -117,7 +117,7 @@ impl Keys {
         Ok(keys)
     }
 
-    fn written(&self) -> Zeroizing<Vec<u8>> {
+    pub(super) fn written(&self) -> Zeroizing<Vec<u8>> {
         let mut out = Zeroizing::new(Vec::with_capacity(BODY_BYTES + 32));
         out.extend_from_slice(MAGIC);
         out.extend_from_slice(&self.number.to_le_bytes());

@@ -89,7 +89,16 @@ pub(super) fn recovery_key(random: &dyn Random) -> Secret {
 
 /// What the metadata keeps of a recovery key to know it again, in whatever spacing and case.
 pub(super) fn recovery_voucher(key: &str) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new_derive_key("holdall 2026 recovery key voucher");
+    derived(key, "holdall 2026 recovery key voucher")
+}
+
+/// The key that wraps the keys of a store, from its recovery key in whatever spacing and case.
+pub(super) fn wrapping_key(key: &str) -> Zeroizing<[u8; 32]> {
+    Zeroizing::new(derived(key, "holdall 2026 recovery key wraps keys"))
+}
+
+fn derived(key: &str, context: &str) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new_derive_key(context);
     for byte in key.bytes().filter(|byte| !matches!(byte, b'-' | b' ')) {
         hasher.update(&[byte.to_ascii_lowercase()]);
     }
