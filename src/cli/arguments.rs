@@ -53,6 +53,9 @@ pub(super) enum Command {
     Export(Export),
     /// Put a folder's files into a bucket; again, and only what is not there is written.
     Import(Import),
+    /// Keep copies somewhere else, and restore them.
+    #[command(subcommand)]
+    Backup(BackupCommand),
     /// Look whether everything is as it should be.
     Doctor(Doctor),
     /// Show how to mount the files on each system, and how S3 clients reach them.
@@ -229,6 +232,42 @@ pub(super) struct Gc {
     /// Only tell how much would be given back.
     #[arg(long)]
     pub(super) dry_run: bool,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum BackupCommand {
+    /// Copy what is new since the last backup there, whether the server runs or not.
+    Create {
+        /// A folder on another disk; an empty one, or the one of earlier backups.
+        dest: PathBuf,
+        /// Remove all but the newest N backups there afterwards.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        keep: Option<u64>,
+    },
+    /// List the backups in a folder.
+    List {
+        /// The folder.
+        dest: PathBuf,
+    },
+    /// Read everything of a backup and hold it against what was written.
+    Verify {
+        /// The folder.
+        dest: PathBuf,
+        /// The number of the backup [default: the newest].
+        #[arg(long, value_name = "P")]
+        point: Option<u64>,
+    },
+    /// Make a data directory from a backup; asks for the recovery key, or reads it from standard input.
+    Restore {
+        /// The folder.
+        dest: PathBuf,
+        /// The data directory to make.
+        #[arg(long, value_name = "DIR")]
+        into: PathBuf,
+        /// The number of the backup [default: the newest].
+        #[arg(long, value_name = "P")]
+        point: Option<u64>,
+    },
 }
 
 #[derive(Args, Debug)]

@@ -16,7 +16,10 @@ use super::{
 };
 use crate::{
     config::Settings,
-    doors::{api::types::Listens, gate},
+    doors::{
+        api::types::{Listens, Snapshot},
+        gate,
+    },
     model::size::shown,
     outside::clock::{Clock as _, SystemClock},
 };
@@ -60,6 +63,8 @@ pub(super) async fn run(context: &Context, doctor: &Doctor) -> Result<(), Failur
         vec![data, space(settings), server, port(&at, running).await, tls(settings, &at), clock()];
     if let Some(reach) = reach.filter(|_| !hangs) {
         findings.push(twins(&reach).await.unwrap_or_else(|failure| failed("twins", &failure)));
+        findings
+            .push(snapshots(settings, &reach).await.unwrap_or_else(|failure| failed("snapshots", &failure)));
         findings.push(recovery_key(&reach).await.unwrap_or_else(|failure| failed("recovery key", &failure)));
     }
     let failed = findings.iter().any(|finding| finding.state == State::Fail);
@@ -207,6 +212,22 @@ async fn recovery_key(reach: &Reach) -> Result<Finding, Failure> {
     } else {
         let text = "nobody showed that it was kept, and it opens backups; run `holdall recovery-key confirm`";
         finding(State::Warn, "recovery key", text)
+    })
+}
+
+/// Whether there is something to start from if the metadata file is lost.
+async fn snapshots(settings: &Settings, reach: &Reach) -> Result<Finding, Failure> {
+    let kept: Vec<Snapshot> = reach.ask(Method::GET, "/api/v1/snapshots").await?;
+    Ok(match kept.last() {
+        _ if settings.disk_snapshot_every.is_zero() => {
+            finding(State::Warn, "snapshots", "of the metadata are not taken; set disk.snapshot_every")
+        }
+        Some(newest) => finding(
+            State::Ok,
+            "snapshots",
+            format!("{} of the metadata, the newest of {}", kept.len(), newest.taken_at),
+        ),
+        None => finding(State::Ok, "snapshots", "of the metadata: none yet; a running server takes them"),
     })
 }
 

@@ -2,6 +2,7 @@
 //! accounts or files; those are verbs of the domain, asked for over the socket or directly.
 
 mod arguments;
+mod backup;
 mod bucket;
 mod check;
 mod collect;
@@ -127,6 +128,7 @@ async fn command(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Compact => collect::compact(context).await,
         Command::Export(export) => export::run(context, export).await,
         Command::Import(import) => import::run(context, import).await,
+        Command::Backup(command) => backup::run(context, command).await,
         Command::Doctor(doctor) => doctor::run(context, &doctor).await,
         Command::MountHelp(help) => hints::run(context, &help).await,
         Command::Config(ConfigCommand::Show) => show_config(context),

@@ -183,6 +183,8 @@ pub(super) fn open(settings: &Settings, create: bool) -> Result<Arc<Holdall>, Fa
         peers_apart: !settings.behind_proxy,
         progress: Arc::new(if create { log_repair } else { show_repair }),
         compact_rate: settings.disk_compact_rate,
+        data: Some(settings.data.clone()),
+        snapshot_every: settings.disk_snapshot_every,
         ..StartOptions::new(Arc::new(io))
     };
     let world = World { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };

@@ -26,7 +26,7 @@ const fn secret(name: &'static str) -> Key {
 }
 
 /// All settings, in the order they are shown in.
-pub(super) const KEYS: [Key; 28] = [
+pub(super) const KEYS: [Key; 29] = [
     key("data", Kind::Text, "./holdall-data"),
     key("listen", Kind::Address, "127.0.0.1:7070"),
     key("behind_proxy", Kind::Flag, "false"),
@@ -50,6 +50,7 @@ pub(super) const KEYS: [Key; 28] = [
     key("disk.reserve", Kind::Size { auto: true, least: 0 }, "auto"),
     key("disk.full_below", Kind::Size { auto: true, least: 0 }, "auto"),
     key("disk.compact_rate", Kind::Size { auto: false, least: 0 }, "32 MiB"),
+    key("disk.snapshot_every", Kind::Duration, "6h"),
     key("cache.metadata", Kind::Size { auto: false, least: 0 }, "32 MiB"),
     key("admin.user", Kind::Text, "admin"),
     secret("admin.password"),

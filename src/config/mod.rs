@@ -97,6 +97,8 @@ pub struct Settings {
     pub disk_full_below: Option<u64>,
     /// Bytes a second that compaction in the background copies.
     pub disk_compact_rate: u64,
+    /// How often a snapshot of the metadata is taken; zero for never.
+    pub disk_snapshot_every: Duration,
     /// Memory for metadata, in bytes.
     pub cache_metadata: usize,
     /// See [`FirstAdmin`].
@@ -139,6 +141,7 @@ impl Settings {
             disk_reserve: as_number(&layers, "disk.reserve"),
             disk_full_below: as_number(&layers, "disk.full_below"),
             disk_compact_rate: as_number(&layers, "disk.compact_rate").unwrap_or_default(),
+            disk_snapshot_every: as_duration(&layers, "disk.snapshot_every"),
             cache_metadata: as_size(&layers, "cache.metadata"),
             admin: FirstAdmin {
                 user: required(&layers, "admin.user")?,

@@ -8,6 +8,7 @@ mod access;
 mod accounts;
 mod act;
 mod authenticate;
+mod backup;
 mod batch;
 mod behalf;
 mod body;
@@ -39,6 +40,7 @@ mod recognised;
 mod recovery;
 mod remove;
 mod seal;
+mod snapshots;
 mod spot;
 mod staging;
 mod start;
@@ -53,6 +55,10 @@ mod view;
 mod wrapping;
 
 pub use authenticate::Presented;
+pub use backup::{
+    BackupDone, BackupPoint, BackupProgress, BackupState, Restored, Verified, backup_points, restore_backup,
+    verify_backup,
+};
 pub use bootstrap::{FirstAdmin, Preset, Welcome};
 pub use check::{CheckReport, Counts as CheckCounts, Finding, FindingKind};
 pub use collect::{CollectReport, Collected, CollectionState, Forecast, SegmentUsage, Space};
@@ -62,6 +68,7 @@ pub use lanes::Waits;
 pub use memory::{MemoryShare, MemoryUse};
 pub use put::Put;
 pub use read::Opened;
+pub use snapshots::KeptSnapshot;
 pub use start::{StartOptions, World};
 #[cfg(test)]
 pub(crate) use tests::{give, in_memory, newcomer};
@@ -86,6 +93,8 @@ pub struct Holdall {
     batches: Arc<batch::Drivers>,
     health: health::Seen,
     collecting: Arc<collect::Collecting>,
+    backing_up: Arc<backup::BackingUp>,
+    data: Option<std::path::PathBuf>,
     stop: CancellationToken,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,

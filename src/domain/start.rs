@@ -3,6 +3,7 @@
 
 use std::{
     fmt,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -19,6 +20,7 @@ use super::{
     lanes::Waits,
     memory::Memory,
     seal::Keys,
+    snapshots,
 };
 use crate::{
     model::limits::{MEMORY_WAIT_SECONDS, QUOTA_WAIT_SECONDS},
@@ -69,6 +71,10 @@ pub struct StartOptions {
     pub compact_rate: u64,
     /// Called while large metadata is repaired after a crash.
     pub progress: Progress,
+    /// The data directory as the system names it, if the disk is one.
+    pub data: Option<PathBuf>,
+    /// How often a snapshot of the metadata is taken; zero for never.
+    pub snapshot_every: Duration,
 }
 
 impl StartOptions {
@@ -88,6 +94,8 @@ impl StartOptions {
             quota_wait: Duration::from_secs(QUOTA_WAIT_SECONDS),
             compact_rate: 32 << 20,
             progress: Arc::new(|_| {}),
+            data: None,
+            snapshot_every: Duration::ZERO,
         }
     }
 }
@@ -117,14 +125,15 @@ impl Holdall {
     /// # Errors
     /// Unavailable when the directory or its keys are refused, damaged when they are.
     pub fn start(options: StartOptions, world: World) -> Result<Arc<Self>, Error> {
-        let compact_rate = options.compact_rate;
+        let (compact_rate, snapshot_every) = (options.compact_rate, options.snapshot_every);
         let holdall = Arc::new(Self::at_rest(options, world)?);
         *holdall.driver.lock().unwrap_or_else(PoisonError::into_inner) = Some(Store::drive(&holdall.store)?);
         let (weak, jobs) = (Arc::downgrade(&holdall), Arc::clone(&holdall.jobs));
         tokio::spawn(jobs::run(weak.clone(), jobs, holdall.stop.clone()));
         tokio::spawn(batch::run(weak.clone(), Arc::clone(&holdall.batches), holdall.stop.clone()));
         tokio::spawn(health::run(weak.clone(), holdall.stop.clone()));
-        tokio::spawn(collect::job::run(weak, compact_rate, holdall.stop.clone()));
+        tokio::spawn(collect::job::run(weak.clone(), compact_rate, holdall.stop.clone()));
+        tokio::spawn(snapshots::run(weak, snapshot_every, holdall.stop.clone()));
         Ok(holdall)
     }
 
@@ -152,6 +161,8 @@ impl Holdall {
             batches: Arc::new(Drivers::default()),
             health: health::Seen::with(repair),
             collecting: Arc::default(),
+            backing_up: Arc::default(),
+            data: options.data,
             stop: CancellationToken::new(),
             clock: world.clock,
             random: world.random,

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod authenticate;
+mod backup;
 mod batch;
 mod behalf;
 mod bootstrap;

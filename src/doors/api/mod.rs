@@ -4,6 +4,8 @@
 //! [`types`], never serialised themselves.
 
 mod accounts;
+mod backed_up;
+mod backup;
 mod buckets;
 mod check;
 mod collected;
@@ -106,6 +108,7 @@ fn table(listening: Listening) -> Vec<Route> {
     table.extend(collection::routes());
     table.extend(files::routes());
     table.extend(recovery::routes());
+    table.extend(backup::routes());
     table
 }
 

@@ -10,6 +10,7 @@ use crate::{
 };
 
 pub use super::{
+    backed_up::{BackedUp, Backup, BackupRun, Snapshot},
     collected::{Collected, Collection, CollectionRun, Space},
     filed::{File, Files},
 };

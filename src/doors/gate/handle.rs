@@ -112,7 +112,7 @@ impl Gate {
         let (aside, memory) = (holdall.work_set_aside(caller)?, holdall.memory_use(caller)?);
         let counts = (aside, holdall.verb_panics(caller)?);
         let mut text = self.metrics.text(connections, counts, memory);
-        text.push_str(&room::text(&holdall.collection_state()));
+        text.push_str(&room::text(&holdall.collection_state(), &holdall.backing_up()));
         Ok(text)
     }
 

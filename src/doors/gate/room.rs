@@ -1,11 +1,15 @@
-//! What `/-/metrics` tells of the room that files take, as it was counted last.
+//! What `/-/metrics` tells of the room that files take, as it was counted last, and of what is kept
+//! for the worst day.
 
 use std::fmt::Write as _;
 
-use crate::domain::CollectionState;
+use crate::{
+    domain::{BackupState, CollectionState},
+    model::time::Timestamp,
+};
 
 /// The text form. What was not counted since the start is left out.
-pub(crate) fn text(state: &CollectionState) -> String {
+pub(crate) fn text(state: &CollectionState, backups: &BackupState) -> String {
     let mut text = String::new();
     let counted = state.space.map(|space| {
         [
@@ -22,7 +26,13 @@ pub(crate) fn text(state: &CollectionState) -> String {
         ("holdall_collection_aborted", "gauge", u64::from(state.aborted.is_some())),
         ("holdall_returned_bytes_total", "counter", state.returned_bytes),
     ];
-    for (name, kind, value) in counted.into_iter().flatten().chain(known) {
+    let seconds = |at: Timestamp| u64::try_from(at.0 / 1000).unwrap_or_default();
+    let kept = [
+        ("holdall_backup_timestamp_seconds", "gauge", backups.last.map(seconds)),
+        ("holdall_snapshot_timestamp_seconds", "gauge", backups.snapshot.map(seconds)),
+    ];
+    let kept = kept.into_iter().filter_map(|(name, kind, value)| Some((name, kind, value?)));
+    for (name, kind, value) in counted.into_iter().flatten().chain(known).chain(kept) {
         // Writing to a String does not fail.
         let _ = writeln!(text, "# TYPE {name} {kind}\n{name} {value}");
     }
@@ -44,16 +54,19 @@ mod tests {
             returned_bytes: 7,
             space: None,
         };
-        assert!(!text(&state).contains("holdall_live_bytes"));
+        let backups = BackupState { last: Some(Timestamp(9_000)), ..BackupState::default() };
+        assert!(!text(&state, &backups).contains("holdall_live_bytes"));
         let segments = SegmentUsage { plain_bytes: 60, live_bytes: 50, dead_bytes: 5, ..Default::default() };
         state.space = Some(Space { logical_bytes: 100, segments });
-        let told = text(&state);
+        let told = text(&state, &backups);
+        assert!(!told.contains("holdall_snapshot_timestamp_seconds"), "{told}");
         for line in [
             "holdall_live_bytes 50\n",
             "holdall_dead_bytes 5\n",
             "holdall_deduplicated_bytes 40\n",
             "holdall_collection_aborted 1\n",
             "holdall_returned_bytes_total 7\n",
+            "holdall_backup_timestamp_seconds 9\n",
         ] {
             assert!(told.contains(line), "{told}");
         }

@@ -19,6 +19,8 @@ pub(super) const POINTS: &str = "points";
 const ASIDE: &str = ".new";
 /// No marker and no list of a point is longer: a tebibyte of segments takes about a megabyte.
 const MAX_TEXT: u64 = 1 << 30;
+/// No FORMAT and no wrapped keys are longer.
+const MAX_SMALL: u64 = 64 << 10;
 /// Copied at once.
 const PIECE: usize = 1 << 20;
 /// Synced after so many bytes: a sync of somebody else on the same disk waits for no more.
@@ -124,6 +126,23 @@ impl BackupFolder {
     /// Opens a file of a point.
     pub(super) fn part(&self, number: u64, part: Part) -> Result<Option<Arc<dyn File>>, StoreError> {
         self.file(&part.path(number))
+    }
+
+    /// Reads a small file of a point.
+    ///
+    /// # Errors
+    /// Damaged if it is not what was written.
+    pub fn read(&self, point: &Point, part: Part) -> Result<Vec<u8>, StoreError> {
+        let (listed, bad) =
+            (point.file(part)?, || damaged(format!("{} is missing or damaged", part.path(point.number))));
+        let file = self.part(point.number, part)?.ok_or_else(bad)?;
+        if listed.length > MAX_SMALL || !is_content(&*file, (listed.length, listed.digest), &mut |_| Ok(()))?
+        {
+            return Err(bad());
+        }
+        let mut bytes = vec![0; usize::try_from(listed.length).map_err(|_| bad())?];
+        file.read_at(&mut bytes, 0)?;
+        Ok(bytes)
     }
 
     fn file(&self, path: &str) -> Result<Option<Arc<dyn File>>, StoreError> {

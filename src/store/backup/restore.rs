@@ -48,6 +48,7 @@ pub fn restore(
     if into.list("")?.iter().any(|name| name != "lost+found") {
         return Err(StoreError::Refused("the folder to restore into is not empty; name another".into()));
     }
+    let format = folder.read(point, Part::Format)?;
     // Whatever happens from here on, this is not an empty folder that could become a new store.
     into.create_dir("segments")?;
     into.sync_dir("", Site::BackupDir)?;
@@ -56,7 +57,7 @@ pub fn restore(
     }
     segments(folder, point, into, watch)?;
     let rows = metadata(folder, point, into, watch)?;
-    format(folder, point, into)?;
+    dir::put_format(into, &format, point.uuid)?;
     Ok(Restored { number: point.number, bytes: point.bytes(), segments: point.segments.len() as u64, rows })
 }
 
@@ -111,15 +112,4 @@ fn metadata(
     let highest = point.segments.iter().map(|copy| (Kind::Segment, copy.segment.0)).max_by_key(|seen| seen.1);
     let life = NewLife { seen: highest.into_iter().collect() };
     snapshots::load(into, &SnapshotFile::open(file)?, Some(&life))
-}
-
-fn format(folder: &BackupFolder, point: &Point, into: &dyn Io) -> Result<(), StoreError> {
-    let (part, bad) = (point.file(Part::Format)?, || damaged("its FORMAT is missing or damaged"));
-    let file = folder.part(point.number, Part::Format)?.ok_or_else(bad)?;
-    if !is_content(&*file, (part.length, part.digest), &mut |_| Ok(()))? {
-        return Err(bad());
-    }
-    let mut bytes = vec![0; usize::try_from(part.length).map_err(|_| bad())?];
-    file.read_at(&mut bytes, 0)?;
-    dir::put_format(into, &bytes, point.uuid)
 }

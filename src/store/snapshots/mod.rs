@@ -37,6 +37,9 @@ const FOLDER: &str = "meta/snapshots";
 const WHOLE: &str = ".snap";
 const ASIDE: &str = ".new";
 
+/// How many are kept in the data directory.
+pub const KEPT: usize = 4;
+
 /// Hears how many bytes are written, and may end it.
 pub type Pulse<'a> = &'a mut dyn FnMut(u64) -> Result<(), StoreError>;
 

@@ -8,7 +8,7 @@ use crate::common::{ask::Ask, world::World};
 
 /// Every address and method of the API, with a body that would be understood, and what the
 /// operator gets.
-const ROUTES: [(&str, &str, &str, u16); 31] = [
+const ROUTES: [(&str, &str, &str, u16); 34] = [
     ("GET", "/api/v1/version", "", 200),
     ("GET", "/api/v1/check", "", 200),
     ("GET", "/api/v1/collection", "", 200),
@@ -35,6 +35,9 @@ const ROUTES: [(&str, &str, &str, u16); 31] = [
     ("GET", "/api/v1/buckets/{name}/files/{key}", "", 403),
     ("PUT", "/api/v1/buckets/{name}/files/{key}", "forged", 403),
     ("GET", "/api/v1/buckets/{name}/parts/{key}", "", 403),
+    ("GET", "/api/v1/backup", "", 200),
+    ("POST", "/api/v1/backup", r#"{"folder":"not/from/the/root"}"#, 400),
+    ("GET", "/api/v1/snapshots", "", 200),
     ("GET", "/api/v1/recovery-key", "", 200),
     ("POST", "/api/v1/recovery-key", r#"{"key":"none was shown"}"#, 400),
     // What no address has.

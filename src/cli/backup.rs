@@ -1,0 +1,194 @@
+//! `holdall backup`: one is made by the server that runs or on the data itself; listed, verified and
+//! restored it is without either.
+
+use std::{
+    cell::Cell,
+    io::{ErrorKind, IsTerminal as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use http::Method;
+use serde_json::json;
+
+use super::{Context, arguments::BackupCommand, check::say, failure::Failure, reach::Reach, recovery};
+use crate::{
+    domain::{BackupProgress, backup_points, restore_backup, verify_backup},
+    doors::api::types::{BackedUp, Backup, BackupRun},
+    model::size::shown as amount,
+    store::{
+        error::StoreError,
+        io::{Io, disk::Disk},
+    },
+};
+
+const ADDRESS: &str = "/api/v1/backup";
+/// How often people are told how far it is.
+const TOLD_EVERY: Duration = Duration::from_millis(500);
+
+pub(super) async fn run(context: &Context, command: BackupCommand) -> Result<(), Failure> {
+    match command {
+        BackupCommand::Create { dest, keep } => create(context, &dest, keep).await,
+        BackupCommand::List { dest } => list(context, &dest),
+        BackupCommand::Verify { dest, point } => verify(context, &dest, point),
+        BackupCommand::Restore { dest, into, point } => restore(context, &dest, into, point),
+    }
+}
+
+async fn create(context: &Context, dest: &Path, keep: Option<u64>) -> Result<(), Failure> {
+    // The server works in another folder.
+    let folder = std::path::absolute(dest).map_err(|error| Failure::Usage(error.to_string()))?;
+    let folder = folder.to_str().ok_or_else(|| Failure::Usage("the folder's name is not UTF-8".into()))?;
+    let reach = Reach::find(&context.settings).await?;
+    let what = BackupRun { folder: folder.to_owned(), keep };
+    let asked = reach.tell::<BackedUp>(Method::POST, ADDRESS, &what);
+    let done = while_telling(&reach, asked).await?;
+    context.printer.one(&done, || as_text(&done))?;
+    if let Some(why) = &done.not_removed {
+        return Err(Failure::Refused(format!("the backup is made, and no older one was removed: {why}")));
+    }
+    if !done.missing.is_empty() {
+        let missing = done.missing.join(", ");
+        let why =
+            format!("the backup has all there is, and segments are missing: {missing}; run `holdall check`");
+        return Err(Failure::Refused(why));
+    }
+    Ok(())
+}
+
+fn as_text(done: &BackedUp) -> String {
+    let (bytes, copied) = (amount(done.bytes), amount(done.copied_bytes));
+    let mut text = format!("backup {}: {bytes}, of which {copied} were copied now", done.point);
+    if done.removed > 0 {
+        text.push_str(&format!("; {} older removed", done.removed));
+    }
+    text
+}
+
+/// Tells people at a terminal every second how far it is.
+async fn while_telling<T>(reach: &Reach, work: impl Future<Output = T>) -> T {
+    if !std::io::stderr().is_terminal() {
+        return work.await;
+    }
+    let mut work = std::pin::pin!(work);
+    let teller = Teller::default();
+    loop {
+        if let Ok(done) = tokio::time::timeout(TOLD_EVERY, &mut work).await {
+            return done;
+        }
+        if let Ok(state) = reach.ask::<Backup>(Method::GET, ADDRESS).await {
+            teller.tell(&state.phase, state.done_bytes, state.total_bytes);
+        }
+    }
+}
+
+/// A line at the terminal that is written over, and is gone at the end.
+#[derive(Default)]
+struct Teller(Cell<Option<Instant>>);
+
+impl Teller {
+    fn tell(&self, phase: &str, done: u64, total: u64) {
+        let soon = self.0.get().is_some_and(|told| told.elapsed() < TOLD_EVERY);
+        if !soon && std::io::stderr().is_terminal() {
+            let of = if total > 0 { format!(" of {}", amount(total)) } else { String::new() };
+            say(&format!("\r\x1b[K{phase}: {}{of}", amount(done)));
+            self.0.set(Some(Instant::now()));
+        }
+    }
+
+    fn watch(&self, progress: BackupProgress) -> Result<(), StoreError> {
+        self.tell(progress.phase, progress.done, progress.total);
+        Ok(())
+    }
+}
+
+impl Drop for Teller {
+    fn drop(&mut self) {
+        if self.0.get().is_some() {
+            say("\r\x1b[K");
+        }
+    }
+}
+
+fn list(context: &Context, dest: &Path) -> Result<(), Failure> {
+    let points = backup_points(folder(dest)?).map_err(|error| Failure::Usage(told(&error)))?;
+    let rows = points.iter().map(|(number, point)| match point {
+        Ok(point) => json!({
+            "point": number,
+            "taken_at": point.taken_at.rfc3339_seconds(),
+            "bytes": point.bytes(),
+            "segments": point.segments.len(),
+        }),
+        Err(error) => json!({ "point": number, "taken_at": told(error), "bytes": null, "segments": null }),
+    });
+    context.printer.many(&rows.collect::<Vec<_>>(), &["point", "taken_at", "bytes", "segments"])
+}
+
+/// Exit code 0 if all is whole, 1 if anything is damaged, 2 if that is not known.
+fn verify(context: &Context, dest: &Path, point: Option<u64>) -> Result<(), Failure> {
+    let teller = Teller::default();
+    let verified = verify_backup(folder(dest)?, point, &|progress| teller.watch(progress));
+    drop(teller);
+    let found = verified.map_err(|error| match error {
+        StoreError::Damaged(_) => Failure::Refused(told(&error)),
+        _ => Failure::Usage(told(&error)),
+    })?;
+    let value = json!({
+        "point": found.number,
+        "bytes": found.bytes,
+        "segments": found.segments,
+        "rows": found.rows,
+        "chunks": found.chunks,
+        "problems": found.problems,
+        "told": found.told,
+    });
+    context.printer.one(&value, || {
+        let mut lines = found.told.clone();
+        let (bytes, rows, chunks) = (amount(found.bytes), found.rows, found.chunks);
+        lines.push(match found.problems {
+            0 => format!("backup {} is whole: {bytes}, {rows} rows, {chunks} chunks", found.number),
+            many => format!("backup {}: {many} things are not what was written", found.number),
+        });
+        lines.join("\n")
+    })?;
+    if found.problems == 0 { Ok(()) } else { Err(Failure::Said(1)) }
+}
+
+fn restore(context: &Context, dest: &Path, into: PathBuf, point: Option<u64>) -> Result<(), Failure> {
+    let folder = folder(dest)?;
+    let key = recovery::asked()?;
+    let teller = Teller::default();
+    let made = || Ok(Arc::new(Disk::open(&into)?) as Arc<dyn Io>);
+    let restored = restore_backup(folder, point, &key, made, &|progress| teller.watch(progress));
+    drop(teller);
+    let restored = restored.map_err(|error| Failure::Refused(told(&error)))?;
+    let value = json!({
+        "point": restored.number,
+        "bytes": restored.bytes,
+        "segments": restored.segments,
+        "rows": restored.rows,
+    });
+    let (bytes, at) = (amount(restored.bytes), into.display());
+    context.printer.one(&value, || {
+        format!("backup {} is restored, {bytes}; start it with `holdall serve --data {at}`", restored.number)
+    })
+}
+
+/// The folder of backups; nothing is made.
+fn folder(dest: &Path) -> Result<Arc<dyn Io>, Failure> {
+    if !dest.is_dir() {
+        return Err(Failure::Usage(format!("there is no folder {}", dest.display())));
+    }
+    let disk = Disk::open(dest).map_err(|error| Failure::Usage(format!("{}: {error}", dest.display())))?;
+    Ok(Arc::new(disk))
+}
+
+/// What went wrong, with what the disk said: whoever runs this may know it.
+fn told(error: &StoreError) -> String {
+    match error {
+        StoreError::Io(source) if source.kind() == ErrorKind::StorageFull => "the disk is full".into(),
+        StoreError::Io(source) => format!("{error}: {source}"),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,204 @@
+//! A backup while everybody works: what was acknowledged before it began is in it, nothing that
+//! was begun after it ended, and all of it is one state. Restored, the system works on as another
+//! life of the same store.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{shelf::Shelf, *};
+use crate::{
+    domain::{BackupDone, FirstAdmin, backup_points, restore_backup, verify_backup},
+    model::ids::VersionId,
+    proof,
+    store::{backup::Progress, error::StoreError},
+};
+
+const WRITERS: usize = 4;
+
+fn quietly(_: Progress) -> Result<(), StoreError> {
+    Ok(())
+}
+
+/// A system that was started as `holdall serve` does, its recovery key, and its admin's access key.
+struct Started {
+    shelf: Shelf,
+    recovery_key: Secret,
+    access_key: (String, Secret),
+}
+
+async fn started() -> Started {
+    let trial = start(Arc::new(SimDisk::new()), 3).unwrap();
+    let shown = trial.holdall.bootstrap(FirstAdmin::default()).await.unwrap().unwrap();
+    let who = trial.by_key(&shown.access_key, shown.secret_key.as_ref().unwrap()).await.unwrap();
+    let shelf = Shelf { holdall: trial.holdall, who, bucket: bucket("admin") };
+    let access_key = (shown.access_key, shown.secret_key.unwrap());
+    Started { shelf, recovery_key: shown.recovery_key, access_key }
+}
+
+impl Started {
+    async fn back_up(&self, to: &SimDisk) -> Result<BackupDone, Error> {
+        let io: Arc<dyn Io> = Arc::new(to.clone());
+        let keys = self.shelf.holdall.wrapped_keys().await?;
+        self.shelf.holdall.back_up_to(move || Ok(io), keys, Some(3)).await
+    }
+
+    /// The newest point, restored and started.
+    async fn restored(&self, from: &SimDisk) -> Shelf {
+        let into = Arc::new(SimDisk::new());
+        let made: Arc<dyn Io> = into.clone();
+        restore_backup(Arc::new(from.clone()), None, &self.recovery_key, || Ok(made), &quietly).unwrap();
+        let trial = start(into, 9).unwrap();
+        // Secrets were sealed under the keys, which were wrapped under the recovery key.
+        let who = trial.by_key(&self.access_key.0, &self.access_key.1).await.unwrap();
+        assert!(trial.holdall.bootstrap(FirstAdmin::default()).await.unwrap().is_none());
+        Shelf { holdall: trial.holdall, who, bucket: bucket("admin") }
+    }
+}
+
+/// Long enough for several chunks, and another one each turn.
+fn body(writer: usize, turn: u64) -> String {
+    format!("{writer} {turn} ").repeat(5000 + 997 * (turn as usize % 7))
+}
+
+fn turn_of(body: &str) -> u64 {
+    body.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+/// Turn after turn: `n` first, `m` second, and a token that is moved to and fro.
+async fn work(shelf: &Shelf, writer: usize, stop: &AtomicBool) -> u64 {
+    let at = |name: &str| shelf.key(&format!("{writer}/{name}"));
+    let places = [at("here/token"), at("there/token")];
+    shelf.put(&places[0], "token").await.unwrap();
+    let mut turn = 0;
+    while !stop.load(Ordering::SeqCst) {
+        turn += 1;
+        for name in ["n", "m"] {
+            shelf.put(&at(name), &body(writer, turn)).await.unwrap();
+        }
+        let (from, to) = (turn as usize % 2, (turn as usize + 1) % 2);
+        shelf.mv(&places[1 - from], &places[1 - to]).await.unwrap();
+        shelf.copy(&at("m"), &at(&format!("copy{}", turn % 3))).await.unwrap();
+        if turn % 4 == 0 {
+            shelf.remove(&at(&format!("copy{}", turn % 3))).await.unwrap();
+            shelf.holdall.collect(&Caller::Operator, true).await.unwrap();
+        }
+        tokio::task::yield_now().await;
+    }
+    turn
+}
+
+/// The turn a state shows; panics unless it is one state.
+async fn one_state(shelf: &Shelf, writer: usize) -> u64 {
+    let at = |name: &str| shelf.key(&format!("{writer}/{name}"));
+    let (n, m) = (shelf.read(&at("n"), None).await.unwrap(), shelf.read(&at("m"), None).await.unwrap());
+    let (n_turn, m_turn) = (turn_of(&n), turn_of(&m));
+    assert!(n == body(writer, n_turn) && m == body(writer, m_turn));
+    assert!(n_turn == m_turn || n_turn == m_turn + 1, "writer {writer}: n {n_turn}, m {m_turn}");
+    let mut tokens = 0;
+    for name in ["here/token", "there/token"] {
+        tokens += usize::from(shelf.stat(&at(name)).await.is_ok());
+    }
+    assert_eq!(tokens, 1, "writer {writer}");
+    n_turn
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_under_load_is_one_state_of_before_its_end_and_no_older_than_its_begin() {
+    let (started, to, stop) = (started().await, SimDisk::new(), AtomicBool::new(false));
+    let shelf = &started.shelf;
+    let writers = futures::future::join_all((0..WRITERS).map(|writer| work(shelf, writer, &stop)));
+    let rounds = async {
+        for round in 0..proof::size(4, 100) {
+            tokio::time::sleep(std::time::Duration::from_millis(60)).await;
+            let marker = shelf.key("marker");
+            shelf.put(&marker, &format!("{round}")).await.unwrap();
+            let done = started.back_up(&to).await.unwrap();
+            assert!(done.missing.is_empty(), "{done:?}");
+            shelf.put(&marker, "later").await.unwrap();
+            let found = verify_backup(Arc::new(to.clone()), None, &quietly).unwrap();
+            assert_eq!(found.problems, 0, "{:?}", found.told);
+
+            let again = started.restored(&to).await;
+            assert_eq!(again.read(&marker, None).await.unwrap(), format!("{round}"));
+            again.assert_sound().await;
+            let mut before = Vec::new();
+            for writer in 0..WRITERS {
+                before.push(one_state(&again, writer).await);
+            }
+            // It works on: writes, collects, and is sound.
+            let again_work = AtomicBool::new(false);
+            let more = async {
+                tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+                again_work.store(true, Ordering::SeqCst);
+            };
+            tokio::join!(work(&again, WRITERS, &again_work), more);
+            again.holdall.collect(&Caller::Operator, true).await.unwrap();
+            for (writer, turn) in before.into_iter().enumerate() {
+                assert_eq!(one_state(&again, writer).await, turn);
+            }
+            again.assert_sound().await;
+        }
+        stop.store(true, Ordering::SeqCst);
+    };
+    let (turns, ()) = tokio::join!(writers, rounds);
+    assert!(turns.iter().all(|turns| *turns > 3), "{turns:?}");
+    shelf.assert_sound().await;
+    assert!(backup_points(Arc::new(to.clone())).unwrap().len() <= 3);
+}
+
+/// nextcloud/desktop#171: a server that was set back, and clients that took it for the old one.
+#[tokio::test]
+async fn a_restored_system_gives_out_no_version_that_was_given_out_before() {
+    let (started, to) = (started().await, SimDisk::new());
+    let shelf = &started.shelf;
+    started.back_up(&to).await.unwrap();
+    let lost = shelf.put(&shelf.key("a"), "lost").await.unwrap().version;
+    let again = started.restored(&to).await;
+    let new = again.put(&again.key("a"), "new").await.unwrap().version;
+    assert_eq!(new.id.seq, lost.id.seq, "the same place in the journal, and yet");
+    assert_ne!(new.id, lost.id);
+    let next = VersionId { incarnation: lost.id.incarnation + 1, seq: lost.id.seq };
+    assert_eq!(new.id, next);
+    assert!(new.node > lost.node);
+    // And a life after that.
+    let keys = again.holdall.wrapped_keys().await.unwrap();
+    let io: Arc<dyn Io> = Arc::new(to.clone());
+    again.holdall.back_up_to(move || Ok(io), keys, None).await.unwrap();
+    let third = started.restored(&to).await;
+    assert_eq!(third.read(&third.key("a"), None).await.unwrap(), "new");
+    assert_eq!(
+        third.put(&third.key("a"), "newer").await.unwrap().version.id.incarnation,
+        new.id.incarnation + 1
+    );
+}
+
+#[tokio::test]
+async fn another_recovery_key_opens_nothing_and_touches_nothing() {
+    let (started, to) = (started().await, SimDisk::new());
+    started.back_up(&to).await.unwrap();
+    for wrong in ["", "abcd-efgh", &started.recovery_key.reveal()[1..]] {
+        let into = || -> Result<Arc<dyn Io>, StoreError> { panic!("the folder was asked for") };
+        let refused = restore_backup(Arc::new(to.clone()), None, &Secret::new(wrong), into, &quietly);
+        assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn only_the_operator_makes_backups_and_only_with_a_recovery_key() {
+    let trial = Trial::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    for caller in [trial.caller("root").await, trial.caller("ada").await, Caller::Anonymous] {
+        let refused = trial.holdall.back_up(&caller, folder.path(), None).await;
+        assert!(matches!(refused, Err(Error::Denied(_))), "{refused:?}");
+        assert!(trial.holdall.backup_state(&caller).is_err());
+    }
+    // No first start showed one here.
+    let refused = trial.holdall.back_up(&Caller::Operator, folder.path(), None).await;
+    assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
+    let started = started().await;
+    let holdall = &started.shelf.holdall;
+    let refused = holdall.back_up(&Caller::Operator, std::path::Path::new("here"), None).await;
+    assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
+    assert_eq!(holdall.back_up(&Caller::Operator, folder.path(), None).await.unwrap().number, 1);
+    let state = holdall.backup_state(&Caller::Operator).unwrap();
+    assert!(state.running.is_none() && state.last.is_some());
+}
