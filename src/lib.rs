@@ -50,7 +50,7 @@
 //! | 4 | The answer to a write, and a refusal, follows the sync of its group | `store::tests`: every sync left out is noticed |
 //! | 5 | Nothing half-written is visible; what was declared is verified before the commit | `tests/it/badinput` |
 //! | 6 | Bytes read are bytes written, or an error | `store::blobs::tests`, `store::segments::tests` |
-//! | 7 | Bytes are freed only by the collector, never from a view that met an error; no clock decides | `store::collect::tests`, `store::tests::{crashes, threads}`, `conformance/gc` |
+//! | 7 | Bytes are freed only by the collector, never from a view that met an error; no clock decides | `store::collect::tests`, `store::tests::{crashes, schedules, threads}`, `conformance/gc` |
 //! | 8 | A path is parsed once, into a type; conditions once, and only the commit decides | `model::address`, `model::condition` |
 //! | 9 | Errors keep their kind until a door; each door maps every kind | `tests/it/errors` |
 //! | 10 | Memory holds nothing a restart may lose; no static state | `tests/it/restart`: `what_was_written_is_there_when_the_server_starts_again`; `tests/it/layering`: `every_file_imports_only_what_its_room_may` (nor holds a `static` with state); `conformance/kill` |
