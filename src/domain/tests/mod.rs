@@ -24,6 +24,7 @@ mod model;
 mod namespace;
 mod props;
 mod quota;
+mod released;
 mod shelf;
 mod stray;
 mod uploads;
