@@ -85,6 +85,8 @@ const CAUGHT: &[(Broken, &str, &str)] = &[
     (Rule(PinsForgotten), COLLECT, "kept::a_reader_keeps_its_body_until_it_ends"),
     (Rule(PinsForgotten), SCENES, "content_is_sent_again_while_it_is_condemned"),
     (Rule(CondemnedShared), SCENES, "content_is_sent_again_between_condemning_and_deleting"),
+    (Rule(ScanErrorIgnored), STORE, "schedules::doubt::rows_cannot_be_read_for_a_while"),
+    (Rule(RowsBeforeBytes), STORE, "schedules::crash::the_power_goes_at_any_step_of_a_collection"),
     (Rule(CopyNotCounted), STORE, "bodies::a_copy_keeps_what_its_source_let_go"),
     (Rule(ShareNotCounted), COLLECT, "chunks_that_others_still_have_only_lose_a_reference"),
     (Rule(LastReferenceMiscounted), COLLECT, "chunks_that_others_still_have_only_lose_a_reference"),
