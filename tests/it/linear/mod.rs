@@ -102,7 +102,7 @@ async fn an_order_explains_every_answer_whatever_the_power_does() {
     let one = std::env::var("HOLDALL_HISTORY").ok().map(|seed| seed.parse().unwrap());
     let mut dice = Dice(proof::seed("linear"));
     let (mut ops, mut cuts, mut unknown, mut longest) = (0, 0, 0, 0.0_f64);
-    for _ in 0..one.map_or(proof::size(20, 1000), |_| 1) {
+    for _ in 0..one.map_or(proof::size(10, 1000), |_| 1) {
         let seed = one.unwrap_or_else(|| dice.next());
         let (history, cut) = record(seed).await;
         let began = Instant::now();
