@@ -28,6 +28,8 @@ impl Model {
             Ok(ends) => ends,
             Err(more) => {
                 reasons.0.extend(more);
+                // That a copy onto itself changes nothing can be told without looking.
+                reasons.when(!from.path && from == to, Why::Invalid);
                 return Ok(Answer::Refused(reasons.0));
             }
         };
