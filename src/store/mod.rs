@@ -133,6 +133,7 @@ impl Store {
         };
         let dir = Arc::new(DataDir::open(Arc::clone(&io), dir)?);
         let reserve = Arc::clone(&dir);
+        let (keeping, now, uuid) = (Arc::clone(&io), Arc::clone(&options.now), dir.uuid());
         let meta = Arc::new(Meta::open(
             Arc::clone(&io),
             MetaOptions {
@@ -142,6 +143,10 @@ impl Store {
                 progress: options.progress,
                 create: options.create,
                 make_room: Arc::new(move || reserve.release_reserve().unwrap_or(false)),
+                keep_before: Arc::new(move |rows| {
+                    let whose = (uuid, now());
+                    snapshots::take(&*keeping, rows, whose, snapshots::KEPT, &mut |_| Ok(())).map(|_| ())
+                }),
             },
         )?);
         let ids = Arc::clone(&meta);

@@ -120,7 +120,12 @@ fn steps_in(found: u32, migrations: &[Migration]) -> Result<usize, StoreError> {
 
 /// Runs the steps that are missing.
 pub(super) fn bring_up(engine: &Engine, migrations: &[Migration]) -> Result<(), StoreError> {
-    let done = steps_done(&engine.snapshot()?, migrations)?;
+    let before = engine.snapshot()?;
+    let done = steps_done(&before, migrations)?;
+    if done < migrations.len() {
+        (engine.options().keep_before)(&before)?;
+    }
+    drop(before);
     for (step, migration) in migrations.iter().enumerate().skip(done) {
         let snapshot = engine.snapshot()?;
         let ground = Ground {
@@ -142,7 +147,10 @@ pub(super) fn bring_up(engine: &Engine, migrations: &[Migration]) -> Result<(), 
 
 #[cfg(test)]
 mod tests {
-    use crate::store::sync::Arc;
+    use crate::store::sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    };
 
     use super::*;
     use crate::{
@@ -163,16 +171,26 @@ mod tests {
 
     #[test]
     fn missing_steps_run_once_in_order_and_a_failed_one_leaves_nothing() {
-        let options = MetaOptions::new(Arc::new(|| Timestamp(0)));
+        let kept = Arc::new(AtomicU64::new(0));
+        let keeping = Arc::clone(&kept);
+        let keep_before = Arc::new(move |rows: &dyn Rows| {
+            // Each is of before the first step that is missing.
+            let steps = rows.get(Table::Dent, b"steps")?.unwrap_or_default().len() as u64;
+            keeping.fetch_add(10 + steps, Ordering::Relaxed);
+            Ok(())
+        });
+        let options = MetaOptions { keep_before, ..MetaOptions::new(Arc::new(|| Timestamp(0))) };
         let engine = Engine::open(Arc::new(SimDisk::new()), options).unwrap();
         let steps = || engine.snapshot().unwrap().get(Table::Dent, b"steps").unwrap();
 
+        assert_eq!(kept.load(Ordering::Relaxed), 0, "nothing was missing");
         assert!(bring_up(&engine, &[step, failing]).is_err());
         assert_eq!(steps(), Some(vec![1]));
         for _ in 0..2 {
             bring_up(&engine, &[step, step, step]).unwrap();
             assert_eq!(steps(), Some(vec![1, 1, 1]));
         }
+        assert_eq!(kept.load(Ordering::Relaxed), 10 + 11, "before the first run, and before the second");
         assert!(matches!(bring_up(&engine, &[step]), Err(StoreError::Refused(_))));
     }
 }

@@ -80,6 +80,9 @@ pub enum Keeper {
     InMemory(InMemory),
 }
 
+/// Keeps what the rows are before they are brought to another version.
+pub type KeepBefore = Arc<dyn Fn(&dyn Rows) -> Result<(), StoreError> + Send + Sync>;
+
 /// How the metadata is opened.
 #[derive(Clone)]
 pub struct MetaOptions {
@@ -95,6 +98,9 @@ pub struct MetaOptions {
     pub create: bool,
     /// Called when a commit finds no room; if it made some, the commit goes on.
     pub make_room: MakeRoom,
+    /// Called before rows of an older version are brought to this build's. If it fails they are
+    /// left as they are.
+    pub keep_before: KeepBefore,
 }
 
 impl MetaOptions {
@@ -108,6 +114,7 @@ impl MetaOptions {
             progress: Arc::new(|_| {}),
             create: true,
             make_room: Arc::new(|| false),
+            keep_before: Arc::new(|_| Ok(())),
         }
     }
 }
