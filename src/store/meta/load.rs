@@ -11,7 +11,7 @@ use super::{
     blocks::Kind,
     health::from_redb,
     migrate,
-    on_disk::{definition, make_file},
+    on_disk::{definition, make_file, replace_file},
     table::Table,
 };
 use crate::{
@@ -44,13 +44,33 @@ pub fn load(
     rows: &mut dyn Iterator<Item = Result<TableRow, StoreError>>,
     life: Option<&NewLife>,
 ) -> Result<u64, StoreError> {
-    let options = MetaOptions::new(Arc::new(|| Timestamp(0)));
     let mut count = 0;
-    make_file(io, &options, &mut |database| {
+    make_file(io, &options(), &mut |database| {
         count = fill(database, rows, life)?;
         Ok(())
     })?;
     Ok(count)
+}
+
+/// The same over a metadata file that may be there; before it is whole the old one stays as it is.
+///
+/// # Errors
+/// As [`load`].
+pub fn replace(
+    io: &dyn Io,
+    rows: &mut dyn Iterator<Item = Result<TableRow, StoreError>>,
+    life: &NewLife,
+) -> Result<u64, StoreError> {
+    let mut count = 0;
+    replace_file(io, &options(), &mut |database| {
+        count = fill(database, rows, Some(life))?;
+        Ok(())
+    })?;
+    Ok(count)
+}
+
+fn options() -> MetaOptions {
+    MetaOptions::new(Arc::new(|| Timestamp(0)))
 }
 
 fn fill(

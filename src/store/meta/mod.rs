@@ -34,7 +34,8 @@ pub(super) use self::migrate::{incarnation, version};
 pub use self::{
     blocks::Kind,
     health::Health,
-    load::{NewLife, TableRow, load},
+    load::{NewLife, TableRow, load, replace},
+    on_disk::{DIR as FOLDER, NAME as FILE},
     queue::Submission,
     snapshot::Snapshot,
     tx::{Tx, ctag_key},

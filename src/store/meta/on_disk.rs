@@ -33,8 +33,10 @@ use crate::store::{
     sync::{Arc, OnceLock, PoisonError, RwLock, TryLockError},
 };
 
-const DIR: &str = "meta";
-const NAME: &str = "holdall.redb";
+/// The folder of the metadata.
+pub const DIR: &str = "meta";
+/// The name of its file.
+pub const NAME: &str = "holdall.redb";
 const PATH: &str = "meta/holdall.redb";
 const NEW_PATH: &str = "meta/holdall.redb.new";
 
@@ -80,7 +82,8 @@ impl OnDisk {
             // A new store has none yet: rows made anew would call everything in them dead.
             if !io.list("segments")?.is_empty() {
                 return Err(StoreError::Damaged(format!(
-                    "{PATH} is missing from a data directory in use; put the store's own back"
+                    "{PATH} is missing from a data directory in use: put the store's own back, or make it anew with \
+                     `holdall rebuild`"
                 )));
             }
             if !options.create {
@@ -261,6 +264,15 @@ pub(super) fn make_file(
     if io.list(DIR)?.iter().any(|name| name == NAME) {
         return Err(StoreError::Refused(format!("there already is a metadata file, {PATH}")));
     }
+    replace_file(io, options, fill)
+}
+
+/// The same over a file that may be there.
+pub(super) fn replace_file(
+    io: &dyn Io,
+    options: &MetaOptions,
+    fill: &mut dyn FnMut(&Database) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
     io.create_dir(DIR)?;
     io.sync_dir("", Site::MetaDir)?;
     io.remove(NEW_PATH)?;
@@ -311,7 +323,7 @@ fn open_file(io: &dyn Io, options: &MetaOptions) -> Result<Open, StoreError> {
 fn unreadable(why: impl std::fmt::Display) -> StoreError {
     StoreError::Damaged(format!(
         "{PATH}, the metadata file, cannot be read ({why}): keep a copy of the data directory as it is, then \
-         put a whole one back"
+         put a whole one back, or make it anew with `holdall rebuild`"
     ))
 }
 
