@@ -22,6 +22,7 @@ mod read;
 mod record;
 mod recover;
 mod scan;
+mod survey;
 mod writer;
 
 #[cfg(test)]
@@ -58,6 +59,9 @@ pub use read::{RecordRead, Verbatim};
 pub(in crate::store) use read::{Whose, read_copy};
 pub use record::{Crcs, Record, RecordHeader, record_bytes};
 pub use recover::{Finding, Recovered};
+#[cfg(test)]
+pub(in crate::store) use survey::path_of;
+pub use survey::{Surveyed, all, survey};
 
 const MIB: u64 = 1 << 20;
 /// Large streams that can have a lane for themselves at once.

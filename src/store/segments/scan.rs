@@ -28,6 +28,18 @@ pub(super) struct Scan {
 /// Walks a whole file. Records that begin before `trusted` were synced once: their bytes are not
 /// looked at, only their headers.
 pub(super) fn scan(file: &dyn File, uuid: [u8; 16], id: SegmentId, trusted: u64) -> io::Result<Scan> {
+    let mut entries = Vec::new();
+    let walked = walk(file, uuid, (id, trusted), &mut |header| entries.push(FooterEntry::from(header)))?;
+    Ok(Scan { entries, ..walked })
+}
+
+/// The same, for whoever wants to see whole headers; the list stays empty.
+pub(super) fn walk(
+    file: &dyn File,
+    uuid: [u8; 16],
+    (id, trusted): (SegmentId, u64),
+    meet: &mut dyn FnMut(&RecordHeader),
+) -> io::Result<Scan> {
     let mut window = Window { file, len: file.len()?, from: 0, bytes: Vec::new() };
     let mut found = Scan { entries: Vec::new(), end: header::HEADER.min(window.len), damaged: 0 };
     let mut at = header::HEADER;
@@ -40,7 +52,7 @@ pub(super) fn scan(file: &dyn File, uuid: [u8; 16], id: SegmentId, trusted: u64)
                 if at < trusted || is_whole(file, &header)? {
                     found.damaged += at - found.end;
                     found.end = header.end();
-                    found.entries.push(FooterEntry::from(&header));
+                    meet(&header);
                 }
                 header.end()
             }
