@@ -17,6 +17,7 @@ pub mod error;
 pub mod faults;
 pub mod io;
 pub mod meta;
+pub mod rebuild;
 pub mod rows;
 pub mod segments;
 pub mod snapshots;

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Where the last merged chunk number is kept.
-const MERGED: &[u8] = b"hash-merged";
+pub(in crate::store) const MERGED: &[u8] = b"hash-merged";
 /// Entries that make a merge worth its commits.
 const MERGE_AT: usize = 8192;
 /// Entries of one merge transaction; the last one of a merge has a row more.

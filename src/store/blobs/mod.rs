@@ -54,6 +54,7 @@ use crate::{
     },
 };
 
+pub(in crate::store) use self::index::MERGED;
 #[cfg(test)]
 pub(super) use self::rows::used_segments;
 pub(super) use self::rows::{emptied_segments, known_segments};

@@ -1,0 +1,277 @@
+use super::*;
+use crate::{
+    model::{
+        ids::{ChunkNo, ManifestId},
+        time::Timestamp,
+    },
+    store::{
+        Store,
+        blobs::rows::{ChunkRow, ChunkState, find_chunk},
+        io::{Mode, sim::SimDisk},
+        meta::{
+            rows::{KeyRange, Order, Rows as _},
+            table::Table,
+        },
+        segments,
+        tests::{account, get, noise, open, put, recount, release, seal, stage},
+    },
+};
+
+const META: &str = "meta/holdall.redb";
+
+fn options(disk: &SimDisk, force: bool) -> RebuildOptions {
+    RebuildOptions {
+        io: Arc::new(disk.clone()),
+        now: Arc::new(|| Timestamp(0)),
+        room: RoomOptions { reserve_bytes: Some(4096), full_below_bytes: Some(64 << 20) },
+        force,
+        repair: Arc::new(|_| {}),
+        progress: Arc::new(|_, _| {}),
+    }
+}
+
+/// Bodies of all sizes, some of them twice and one given up.
+fn bodies() -> Vec<Vec<u8>> {
+    let sizes = [10, 5000, 70_000, 1 << 20, 3 << 20];
+    let mut all: Vec<Vec<u8>> = sizes.iter().map(|&size| noise(&size.to_string(), size)).collect();
+    all.push(all[4].clone());
+    all.push([all[3].clone(), noise("more", 100_000)].concat());
+    all
+}
+
+fn fill(store: &Store) -> Vec<ManifestId> {
+    let ids = bodies().iter().map(|bytes| put(store, bytes)).collect();
+    release(store, put(store, &noise("gone", 300_000)));
+    store.step_all();
+    ids
+}
+
+fn assert_whole(store: &Store, ids: &[ManifestId]) {
+    for (id, bytes) in ids.iter().zip(bodies()) {
+        assert!(get(store, *id).unwrap() == bytes, "{id:?}");
+    }
+    let found = recount(store, ids);
+    assert!(found.findings.is_empty(), "{:?}", found.findings);
+}
+
+/// Removes rows, as if they could not be read any more.
+fn wipe(store: &Store, tables: &'static [Table]) {
+    for &table in tables {
+        let rows = store.snapshot().unwrap();
+        let rows = rows.scan(table, &KeyRange::prefix(Vec::new()), Order::Forward, usize::MAX).unwrap();
+        let keys: Vec<Vec<u8>> = rows.into_iter().map(|row| row.0).collect();
+        let wiped = store.apply::<(), StoreError>(None, move |tx| {
+            use crate::store::meta::rows::RowsMut as _;
+            keys.iter().for_each(|key| tx.delete(table, key.clone()));
+            Ok(())
+        });
+        wiped.unwrap();
+    }
+}
+
+fn bytes_of(disk: &SimDisk, path: &str) -> Vec<u8> {
+    let file = disk.open(path, Mode::Read).unwrap();
+    let mut bytes = vec![0; file.len().unwrap() as usize];
+    file.read_at(&mut bytes, 0).unwrap();
+    bytes
+}
+
+fn ruin(disk: &SimDisk, path: &str) {
+    let length = bytes_of(disk, path).len();
+    disk.open(path, Mode::ReadWrite).unwrap().write_at(&noise("ruin", length), 0).unwrap();
+}
+
+fn snapshot(store: &Store, disk: &SimDisk) {
+    let rows = store.snapshot().unwrap();
+    snapshots::take(disk, &rows, (store.dir().uuid(), Timestamp(77)), 4, &mut |_| Ok(())).unwrap();
+}
+
+#[test]
+fn the_places_of_chunks_come_back_from_the_segments_alone() {
+    let all: &[&'static [Table]] = &[
+        &[Table::Chunk, Table::ChunkRc, Table::ChunkHash, Table::Segment],
+        &[Table::Chunk],
+        &[Table::ChunkRc],
+        &[Table::Segment],
+    ];
+    for tables in all {
+        let disk = SimDisk::new();
+        let store = open(&disk);
+        let ids = fill(&store);
+        let life = store.meta().incarnation();
+        wipe(&store, tables);
+        drop(store);
+        let done = rebuild(&options(&disk, false)).unwrap();
+        assert_eq!((done.names, done.lost), (Names::Current, 0), "{tables:?}");
+        assert!(done.reason.is_some() && done.chunks > 0 && done.records >= done.chunks, "{done:?}");
+        assert!(disk.list("meta").unwrap().contains(&"holdall.redb.kept-1".to_owned()));
+        let store = open(&disk);
+        assert_whole(&store, &ids);
+        assert_eq!(store.meta().incarnation(), life + 1);
+        // Content that is there is found, and new chunks have new numbers.
+        let before = rows_of(&store);
+        let again = put(&store, &bodies()[4]);
+        assert_eq!(rows_of(&store).len(), before.len());
+        let new = put(&store, &noise("new", 5000));
+        assert!(rows_of(&store).last().unwrap().0 > before.last().unwrap().0);
+        let found = recount(&store, &[&ids[..], &[again, new]].concat());
+        assert!(found.findings.is_empty(), "{:?}", found.findings);
+    }
+}
+
+fn rows_of(store: &Store) -> Vec<(u64, ChunkRow)> {
+    use crate::store::{blobs::rows::number_behind, meta::codec::Row as _};
+    let rows = store.snapshot().unwrap();
+    let rows = rows.scan(Table::Chunk, &KeyRange::prefix(Vec::new()), Order::Forward, usize::MAX).unwrap();
+    rows.iter()
+        .map(|(key, value)| (number_behind(key, 0).unwrap(), ChunkRow::decode(value).unwrap()))
+        .collect()
+}
+
+#[test]
+fn where_nothing_is_wrong_nothing_is_done_unless_it_is_asked_for() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    let ids = fill(&store);
+    let busy = rebuild(&options(&disk, true));
+    assert!(matches!(busy, Err(StoreError::Refused(_))), "{busy:?}");
+    drop(store);
+    let before = bytes_of(&disk, META);
+    let Err(StoreError::Refused(why)) = rebuild(&options(&disk, false)) else { panic!() };
+    assert!(why.contains("--force"), "{why}");
+    assert!(bytes_of(&disk, META) == before);
+    assert_eq!(disk.list("meta").unwrap(), ["holdall.redb"]);
+    let done = rebuild(&options(&disk, true)).unwrap();
+    assert_eq!((done.names, done.reason, done.lost), (Names::Current, None, 0));
+    assert!(bytes_of(&disk, "meta/holdall.redb.kept-1") == before);
+    assert_whole(&open(&disk), &ids);
+}
+
+#[test]
+fn everything_comes_back_from_a_snapshot_and_the_segments() {
+    for lost in ["missing", "damaged", "empty"] {
+        let disk = SimDisk::new();
+        let store = open(&disk);
+        let ids = fill(&store);
+        snapshot(&store, &disk);
+        let later = put(&store, &noise("later", 200_000));
+        let highest = rows_of(&store).last().unwrap().0;
+        let segment = rows_of(&store).iter().map(|(_, row)| row.segment.0).max().unwrap();
+        drop(store);
+        match lost {
+            "missing" => disk.remove(META).unwrap(),
+            "damaged" => ruin(&disk, META),
+            _ => disk.open(META, Mode::ReadWrite).unwrap().set_len(0).unwrap(),
+        }
+        let told = Store::open(crate::store::tests::options(disk.clone())).unwrap_err().to_string();
+        assert!(told.contains("`holdall rebuild`"), "{told}");
+        let done = rebuild(&options(&disk, false)).unwrap();
+        let reason = done.reason.clone().unwrap();
+        assert!(reason.starts_with(META) && !reason.contains("holdall rebuild"), "{reason}");
+        assert!(matches!(done.names, Names::Snapshot(kept) if kept.taken_at == Timestamp(77)), "{done:?}");
+        assert_eq!((done.lost, done.kept.is_some()), (0, lost != "missing"));
+        let store = open(&disk);
+        assert_whole(&store, &ids);
+        // What was stored later has no name; its numbers are never given out again.
+        assert!(get(&store, later).is_err());
+        let new = put(&store, &noise("new", 5000));
+        assert!(new > later, "{new:?} {later:?}");
+        let (chunk, row) = rows_of(&store).pop().unwrap();
+        assert!(chunk > highest && row.segment.0 > segment, "{chunk} {row:?}");
+    }
+}
+
+#[test]
+fn without_a_whole_snapshot_names_are_not_made_up() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    fill(&store);
+    drop(store);
+    ruin(&disk, META);
+    let damaged = bytes_of(&disk, META);
+    let Err(StoreError::Refused(why)) = rebuild(&options(&disk, true)) else { panic!() };
+    assert!(why.contains("no whole snapshot"), "{why}");
+    assert!(bytes_of(&disk, META) == damaged);
+    assert_eq!(disk.list("meta").unwrap(), ["holdall.redb"]);
+}
+
+#[test]
+fn a_chunk_that_no_segment_has_is_told_and_healed_by_the_same_content() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    let ids = fill(&store);
+    snapshot(&store, &disk);
+    let victim = rows_of(&store).into_iter().find(|(_, row)| row.raw_len == 5000).unwrap();
+    drop(store);
+    let path = segments::path_of(victim.1.segment);
+    disk.damage(&path, victim.1.offset + 200, 8).unwrap();
+    disk.remove(META).unwrap();
+    let done = rebuild(&options(&disk, false)).unwrap();
+    assert_eq!(done.lost, 1, "{done:?}");
+    let store = open(&disk);
+    assert!(matches!(get(&store, ids[1]), Err(StoreError::Damaged(_))));
+    let row = find_chunk(&store.snapshot().unwrap(), ChunkNo(victim.0)).unwrap().unwrap();
+    assert_eq!((row.state, row.digest), (ChunkState::Bad, victim.1.digest));
+    assert!(!recount(&store, &ids).findings.is_empty());
+    for (at, bytes) in bodies().iter().enumerate().filter(|(at, _)| *at != 1) {
+        assert!(get(&store, ids[at]).unwrap() == *bytes);
+    }
+    let again = seal(&store, stage(&store, &bodies()[1], &account(1))).unwrap();
+    assert!(get(&store, ids[1]).unwrap() == bodies()[1]);
+    let found = recount(&store, &[&ids[..], &[again]].concat());
+    assert!(found.findings.is_empty(), "{:?}", found.findings);
+}
+
+/// Whether all is there after a crash at some call; false once there was no crash.
+fn crashes_at(base: &SimDisk, calls: u64, seed: u64, opens: bool, ids: &[ManifestId]) -> bool {
+    let disk = base.crash(0);
+    disk.crash_after(calls);
+    let done = rebuild(&options(&disk, false)).is_ok();
+    let after = disk.crash(seed);
+    if opens {
+        // Old or new, it opens.
+        drop(open(&after.crash(0)));
+    }
+    let again = rebuild(&options(&after, true));
+    assert!(again.is_ok(), "after {calls} calls: {again:?}");
+    assert_whole(&open(&after), ids);
+    !done
+}
+
+#[test]
+fn a_crash_at_any_step_leaves_the_old_state_or_the_new_one() {
+    for missing in [false, true] {
+        let disk = SimDisk::new();
+        let store = open(&disk);
+        let ids = fill(&store);
+        snapshot(&store, &disk);
+        wipe(&store, &[Table::Chunk]);
+        drop(store);
+        if missing {
+            disk.remove(META).unwrap();
+            disk.sync_dir("meta", crate::store::io::Site::MetaDir).unwrap();
+        }
+        let mut calls = 0;
+        while crashes_at(&disk, calls, calls * 7 + 1, !missing, &ids) {
+            calls += 1;
+        }
+        assert!(calls > 10, "{calls}");
+    }
+}
+
+#[test]
+fn records_are_found_whether_a_segment_has_its_footer_or_not() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    let ids = fill(&store);
+    let open_now = store.segments().open_segments().len();
+    assert!(open_now > 0);
+    snapshot(&store, &disk);
+    // As after a cut: nothing was closed.
+    std::mem::forget(store);
+    let after = disk.crash(3);
+    after.remove(META).unwrap();
+    let done = rebuild(&options(&after, false)).unwrap();
+    assert_eq!(done.lost, 0, "{done:?}");
+    assert_whole(&open(&after), &ids);
+}
