@@ -49,6 +49,8 @@ pub(super) enum Command {
     Gc(Gc),
     /// Do what gc does, and move what is needed out of segments that hold much that is not.
     Compact,
+    /// Make lost or damaged metadata anew, from its snapshots and the stored bytes; without a server.
+    Rebuild(Rebuild),
     /// Write current files into a folder; again, and only what is not there is written.
     Export(Export),
     /// Put a folder's files into a bucket; again, and only what is not there is written.
@@ -268,6 +270,13 @@ pub(super) enum BackupCommand {
         #[arg(long, value_name = "P")]
         point: Option<u64>,
     },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Rebuild {
+    /// Even if nothing is wrong.
+    #[arg(long)]
+    pub(super) force: bool,
 }
 
 #[derive(Args, Debug)]

@@ -16,6 +16,7 @@ mod hints;
 mod import;
 mod print;
 mod reach;
+mod rebuild;
 mod recovery;
 mod serve;
 mod user;
@@ -126,6 +127,7 @@ async fn command(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Check => check::run(context).await,
         Command::Gc(gc) => collect::gc(context, &gc).await,
         Command::Compact => collect::compact(context).await,
+        Command::Rebuild(asked) => rebuild::run(context, &asked).await,
         Command::Export(export) => export::run(context, export).await,
         Command::Import(import) => import::run(context, import).await,
         Command::Backup(command) => backup::run(context, command).await,

@@ -201,7 +201,7 @@ fn log_repair(part: f64) {
 }
 
 /// Tells it to people at a terminal.
-fn show_repair(part: f64) {
+pub(super) fn show_repair(part: f64) {
     if std::io::stderr().is_terminal() {
         eprintln!("repairing the metadata after a crash, {} % done", percent(part));
     }

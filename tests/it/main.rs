@@ -20,6 +20,7 @@ mod moving;
 mod opening;
 #[path = "../../src/proof.rs"]
 mod proof;
+mod rebuild;
 mod restart;
 mod s3;
 mod supply;

@@ -1,0 +1,128 @@
+//! `holdall rebuild`: makes the metadata anew from what is left of it, from its snapshots and from the
+//! segments, while no server runs; then has it checked.
+
+use std::{io::IsTerminal as _, sync::Arc};
+
+use serde_json::json;
+use tokio::task::block_in_place;
+
+use super::{
+    Context,
+    arguments::Rebuild,
+    check::{self, say},
+    failure::Failure,
+    reach::{must_be_ours, room, show_repair, socket_of},
+};
+use crate::{
+    doors::gate::socket,
+    model::size::shown,
+    outside::clock::{Clock as _, SystemClock},
+    store::{
+        error::StoreError,
+        io::disk::Disk,
+        rebuild::{Names, RebuildOptions, Rebuilt, rebuild},
+    },
+};
+
+/// Runs: exit code 0 if nothing is lost, 1 if something is, or if nothing was done.
+pub(super) async fn run(context: &Context, asked: &Rebuild) -> Result<(), Failure> {
+    let settings = &context.settings;
+    must_be_ours(&settings.data)?;
+    if socket::connect(&socket_of(&settings.data)).await.is_ok() {
+        return Err(Failure::Refused("a server runs on this data; stop it first".into()));
+    }
+    let io = Disk::open(&settings.data).map_err(|error| Failure::Refused(error.to_string()))?;
+    let options = RebuildOptions {
+        io: Arc::new(io),
+        now: Arc::new(|| SystemClock.now()),
+        room: room(settings),
+        force: asked.force,
+        repair: Arc::new(show_repair),
+        progress: Arc::new(show_progress),
+    };
+    let done = block_in_place(|| rebuild(&options));
+    if std::io::stderr().is_terminal() {
+        say("\r\x1b[K");
+    }
+    let done = done.map_err(|error| match error {
+        StoreError::Io(why) => Failure::Refused(format!("the disk failed: {why}")),
+        other => Failure::Refused(other.to_string()),
+    })?;
+    context.printer.one(&as_json(&done), || as_text(&done))?;
+    check::run(context).await
+}
+
+fn show_progress(read: u64, all: u64) {
+    if std::io::stderr().is_terminal() {
+        say(&format!("\r\x1b[Kreading segments: {read} of {all}"));
+    }
+}
+
+fn as_json(done: &Rebuilt) -> serde_json::Value {
+    let snapshot = match done.names {
+        Names::Current => None,
+        Names::Snapshot(kept) => Some(kept.taken_at.rfc3339()),
+    };
+    json!({
+        "snapshot": snapshot,
+        "reason": done.reason,
+        "kept": done.kept,
+        "segments": done.segments,
+        "records": done.records,
+        "damaged_bytes": done.damaged_bytes,
+        "chunks": done.chunks,
+        "lost_chunks": done.lost,
+    })
+}
+
+fn as_text(done: &Rebuilt) -> String {
+    let mut lines = Vec::new();
+    if let Some(reason) = &done.reason {
+        lines.push(format!("why it was needed: {reason}"));
+    }
+    lines.push(match done.names {
+        Names::Current => "every name is as it was".to_owned(),
+        Names::Snapshot(kept) => format!(
+            "names are as they were at {}; what was changed since is not there",
+            kept.taken_at.rfc3339_seconds()
+        ),
+    });
+    lines.push(format!(
+        "{} records in {} segments were read; {} chunks are needed",
+        done.records, done.segments, done.chunks
+    ));
+    if done.damaged_bytes > 0 {
+        lines.push(format!("{} of the segments are no whole record", shown(done.damaged_bytes)));
+    }
+    if done.lost > 0 {
+        lines.push(format!("{} chunks are in no segment: what they belong to cannot be read", done.lost));
+    }
+    if let Some(kept) = &done.kept {
+        lines.push(format!("the old metadata is kept as {kept}; remove it when all is well"));
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_done_is_told_in_words() {
+        let done = Rebuilt {
+            names: Names::Current,
+            reason: None,
+            kept: Some("meta/x".into()),
+            segments: 2,
+            records: 7,
+            damaged_bytes: 0,
+            chunks: 5,
+            lost: 1,
+        };
+        let text = as_text(&done);
+        assert!(text.starts_with("every name is as it was\n7 records in 2 segments"), "{text}");
+        assert!(
+            text.contains("\n1 chunks are in no segment") && text.ends_with("remove it when all is well")
+        );
+    }
+}
