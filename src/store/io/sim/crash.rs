@@ -8,6 +8,9 @@ use super::{
     state::{Entry, Inode, State, Step, apply, apply_names},
 };
 
+/// What most disks and file systems write at once.
+const BLOCK: u64 = 4096;
+
 /// What happens to the steps that were not synced.
 #[derive(Clone, Copy, Debug)]
 enum Fate {
@@ -17,8 +20,8 @@ enum Fate {
     Kept,
     /// All up to a place in the log; the step there in part.
     Prefix(u64),
-    /// Each by the throw of a coin that falls well this often in 8, sector by sector.
-    Sectors(u64),
+    /// Each by the throw of a coin that falls well this often in 8, in units of so many bytes.
+    Sectors(u64, u64),
     /// Each whole or not at all, as above.
     Whole(u64),
 }
@@ -49,7 +52,8 @@ impl Dice {
             0 => Fate::Lost,
             1 => Fate::Kept,
             2..4 => Fate::Prefix(self.below(logged + 2)),
-            4..7 => Fate::Sectors(1 + self.below(7)),
+            4 | 5 => Fate::Sectors(1 + self.below(7), SECTOR),
+            6 => Fate::Sectors(1 + self.below(7), BLOCK),
             _ => Fate::Whole(1 + self.below(7)),
         }
     }
@@ -88,7 +92,7 @@ fn kept_names(before: &State, fate: Fate, dice: &mut Dice) -> BTreeMap<String, E
             Fate::Lost => false,
             Fate::Kept => true,
             Fate::Prefix(end) => *place <= end,
-            Fate::Sectors(odds) | Fate::Whole(odds) => dice.chance(odds),
+            Fate::Sectors(odds, _) | Fate::Whole(odds) => dice.chance(odds),
         };
         if kept {
             apply_names(&mut names, step);
@@ -112,18 +116,34 @@ fn kept_content(inode: &Inode, fate: Fate, dice: &mut Dice) -> Content {
             Fate::Lost => {}
             Fate::Kept => apply(&mut content, step),
             Fate::Prefix(end) if *place < end => apply(&mut content, step),
-            Fate::Prefix(end) if *place == end => torn(&mut content, step, 4, dice),
+            Fate::Prefix(end) if *place == end => cut_off(&mut content, step, dice),
             Fate::Prefix(_) => {}
-            Fate::Sectors(odds) => torn(&mut content, step, odds, dice),
+            Fate::Sectors(odds, unit) => torn(&mut content, step, (odds, unit), dice),
             Fate::Whole(odds) if dice.chance(odds) => apply(&mut content, step),
             Fate::Whole(_) => left_behind(&mut content, step, dice),
         }
     }
+    // Bytes may reach the disk and the new length of their file not.
+    if matches!(fate, Fate::Sectors(..) | Fate::Whole(_)) && dice.below(16) == 0 {
+        content.set_len(content.len().min(inode.durable.len()));
+    }
     content
 }
 
-/// Keeps some sectors of a write; a length changes or does not.
-fn torn(content: &mut Content, step: &Step, odds: u64, dice: &mut Dice) {
+/// Keeps some units of a write, or its beginning up to any byte.
+fn cut_off(content: &mut Content, step: &Step, dice: &mut Dice) {
+    match step {
+        Step::Write { offset, bytes } if dice.chance(4) => {
+            left_behind(content, step, dice);
+            let end = dice.below(bytes.len() as u64 + 1) as usize;
+            content.write(bytes.get(..end).unwrap_or_default(), *offset);
+        }
+        Step::Write { .. } | Step::SetLen(_) => torn(content, step, (4, SECTOR), dice),
+    }
+}
+
+/// Keeps some units of a write; a length changes or does not.
+fn torn(content: &mut Content, step: &Step, (odds, unit): (u64, u64), dice: &mut Dice) {
     let Step::Write { offset, bytes } = step else {
         if dice.chance(odds) {
             apply(content, step);
@@ -134,7 +154,7 @@ fn torn(content: &mut Content, step: &Step, odds: u64, dice: &mut Dice) {
     let end = offset + bytes.len() as u64;
     let mut from = *offset;
     while from < end {
-        let to = ((from / SECTOR + 1) * SECTOR).min(end);
+        let to = ((from / unit + 1) * unit).min(end);
         if dice.chance(odds)
             && let Some(sector) = bytes.get((from - offset) as usize..(to - offset) as usize)
         {

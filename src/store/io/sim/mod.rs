@@ -16,7 +16,7 @@ use std::io;
 use crate::store::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{File, Io, Mode, Site, Space};
-use state::State;
+use state::{State, Watcher};
 
 pub use state::Counts;
 
@@ -46,6 +46,18 @@ impl SimDisk {
     pub fn crash(&self, seed: u64) -> Self {
         let state = crash::image(&self.state(), seed);
         Self { state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// Has `watch` look at the disk before each change from now on: at every moment in which the
+    /// power could go. It must not ask the disk for anything.
+    pub fn watch(&self, mut watch: impl FnMut(&Moment<'_>) + Send + 'static) {
+        let watcher = Watcher(Box::new(move |state| watch(&Moment(state))));
+        self.state().watcher = Some(watcher);
+    }
+
+    /// Ends [`SimDisk::watch`].
+    pub fn unwatch(&self) {
+        self.state().watcher = None;
     }
 
     /// From now on every sync of this site answers well and does nothing.
@@ -95,6 +107,30 @@ impl SimDisk {
     /// When there is no such file or byte.
     pub fn damage(&self, path: &str, offset: u64, mask: u8) -> io::Result<()> {
         self.state().damage(path, offset, mask)
+    }
+}
+
+/// A disk between two changes.
+#[derive(Debug)]
+pub struct Moment<'a>(&'a State);
+
+impl Moment<'_> {
+    /// Which change is next.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.0.counts.changes
+    }
+
+    /// Whether everything is durable, so that all images are the same.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.0.pending_names.is_empty() && self.0.inodes.iter().all(|inode| inode.pending.is_empty())
+    }
+
+    /// As [`SimDisk::crash`].
+    #[must_use]
+    pub fn crash(&self, seed: u64) -> SimDisk {
+        SimDisk { state: Arc::new(Mutex::new(crash::image(self.0, seed))) }
     }
 }
 

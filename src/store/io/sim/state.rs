@@ -9,6 +9,7 @@ use super::{
     super::{Mode, Site},
     content::Content,
 };
+use crate::store::sync::Arc;
 
 /// What was asked of a disk so far.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -30,7 +31,11 @@ pub struct Counts {
 /// A step of the log that is not durable yet.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    Write { offset: u64, bytes: Vec<u8> },
+    /// Shared, so that images of the disk cost little.
+    Write {
+        offset: u64,
+        bytes: Arc<[u8]>,
+    },
     SetLen(u64),
 }
 
@@ -62,7 +67,16 @@ pub(super) struct Inode {
     given_up: bool,
 }
 
-#[derive(Clone, Debug)]
+/// Looks at the disk before each change.
+pub(super) struct Watcher(pub(super) Box<dyn FnMut(&State) + Send>);
+
+impl std::fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Watcher")
+    }
+}
+
+#[derive(Debug)]
 pub(super) struct State {
     pub(super) inodes: Vec<Inode>,
     pub(super) names: BTreeMap<String, Entry>,
@@ -77,6 +91,7 @@ pub(super) struct State {
     /// The number of the write that fails half-way.
     pub(super) cut_write: Option<u64>,
     pub(super) counts: Counts,
+    pub(super) watcher: Option<Watcher>,
     pub(super) free: u64,
     pub(super) total: u64,
 }
@@ -95,6 +110,7 @@ impl Default for State {
             power_until: None,
             cut_write: None,
             counts: Counts::default(),
+            watcher: None,
             free: 1 << 40,
             total: 1 << 40,
         }
@@ -144,6 +160,10 @@ fn parent(path: &str) -> &str {
 impl State {
     /// Counts a change and says whether it happens; an error means it does not, not even in part.
     fn change(&mut self) -> io::Result<Power> {
+        if let Some(mut watcher) = self.watcher.take() {
+            (watcher.0)(self);
+            self.watcher = Some(watcher);
+        }
         let number = self.counts.changes;
         self.counts.changes += 1;
         match self.power_until {
@@ -315,7 +335,7 @@ impl State {
         self.counts.bytes_written += bytes.len() as u64;
         let reached = self.take_room(inode, offset + bytes.len() as u64)?;
         let fits = usize::try_from(reached.saturating_sub(offset)).unwrap_or(usize::MAX).min(bytes.len());
-        let kept = bytes.get(..if cut { fits / 2 } else { fits }).unwrap_or_default().to_vec();
+        let kept: Arc<[u8]> = bytes.get(..if cut { fits / 2 } else { fits }).unwrap_or_default().into();
         if !kept.is_empty() {
             self.step(inode, Step::Write { offset, bytes: kept })?;
         }
