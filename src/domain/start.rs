@@ -59,6 +59,10 @@ pub struct StartOptions {
     pub room: RoomOptions,
     /// Memory for pages of the metadata, in bytes.
     pub cache_bytes: usize,
+    /// Bytes after which a segment is full.
+    pub segment_bytes: u64,
+    /// Steps in which a segment grows.
+    pub growth_bytes: u64,
     /// Memory that running requests may take for documents and content, in bytes.
     pub memory_bytes: u64,
     /// How long a request waits for its share of it.
@@ -88,6 +92,8 @@ impl StartOptions {
             shared_dedup: false,
             room: RoomOptions::default(),
             cache_bytes: 32 << 20,
+            segment_bytes: 256 << 20,
+            growth_bytes: 16 << 20,
             memory_bytes: 256 << 20,
             memory_wait: Duration::from_secs(MEMORY_WAIT_SECONDS),
             peers_apart: true,
@@ -148,6 +154,8 @@ impl Holdall {
             shared_dedup: options.shared_dedup,
             room: options.room,
             cache_bytes: options.cache_bytes,
+            segment_bytes: options.segment_bytes,
+            growth_bytes: options.growth_bytes,
             progress: repair.heard(options.progress),
             ..StoreOptions::new(options.io, Arc::new(move || clock.now()), fresh_uuid)
         })?;

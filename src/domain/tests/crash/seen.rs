@@ -2,6 +2,7 @@
 
 use futures::TryStreamExt as _;
 
+use super::workload;
 use crate::{
     domain::{
         Error, Holdall,
@@ -22,16 +23,28 @@ use crate::{
 const ALL: usize = 1000;
 
 /// What is there; an error is a line too.
-pub(super) async fn seen(holdall: &Holdall, ada: &Caller) -> Vec<String> {
+pub(super) async fn seen(holdall: &Holdall) -> Vec<String> {
     let mut lines = Vec::new();
+    match holdall.list_accounts(&Caller::Operator).await {
+        Ok(accounts) => {
+            for account in accounts {
+                lines.push(format!("account {} {:?}", account.name, account.id));
+                owned(holdall, &workload::caller(account), &mut lines).await;
+            }
+        }
+        Err(error) => lines.push(format!("accounts: {error:?}")),
+    }
+    lines
+}
+
+async fn owned(holdall: &Holdall, who: &Caller, lines: &mut Vec<String>) {
     let which = ListBuckets { prefix: String::new(), after: None, limit: ALL };
-    for bucket in holdall.list_buckets(ada, which).await.unwrap_or_default() {
+    for bucket in holdall.list_buckets(who, which).await.unwrap_or_default() {
         lines.push(format!("{} {:?} {:?}", bucket.name, bucket.versioning, bucket.history));
-        if let Err(error) = inside(holdall, ada, &bucket, &mut lines).await {
+        if let Err(error) = inside(holdall, who, &bucket, lines).await {
             lines.push(format!("{}: {error:?}", bucket.name));
         }
     }
-    lines
 }
 
 async fn inside(
@@ -45,6 +58,15 @@ async fn inside(
     for entry in holdall.list_keys(ada, name, which).await?.entries {
         if let KeyEntry::File(file) = entry {
             lines.push(format!("{name} key {} {} {}", file.key, file.size, file.etag));
+            if file.has_props {
+                let props = holdall.props(ada, &at(name, &file.key)).await?;
+                lines.push(format!("{name} props {} {props:?}", file.key));
+            }
+            for lock in
+                if file.has_locks { holdall.locks(ada, &at(name, &file.key)).await? } else { Vec::new() }
+            {
+                lines.push(format!("{name} lock {} {:?} {}", file.key, lock.token, lock.root));
+            }
         }
     }
     let which = ListVersions { limit: ALL, ..ListVersions::default() };

@@ -8,11 +8,11 @@ use crate::{
         Error, Holdall,
         caller::{Caller, Person, Proof, Scope},
         nouns::{
-            BucketChange, BucketOptions, ClaimedPart, CompleteOptions, Expected, HistoryPolicy, ListVersions,
-            NewUpload, RemoveOptions, Transfer, TransferOptions, VersionEntry, VersionRef, Versioning,
-            WriteOptions,
+            Account, BucketChange, BucketOptions, ClaimedPart, CompleteOptions, Expected, HistoryPolicy,
+            ListVersions, NewLock, NewUpload, Prop, PropChange, PropOptions, RemoveOptions, Transfer,
+            TransferOptions, VersionEntry, VersionRef, Versioning, WriteOptions,
         },
-        tests::{bucket, newcomer},
+        tests::{account, bucket, newcomer},
     },
     model::{
         address::{Address, ItemPath, ObjectKey},
@@ -54,14 +54,25 @@ pub(super) struct Workload {
     pub(super) ada: Caller,
     dice: Dice,
     uploads: Vec<Begun>,
+    /// Locks it holds.
+    locks: Vec<(Address, String)>,
 }
 
-/// The caller of all verbs.
+/// Who does everything.
 pub(in crate::domain::tests) async fn ada(holdall: &Holdall) -> Caller {
-    let ada = holdall.list_accounts(&Caller::Operator).await.unwrap().remove(0);
+    person(holdall, "ada").await.unwrap()
+}
+
+/// Somebody, by name.
+pub(super) async fn person(holdall: &Holdall, name: &str) -> Option<Caller> {
+    holdall.show_account(&Caller::Operator, &account(name)).await.ok().map(caller)
+}
+
+/// An account that signed in.
+pub(super) fn caller(account: Account) -> Caller {
     Caller::Person(Person {
-        account: ada.id,
-        name: ada.name,
+        account: account.id,
+        name: account.name,
         admin: false,
         proof: Proof::Password,
         scope: Scope::default(),
@@ -77,11 +88,11 @@ fn noise(seed: u64, length: u64) -> Vec<u8> {
 impl Workload {
     pub(super) async fn new(holdall: Arc<Holdall>, seed: u64) -> Self {
         holdall.add_account(&Caller::Operator, newcomer("ada")).await.unwrap();
-        let ada = ada(&holdall).await;
+        let ada = person(&holdall, "ada").await.unwrap();
         for name in ["plain", "kept"] {
             holdall.create_bucket(&ada, &bucket(name), Default::default()).await.unwrap();
         }
-        Self { holdall, ada, dice: Dice(seed), uploads: Vec::new() }
+        Self { holdall, ada, dice: Dice(seed), uploads: Vec::new(), locks: Vec::new() }
     }
 
     fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
@@ -116,7 +127,11 @@ impl Workload {
             73..85 => self.upload().await,
             85..88 => self.version().await,
             88..91 => self.buckets().await,
-            91..97 => self.collect().await,
+            91..94 => self.collect().await,
+            94..96 => self.lock().await,
+            96 => self.props().await,
+            97 => self.another().await,
+            98 => self.leave().await,
             _ => self.jobs().await,
         };
         match done {
@@ -128,7 +143,7 @@ impl Workload {
     async fn write(&mut self, at: Address) -> Result<String, Error> {
         let length = match self.dice.roll(10) {
             0 => 0,
-            1 => 150_000 + self.dice.roll(200_000),
+            1 if self.dice.roll(2) == 0 => 70_000 + self.dice.roll(200_000),
             _ => self.dice.roll(5_000),
         };
         let bytes = noise(self.dice.roll(20), length);
@@ -277,6 +292,58 @@ impl Workload {
         let compact = self.dice.roll(2) == 0;
         let collected = self.holdall.collect(&Caller::Operator, compact).await?;
         Ok(format!("collect {:?}", collected.aborted))
+    }
+
+    /// Takes a lock, or gives one back.
+    async fn lock(&mut self) -> Result<String, Error> {
+        if let Some((at, token)) = self.locks.pop() {
+            let given = self.holdall.unlock(&self.ada, &at, &token).await;
+            return given.map(|()| format!("unlock {at}"));
+        }
+        let at = self.path(&PATHS);
+        let new = NewLock { exclusive: true, seconds: Some(3600), ..NewLock::default() };
+        let (lock, created) = self.holdall.lock(&self.ada, &at, new).await?;
+        self.locks.extend(lock.token.map(|token| (at.clone(), token)));
+        Ok(format!("lock {at} {created}"))
+    }
+
+    async fn props(&mut self) -> Result<String, Error> {
+        let (at, number) = (self.path(&PATHS), self.dice.roll(5));
+        let (namespace, name) = ("urn:x".to_owned(), format!("p{number}"));
+        let change = match self.dice.roll(3) {
+            0 => PropChange::Remove { namespace, name },
+            _ => {
+                let xml = format!("<p{number} xmlns=\"urn:x\">{}</p{number}>", self.dice.roll(1000));
+                PropChange::Set(Prop { namespace, name, xml })
+            }
+        };
+        self.holdall.set_props(&self.ada, &at, vec![change], PropOptions::default()).await?;
+        Ok(format!("props {at}"))
+    }
+
+    /// Somebody comes, or has or removes a file.
+    async fn another(&mut self) -> Result<String, Error> {
+        let Some(bob) = person(&self.holdall, "bob").await else {
+            self.holdall.add_account(&Caller::Operator, newcomer("bob")).await?;
+            return Ok("newcomer".into());
+        };
+        let at = Address::key(bucket("bob"), ObjectKey::parse("b/x")?);
+        match self.dice.roll(3) {
+            0 => {
+                let mut put = self.holdall.begin_put(&bob, &at, Expected::default()).await?;
+                put.write(noise(self.dice.roll(20), 3000).into()).await?;
+                put.commit(WriteOptions::default()).await?;
+                return Ok("put by bob".into());
+            }
+            _ => drop(self.holdall.remove(&bob, &at, RemoveOptions::default()).await?),
+        }
+        Ok("remove by bob".into())
+    }
+
+    /// Goes with all there is, if that is nothing any more.
+    async fn leave(&mut self) -> Result<String, Error> {
+        self.holdall.remove_account(&Caller::Operator, &account("bob")).await?;
+        Ok("leaver".into())
     }
 
     async fn jobs(&mut self) -> Result<String, Error> {
