@@ -22,7 +22,8 @@ use crate::{
         limits,
     },
     store::{
-        meta::Tx,
+        faults::Fault,
+        meta::{Tx, rows::Rows as _},
         rows::{
             bucket::BucketRow,
             journal::{self, ChangeRow, EventKind},
@@ -113,7 +114,9 @@ impl<'t, 'g> Act<'t, 'g> {
     }
 
     fn charge(&mut self) -> Result<(), Error> {
-        usage::set(self.tx, self.bucket.owner, self.bucket.id, &self.usage);
+        if !self.tx.faults().has(Fault::UsageNotKept) {
+            usage::set(self.tx, self.bucket.owner, self.bucket.id, &self.usage);
+        }
         let (before, after) = (self.before.charged(), self.usage.charged());
         let charge = Charge { before, after, freed: self.freed };
         let claimed = self.claim.as_ref().map(|claim| claim.others(&self.bucket)).unwrap_or_default();
@@ -133,7 +136,9 @@ impl<'t, 'g> Act<'t, 'g> {
             path: told.path,
             from: told.from,
         };
-        journal::append(self.tx, self.bucket.id, self.seq, &row);
+        if !self.tx.faults().has(Fault::JournalRowLost) {
+            journal::append(self.tx, self.bucket.id, self.seq, &row);
+        }
         for folder in chains.iter().flat_map(|chain| chain.ids()) {
             if !self.gone.contains(&folder) {
                 self.tx.touch(self.bucket.id, folder, self.seq);

@@ -24,6 +24,7 @@ use crate::{
     model::{address::Address, condition::Conditions, etag::Etag},
     store::{
         blobs::Staged,
+        faults::Fault,
         meta::{Tx, rows::Rows},
         rows::{bucket::BucketRow, journal::EventKind, tree::Side, version::AttributeRow},
     },
@@ -96,6 +97,9 @@ impl Put {
     /// Any refusal; whatever was there before is untouched then.
     pub async fn commit(self, options: WriteOptions) -> Result<Written, Error> {
         let claim = self.body.claim();
+        if self.holdall.store.faults().has(Fault::DeletedThenWritten) {
+            let _ = self.holdall.remove(&self.caller, &self.at, Default::default()).await;
+        }
         let staged = Arc::new(self.body.finish(&options.declared).await?);
         let write = Arc::new(Write {
             caller: self.caller,
@@ -163,7 +167,9 @@ pub(crate) fn target(
     if place.tree && !place.missing.is_empty() {
         return Err(Error::Conflict(format!("the folder of {at} does not exist")));
     }
-    demand(conditions, file, at)?;
+    if !act.tx.faults().has(Fault::ConditionsNotInCommit) {
+        demand(conditions, file, at)?;
+    }
     let touch = Touch {
         chain: &place.chain,
         node: file.map(|row| (row.node, row.locks)),

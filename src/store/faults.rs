@@ -64,8 +64,6 @@ faults! {
     DamagedShared,
     /// What an upload or a reader keeps is condemned all the same.
     PinsForgotten,
-    /// A hash is offered to other uploads before the commit of its row.
-    HashOfferedEarly,
     /// A copy does not raise the count of its manifest.
     CopyNotCounted,
     /// A shared chunk's count is not raised.
@@ -74,6 +72,8 @@ faults! {
     LastReferenceMiscounted,
     /// The collector takes a scan that failed for one that ended.
     ScanErrorIgnored,
+    /// The collector takes a count that cannot be read for one that is not there.
+    ReadErrorIgnored,
     /// The collector goes on where two counts differ.
     CountMismatchIgnored,
     /// A segment that counts as empty is removed without a look at its records.
@@ -90,6 +90,30 @@ faults! {
     ReserveForBodies,
     /// FORMAT and keys are written where they are read, not aside.
     WrittenInPlace,
+    /// The check of references finds nothing, whatever is there.
+    CheckBlind,
+    /// A body is published though it is shorter than was declared.
+    LengthUnchecked,
+    /// Nobody decides the conditions of a write in its commit.
+    ConditionsNotInCommit,
+    /// What is overwritten is removed first, in a commit of its own.
+    DeletedThenWritten,
+    /// A change has no row in the journal.
+    JournalRowLost,
+    /// The quota is not asked in the commit.
+    QuotaUnasked,
+    /// What a verb adds and frees is not counted.
+    UsageNotKept,
+    /// A version that is replaced keeps its bytes.
+    ReplacedNotReleased,
+    /// A repeated Complete is refused though the first one made a file.
+    CompleteOnlyOnce,
+    /// A folder or file may be moved into itself, or over what it lies in.
+    MovedIntoItself,
+    /// A lock stops nobody.
+    LocksUnasked,
+    /// Nobody goes on with a folder verb that a restart cut off.
+    BatchForgotten,
 }
 
 /// The rules that are broken here: none, or one.

@@ -14,6 +14,7 @@ use crate::{
     domain::{Error, Holdall, error::Refused},
     model::limits,
     store::{
+        faults::Fault,
         meta::Health,
         rows::batch::{self, BatchId},
     },
@@ -178,6 +179,9 @@ impl Holdall {
     pub(crate) async fn finish_batches(&self, stop: &CancellationToken) -> Result<(), Error> {
         let (mut after, mut passing) = (None, None);
         loop {
+            if self.store.faults().has(Fault::BatchForgotten) {
+                return Ok(());
+            }
             let found = self.read(move |rows| Ok(batch::all(rows, after, READ)?)).await?;
             for (id, row) in &found {
                 let Some(driving) = Driving::take(&self.batches, *id) else { continue };

@@ -12,6 +12,7 @@ pub(crate) use claims::{Claim, Claims};
 
 use super::{Error, buckets::owning};
 use crate::store::{
+    faults::Fault,
     meta::rows::Rows,
     rows::{bucket::BucketRow, usage},
 };
@@ -83,7 +84,7 @@ pub(crate) fn hold(
     claimed: Claimed,
 ) -> Result<(), Error> {
     let more = charge.after.saturating_sub(charge.before);
-    if more == 0 {
+    if more == 0 || rows.faults().has(Fault::QuotaUnasked) {
         return Ok(());
     }
     let owner = owning(rows, bucket)?;

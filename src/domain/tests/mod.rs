@@ -17,6 +17,7 @@ mod expire;
 mod golden;
 mod grants;
 mod health;
+mod lessons;
 mod listing;
 mod locks;
 mod looks;

@@ -42,7 +42,7 @@ pub(super) fn transfer(tx: &mut Tx<'_>, plan: &Plan) -> Result<Outcome, Error> {
     let mut act = begin(tx, plan)?;
     act.frees(freed(plan, &source, &act.bucket));
     let (mut place, hit) = destination(&act, plan)?;
-    refuse_overlap(plan, (&source.place, source.file.node), &place, &hit)?;
+    refuse_overlap(&act, plan, (&source.place, source.file.node), &place, &hit)?;
     let same = same_file(&source, &act, &hit);
     if same {
         refuse_plain_self_copy(plan)?;

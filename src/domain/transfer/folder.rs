@@ -18,6 +18,7 @@ use crate::{
     },
     model::ids::{NodeId, Seq},
     store::{
+        faults::Fault,
         meta::{Tx, rows::Rows},
         rows::{
             bucket::BucketRow,
@@ -44,7 +45,9 @@ enum Way {
 
 impl Holdall {
     pub(super) async fn transfer_folder(&self, plan: Plan) -> Result<Transferred, Error> {
-        refuse_into_itself(&plan)?;
+        if !self.store.faults().has(Fault::MovedIntoItself) {
+            refuse_into_itself(&plan)?;
+        }
         demand_of_folder(&plan.options.source_conditions, &plan.from)?;
         if plan.options.shallow && plan.how == Transfer::Copy {
             return self.write(move |tx| shallow(tx, &plan)).await;
@@ -113,7 +116,7 @@ fn source(rows: &dyn Rows, plan: &Plan, bucket: &BucketRow) -> Result<(Place, Fo
 /// ever versioned nothing may stand there: its versions would go too.
 fn clear(act: &mut Act<'_, '_>, plan: &Plan, source: (&Place, NodeId)) -> Result<(Place, bool), Error> {
     let (place, hit) = destination(act, plan)?;
-    refuse_overlap(plan, source, &place, &hit)?;
+    refuse_overlap(act, plan, source, &place, &hit)?;
     if act.bucket.versioning != Versioning::Never && !matches!(hit, Hit::Nothing) {
         return Err(Error::Conflict(format!("{} exists; remove it first", plan.to)));
     }
@@ -271,7 +274,7 @@ fn open_destination(tx: &mut Tx<'_>, plan: &Plan) -> Result<Outcome, Error> {
     };
     let mut act = begin(tx, plan)?;
     let (place, hit) = destination(&act, plan)?;
-    refuse_overlap(plan, (&from.1, row.node), &place, &hit)?;
+    refuse_overlap(&act, plan, (&from.1, row.node), &place, &hit)?;
     tree::moved_folder_fits(&place, &row)?;
     guard_destination(&act, plan, (&place, &hit))?;
     let (from, to) = ((from.0, from.1.key()), (act.bucket.id, place.key()));

@@ -29,6 +29,7 @@ use crate::{
         ids::{BucketId, NodeId},
     },
     store::{
+        faults::Fault,
         meta::{Tx, rows::Rows},
         rows::batch::{BatchId, BatchKind},
     },
@@ -168,6 +169,7 @@ fn refuse_nesting(plan: &Plan) -> Result<(), Error> {
 
 /// Refuses what [`refuse_nesting`] could not see: two forms of one name lead to one folder.
 pub(super) fn refuse_overlap(
+    act: &Act<'_, '_>,
     plan: &Plan,
     (from, node): (&tree::Place, NodeId),
     to: &tree::Place,
@@ -177,6 +179,9 @@ pub(super) fn refuse_overlap(
         Hit::Folder(row) => Some(row.node),
         Hit::File(_) | Hit::Nothing => None,
     };
+    if act.tx.faults().has(Fault::MovedIntoItself) {
+        return Ok(());
+    }
     if replaced == Some(node) {
         return Err(Error::Denied(format!("{} is source and destination at once", plan.from)));
     }

@@ -22,7 +22,8 @@ use crate::{
     },
     store::{
         blobs::manifest,
-        meta::Tx,
+        faults::Fault,
+        meta::{Tx, rows::Rows as _},
         rows::{
             journal::EventKind,
             taken::{self, TakenRow},
@@ -65,7 +66,9 @@ fn complete(
     let named = upload::by_id(act.tx, number)?
         .filter(|row| row.bucket == act.bucket.id && row.key == super::key_of(at))
         .ok_or_else(|| missing(id))?;
-    if let Some((seq, _)) = named.completed {
+    if let Some((seq, _)) = named.completed
+        && !act.tx.faults().has(Fault::CompleteOnlyOnce)
+    {
         let version = VersionId { incarnation: act.tx.incarnation(), seq };
         return again(&act, at, version).map_err(|_| missing(id));
     }

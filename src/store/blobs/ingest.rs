@@ -21,7 +21,6 @@ use crate::{
     },
     store::{
         error::StoreError,
-        faults::Fault,
         meta::{Kind, Submission, Tx},
         segments::{Crcs, ExclusiveLane, LaneId, Life, Record},
         sync::{Arc, atomic::AtomicBool, mpsc},
@@ -271,7 +270,7 @@ impl ChunkSink {
         };
         let (sender, answer) = mpsc::channel();
         let batch = Arc::new(batch);
-        let (offered, early) = (Arc::clone(&batch), Arc::clone(&batch));
+        let offered = Arc::clone(&batch);
         let verb = move |tx: &mut Tx<'_>| {
             if first {
                 open.put(tx);
@@ -286,9 +285,6 @@ impl ChunkSink {
             // Nobody listens any more once the upload was aborted.
             let _ = sender.send(result);
         };
-        if self.blobs.meta.faults().has(Fault::HashOfferedEarly) {
-            early.offer(&self.blobs.index);
-        }
         let lane = self.dirty.take().map(|since| (self.lane, since));
         self.blobs.submit_after(lane, Submission::new(verb, done));
         self.staging = Some(answer);

@@ -199,7 +199,10 @@ fn let_go(tx: &mut dyn RowsMut, chunk: ChunkNo, epoch: u64, claims: &Claims) -> 
     if row.state == ChunkState::Condemned {
         return Err(StoreError::Damaged(format!("chunk {chunk} is condemned and was referred to")));
     }
-    let counted: Option<NumberRow> = find(tx, Table::ChunkRc, &number_key(chunk.0))?;
+    let counted: Option<NumberRow> = match find(tx, Table::ChunkRc, &number_key(chunk.0)) {
+        Err(_) if tx.faults().has(Fault::ReadErrorIgnored) => None,
+        counted => counted?,
+    };
     let refs = counted.map_or(1, |row| row.number);
     let left = refs
         .checked_sub(1)

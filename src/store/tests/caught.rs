@@ -32,6 +32,9 @@ const SEGMENTS: &str = "store::segments::tests::";
 const COLLECT: &str = "store::collect::tests::";
 const STORE: &str = "store::tests::";
 const DIR: &str = "store::dir::";
+const SNAPSHOTS: &str = "store::snapshots::tests::";
+const KEYS: &str = "domain::seal::tests::";
+const VERBS: &str = "domain::tests::";
 
 const META_CUTS: &str = "crash::every_acknowledged_row_survives_200_power_cuts_and_no_id_comes_twice";
 const SEGMENT_CUTS: &str =
@@ -39,6 +42,9 @@ const SEGMENT_CUTS: &str =
 const SCENES: &str = "store::tests::schedules::scenes::";
 
 const STORE_CUTS: &str = "crashes::what_was_acknowledged_is_whole_in_every_crash_image";
+const SNAPSHOT_CUTS: &str =
+    "a_snapshot_is_whole_under_its_name_in_every_crash_image_unless_a_sync_is_left_out";
+const VERB_CUTS: &str = "crash::what_was_acknowledged_is_seen_in_every_crash_image";
 
 /// What is broken, and the test that must notice.
 const CAUGHT: &[(Broken, &str, &str)] = &[
@@ -55,6 +61,8 @@ const CAUGHT: &[(Broken, &str, &str)] = &[
         DIR,
         "room::tests::the_reserve_is_whole_after_a_crash_unless_its_sync_was_left_out",
     ),
+    (Sync(Site::SnapshotData), SNAPSHOTS, SNAPSHOT_CUTS),
+    (Sync(Site::SnapshotDir), SNAPSHOTS, SNAPSHOT_CUTS),
     (Rule(AnswerBeforeCommit), META, META_CUTS),
     (Rule(RowsBeforeBytes), STORE, STORE_CUTS),
     (Rule(CommitNotSynced), META, META_CUTS),
@@ -101,7 +109,32 @@ const CAUGHT: &[(Broken, &str, &str)] = &[
         "room::tests::bodies_are_refused_below_the_threshold_and_taken_again_above",
     ),
     (Rule(WrittenInPlace), DIR, "tests::a_crash_while_a_directory_is_made_leaves_one_that_can_be_made"),
+    (Sync(Site::Keys), KEYS, "keys_that_were_handed_out_survive_a_crash_unless_a_sync_is_left_out"),
+    (Sync(Site::KeysDir), KEYS, "keys_that_were_handed_out_survive_a_crash_unless_a_sync_is_left_out"),
+    (Rule(PlaceUnchecked), SEGMENTS, "a_whole_record_in_the_wrong_place_is_damage"),
+    (Rule(KnownBytesCut), SEGMENTS, "crash::damage_at_the_end_of_what_a_row_knew_is_not_cut_off"),
+    (
+        Rule(ReadErrorIgnored),
+        COLLECT,
+        "doubts::a_row_that_cannot_be_read_ends_the_walk_and_never_counts_as_none",
+    ),
+    (Rule(CountMismatchIgnored), COLLECT, "doubts::a_segment_with_fewer_records_than_chunks_is_not_moved"),
+    (Rule(CheckBlind), "store::blobs::verify::tests::", "every_kind_of_disagreement_is_found"),
+    (Rule(LengthUnchecked), VERBS, "lessons::a_body_that_ends_early_leaves_the_old_file"),
+    (Rule(ConditionsNotInCommit), VERBS, "lessons::a_condition_is_decided_when_the_body_is_there"),
+    (Rule(DeletedThenWritten), VERBS, VERB_CUTS),
+    (Rule(JournalRowLost), VERBS, VERB_CUTS),
+    (Rule(QuotaUnasked), VERBS, "end::a_quota_refuses_and_leaves_nothing"),
+    (Rule(UsageNotKept), VERBS, VERB_CUTS),
+    (Rule(ReplacedNotReleased), VERBS, VERB_CUTS),
+    (Rule(CompleteOnlyOnce), VERBS, "lessons::a_repeated_complete_answers_with_the_file_it_made"),
+    (Rule(MovedIntoItself), VERBS, "lessons::nothing_is_moved_into_itself_or_over_what_it_lies_in"),
+    (Rule(LocksUnasked), VERBS, "locks::a_lock_keeps_every_door_out_but_for_its_token"),
+    (Rule(BatchForgotten), VERBS, VERB_CUTS),
 ];
+
+/// A test whose size can be chosen has so many hundredths of it.
+const HUNDREDTHS: &str = "10";
 
 /// No test may take longer to notice.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -111,6 +144,7 @@ fn notices(broken: &str, test: &str) -> Result<(), String> {
     let mut run = Command::new(env::current_exe().unwrap())
         .args(["--exact", test])
         .env("HOLDALL_FAULT", broken)
+        .env("HOLDALL_PROOF", HUNDREDTHS)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -152,4 +186,13 @@ fn whoever_breaks_a_rule_is_caught() {
         println!("{broken:24} {test} {:.1} s", begun.elapsed().as_secs_f64());
     }
     assert!(missed.is_empty(), "{missed:#?}");
+}
+
+#[test]
+fn every_rule_and_every_sync_has_a_test_that_notices() {
+    let named: Vec<String> = CAUGHT.iter().map(|(broken, ..)| name(*broken)).collect();
+    let all = Fault::ALL.iter().map(|fault| format!("{fault:?}"));
+    for broken in all.chain(Site::ALL.iter().map(|site| format!("{site:?}"))) {
+        assert!(named.contains(&broken), "{broken}");
+    }
 }

@@ -20,7 +20,6 @@ const OPERATIONS: u64 = 50;
 const COLLECT: CollectOptions = CollectOptions { compact_from: Some(10), end_from: 0, count_anyway: true };
 const NAMES: &[u8] = b"body-";
 
-/// Small numbers in no order, from a seed.
 /// What is behind a name: the seed and length of the bytes.
 type Content = (u64, usize);
 

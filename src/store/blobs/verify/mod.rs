@@ -14,6 +14,7 @@ use crate::{
     model::ids::{ChunkNo, ManifestId, SegmentId},
     store::{
         error::StoreError,
+        faults::Fault,
         meta::{
             codec::Row,
             rows::{KeyRange, KeyValue, Order, Rows},
@@ -47,6 +48,9 @@ pub fn recount(
         segments,
         out: Recount::default(),
     };
+    if rows.faults().has(Fault::CheckBlind) {
+        return Ok(count.out);
+    }
     for reference in references {
         count.manifests.add(reference?.0, true);
     }

@@ -170,6 +170,23 @@ fn damage_in_an_open_segment_hides_nothing_behind_it() {
     }
 }
 
+/// What cannot be read now may be read by somebody who knows more.
+#[test]
+fn damage_at_the_end_of_what_a_row_knew_is_not_cut_off() {
+    let (disk, segments) = on_sim();
+    let mut kept = Kept::default();
+    let placed: Vec<Placed> =
+        (0..2).map(|chunk| append(&segments, LaneId::Small, chunk, &noise(chunk, 300)).unwrap()).collect();
+    synced(&segments, LaneId::Small).unwrap();
+    kept.rows = segments.take_states().into_iter().collect();
+    disk.damage(&path::file(placed[1].segment), placed[1].offset + 20, 1).unwrap();
+    let (segments, recovered) = kept.open(&disk).unwrap();
+    assert_eq!((recovered[0].records, recovered[0].damaged), (1, record_bytes(300)));
+    let length = segments.length(placed[1].segment).unwrap().unwrap();
+    assert!(length > placed[1].offset + record_bytes(300));
+    read(&segments, placed[0]).unwrap();
+}
+
 #[test]
 fn a_damaged_segment_header_hides_no_record() {
     let (disk, segments) = on_sim();

@@ -444,3 +444,17 @@ fn a_lane_whose_thread_died_leaves_nobody_waiting() {
     // Those that were in the same step as the panic are dropped, which is an answer as well.
     assert!(told.into_iter().all(|result| matches!(result, Ok(()) | Err(StoreError::Unavailable(_)))));
 }
+
+/// A disk may write to the wrong place: what it wrote is whole there, and not what was asked for.
+#[test]
+fn a_whole_record_in_the_wrong_place_is_damage() {
+    let (disk, segments) = on_sim();
+    let placed: Vec<Placed> =
+        (0..2).map(|chunk| append(&segments, LaneId::Small, chunk, &noise(chunk, 300)).unwrap()).collect();
+    let file = disk.open(&path::file(placed[0].segment), Mode::ReadWrite).unwrap();
+    let mut record = vec![0; record_bytes(300) as usize];
+    file.read_at(&mut record, placed[0].offset).unwrap();
+    file.write_at(&record, placed[1].offset).unwrap();
+    assert!(read(&segments, placed[0]).is_ok());
+    assert!(matches!(read(&segments, placed[1]), Err(StoreError::Damaged(_))));
+}
