@@ -307,7 +307,7 @@ impl Holdall {
         conditions: Conditions,
     ) -> Result<(), Error> {
         let (caller, name) = (caller.clone(), name.clone());
-        self.write(move |tx| {
+        self.give_back(move |tx| {
             let row = allowed(tx, &caller, &name, Verb::Manage)?;
             demand_of_folder(&conditions, &own_folder(&name))?;
             remove(tx, &row)

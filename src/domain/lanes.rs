@@ -87,6 +87,19 @@ impl Holdall {
         self.commit(None, verb).await
     }
 
+    /// As [`Holdall::write`], for a verb that gives room back or leads to it: it is done while there
+    /// is hardly any left.
+    pub(crate) async fn give_back<T: Send + 'static>(
+        &self,
+        mut verb: impl FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let verb = move |tx: &mut Tx<'_>| {
+            tx.give_back();
+            verb(tx)
+        };
+        self.commit(None, verb).await
+    }
+
     /// As [`Holdall::write`], once the staged bytes are durable.
     pub(crate) async fn commit<T: Send + 'static>(
         &self,

@@ -59,7 +59,7 @@ impl Holdall {
         let (who, place, how) = (caller.clone(), at.clone(), options);
         let driving = Driving::new(&self.batches);
         let request = Arc::downgrade(&driving);
-        let outcome = self.write(move |tx| {
+        let outcome = self.give_back(move |tx| {
             let outcome = remove(tx, &who, &place, &how)?;
             if let Outcome::Begun(id) = &outcome {
                 Driving::hold(&request, *id);

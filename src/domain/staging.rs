@@ -90,7 +90,7 @@ impl Staging {
     pub(super) async fn discard(&self, holdall: &Holdall) -> Result<(), Error> {
         let work = self.work.clone();
         holdall
-            .write(move |tx| {
+            .give_back(move |tx| {
                 work::finish(tx, work::Kind::Staging, &work);
                 work::queue(tx, work::Kind::Subtree, &work);
                 Ok(())

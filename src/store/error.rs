@@ -3,6 +3,8 @@
 use super::sync::Arc;
 use std::io;
 
+use rustix::io::Errno;
+
 /// A failure of the store. Cheap to clone: one failed commit answers a whole group.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
@@ -30,9 +32,31 @@ pub enum StoreError {
 
 impl From<io::Error> for StoreError {
     fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
+        match error.raw_os_error().map(Errno::from_raw_os_error) {
+            _ if is_full(&error) => Self::Full,
+            // Connections and segments give descriptors back all the time.
+            Some(Errno::MFILE | Errno::NFILE) => Self::Busy("too many files are open".into()),
             _ => Self::Io(Arc::new(error)),
         }
+    }
+}
+
+/// Whether there is no room: on the disk, or in what the system grants the user of it.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_says_of_room_and_of_open_files_keeps_its_kind() {
+        let said = |errno: Errno| StoreError::from(io::Error::from(errno));
+        assert!(matches!(said(Errno::NOSPC), StoreError::Full));
+        assert!(matches!(said(Errno::DQUOT), StoreError::Full));
+        assert!(matches!(said(Errno::MFILE), StoreError::Busy(_)));
+        assert!(matches!(said(Errno::NFILE), StoreError::Busy(_)));
+        assert!(matches!(said(Errno::IO), StoreError::Io(_)));
     }
 }

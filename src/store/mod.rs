@@ -152,9 +152,11 @@ impl Store {
         )?);
         let ids = Arc::clone(&meta);
         let fresh = move || ids.fresh(Kind::Segment).map(SegmentId);
+        let growing = Arc::clone(&dir);
         let sizes = SegmentOptions {
             segment_bytes: options.segment_bytes,
             growth_bytes: options.growth_bytes,
+            room: Box::new(move || growing.admits_growth()),
             ..SegmentOptions::new(dir.uuid(), fresh, options.now)
         };
         let known = blobs::known_segments(&meta.snapshot()?)?;
@@ -242,6 +244,18 @@ impl Store {
         let (sender, answer) = mpsc::channel();
         self.commit(staged, verb, move |result| drop(sender.send(Ok(result))));
         self.blobs.answer(&answer)?
+    }
+
+    /// As [`Store::apply`] without a body, for a verb of the collector: it gives room back, and is
+    /// done while there is hardly any left.
+    pub(crate) fn give_back<T: Send + 'static>(
+        &self,
+        mut verb: impl FnMut(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.apply(None, move |tx| {
+            tx.give_back();
+            verb(tx)
+        })
     }
 
     /// The next id of a kind, never given out again.

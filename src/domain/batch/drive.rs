@@ -143,7 +143,7 @@ impl Holdall {
                 }
                 tracing::error!(bucket = %id.bucket, batch = id.number, reason, "a file of a batch was given up");
                 let reason = reason.clone();
-                done = self.write(move |tx| skip(tx, id, &reason)).await;
+                done = self.give_back(move |tx| skip(tx, id, &reason)).await;
                 singly = 0;
             }
             failed = 0;
@@ -162,7 +162,7 @@ impl Holdall {
                 Ok(Step::Gone) => return report.end(),
                 Err(error) if passes(&error) => return Err(error),
                 Err(error) => {
-                    self.write(move |tx| {
+                    self.give_back(move |tx| {
                         batch::remove(tx, id);
                         Ok::<_, Error>(())
                     })

@@ -37,7 +37,7 @@ impl Holdall {
             if self.read(move |rows| Ok(over(rows, bucket, now)?.is_empty())).await? {
                 return Ok(());
             }
-            if !self.write(move |tx| expire(tx, bucket)).await? {
+            if !self.give_back(move |tx| expire(tx, bucket)).await? {
                 return Ok(());
             }
         }

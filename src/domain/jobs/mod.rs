@@ -226,7 +226,7 @@ impl Holdall {
             met.retain(|(_, lock)| lock.expires <= now);
             for some in met.chunks(LOCKS_SWEPT) {
                 let some = some.to_vec();
-                self.write(move |tx| locks::sweep(tx, &some)).await?;
+                self.give_back(move |tx| locks::sweep(tx, &some)).await?;
             }
             if after.is_none() {
                 break;

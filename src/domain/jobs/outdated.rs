@@ -29,7 +29,7 @@ impl Holdall {
             if self.read(move |rows| Ok(over(rows, bucket, now)?.1.is_empty())).await? {
                 return Ok(());
             }
-            self.write(move |tx| end(tx, bucket)).await?;
+            self.give_back(move |tx| end(tx, bucket)).await?;
         }
     }
 }

@@ -72,7 +72,7 @@ impl Holdall {
         place: Vec<u8>,
         step: fn(&mut Tx<'_>, &WorkRow) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        self.write(move |tx| match work::at(tx, &place)? {
+        self.give_back(move |tx| match work::at(tx, &place)? {
             Some(work) => step(tx, &work),
             None => Ok(()),
         })
@@ -91,7 +91,7 @@ impl Holdall {
         }
         let queued = hex::encode(&place);
         tracing::error!(queued, %error, reason = error.reason(), "background work was set aside");
-        self.write(move |tx| Ok(work::set_aside(tx, &place)?)).await?;
+        self.give_back(move |tx| Ok(work::set_aside(tx, &place)?)).await?;
         self.count_aside().await
     }
 
@@ -109,7 +109,11 @@ fn count(rows: &dyn Rows) -> Result<u64, Error> {
 /// since what stood in its way may be gone, and staged copies become work. How much is still aside.
 pub(crate) fn take_up(meta: &Meta) -> Result<u64, Error> {
     if count(&meta.snapshot()?)? > 0 {
-        while meta.apply(|tx| Ok::<_, Error>(work::take_back(tx, TAKEN_BACK)?))? == TAKEN_BACK {}
+        let taken = |tx: &mut Tx<'_>| {
+            tx.give_back();
+            Ok::<_, Error>(work::take_back(tx, TAKEN_BACK)?)
+        };
+        while meta.apply(taken)? == TAKEN_BACK {}
     }
     adopt_staging(meta)?;
     count(&meta.snapshot()?)
@@ -121,7 +125,10 @@ fn adopt_staging(meta: &Meta) -> Result<(), Error> {
         let adopted = meta.apply({
             let place = place.clone();
             move |tx| match work::at(tx, &place)? {
-                Some(work) => release::staging(tx, &work),
+                Some(work) => {
+                    tx.give_back();
+                    release::staging(tx, &work)
+                }
                 None => Ok(()),
             }
         });

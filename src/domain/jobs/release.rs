@@ -236,7 +236,7 @@ impl Holdall {
             let (bucket, taken) = (work.bucket, count);
             count = self.read(move |rows| count_step(rows, bucket, taken)).await?;
         }
-        self.write(move |tx| {
+        self.give_back(move |tx| {
             if work::at(tx, &place)?.is_none() {
                 return Ok(());
             }

@@ -28,7 +28,7 @@ impl Holdall {
             if self.read(move |rows| Ok(over(rows, bucket, now)?.is_empty())).await? {
                 return Ok(());
             }
-            if self.write(move |tx| trim(tx, bucket)).await? < STEP {
+            if self.give_back(move |tx| trim(tx, bucket)).await? < STEP {
                 return Ok(());
             }
         }

@@ -65,7 +65,7 @@ impl Holdall {
     /// If no lock with that token covers the address, or it is somebody else's (denied).
     pub async fn unlock(&self, caller: &Caller, at: &Address, token: &str) -> Result<(), Error> {
         let (caller, at, token) = (caller.clone(), at.clone(), token.to_owned());
-        self.write(move |tx| give_back(tx, &caller, &at, &token)).await
+        self.give_back(move |tx| give_back(tx, &caller, &at, &token)).await
     }
 
     /// Takes off every lock directly on what stands at an address, whoever holds it; for the
@@ -75,7 +75,7 @@ impl Holdall {
     /// If nothing is there, or the caller does not manage the bucket.
     pub async fn break_lock(&self, caller: &Caller, at: &Address) -> Result<usize, Error> {
         let (caller, at) = (caller.clone(), at.clone());
-        self.write(move |tx| break_all(tx, &caller, &at)).await
+        self.give_back(move |tx| break_all(tx, &caller, &at)).await
     }
 
     /// The locks that cover an address, directly or from a folder above, whether something is

@@ -29,7 +29,7 @@ impl Holdall {
             let over: Vec<UploadId> =
                 met.iter().filter(|(_, row)| is_over(row, now)).map(|(id, _)| *id).collect();
             if !over.is_empty() {
-                self.write(move |tx| forget(tx, &over)).await?;
+                self.give_back(move |tx| forget(tx, &over)).await?;
             }
         }
     }

@@ -100,7 +100,7 @@ impl Holdall {
     /// Not found, or the caller may not.
     pub async fn abort_upload(&self, caller: &Caller, at: &Address, upload: &str) -> Result<(), Error> {
         let (caller, at, id) = (caller.clone(), at.clone(), upload.to_owned());
-        self.write(move |tx| {
+        self.give_back(move |tx| {
             let act = Act::begin(tx, &caller, &at, Verb::Write)?;
             let row = open(act.tx, act.bucket.id, &at, &id)?;
             upload::remove_upload(act.tx, act.bucket.id, &row);

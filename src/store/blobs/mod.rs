@@ -110,7 +110,10 @@ impl Blobs {
             if open.is_empty() {
                 break;
             }
-            meta.apply(move |tx| open.iter().try_for_each(|&id| manifest::abandon(tx, id)))?;
+            meta.apply(move |tx| {
+                tx.give_back();
+                open.iter().try_for_each(|&id| manifest::abandon(tx, id))
+            })?;
         }
         let index = Arc::new(HashIndex::open(&meta.snapshot()?)?);
         let faults = meta.faults();
@@ -236,6 +239,8 @@ impl Blobs {
         }
         let (segments, returned) = (Arc::clone(&self.segments), states.clone());
         let verb = move |tx: &mut Tx<'_>| {
+            // What they tell of a segment is known to nobody else, however little room there is.
+            tx.give_back();
             for (segment, state) in &states {
                 tx.put(Table::Segment, number_key(segment.0), SegmentRow::from(state).encode());
             }

@@ -24,6 +24,10 @@ use crate::{
 const CHUNKS: usize = 500;
 const BYTES: u64 = 8 << 20;
 
+/// Room that a record takes in a footer, and that is left over beside what is written.
+const FOOTER_BYTES: u64 = 64;
+const MARGIN: u64 = 1 << 20;
+
 /// A segment worth moving.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Candidate {
@@ -119,7 +123,9 @@ impl Collector {
             return Ok(Step::Done);
         }
         let Some(next) = self.candidates.pop() else { return Ok(Step::Done) };
-        if self.store.space()?.free < segment_bytes {
+        // Nothing is begun that would find no room half-way.
+        let needed = next.live.bytes + next.live.chunks * FOOTER_BYTES + SEGMENT_HEADER + MARGIN;
+        if !self.store.dir().frees(needed)? {
             self.report.no_room = true;
             self.candidates.clear();
             return Ok(Step::Done);
@@ -176,7 +182,10 @@ impl Collector {
             self.store.segments().remove(moving.segment)?;
         }
         let copies = (LaneId::Relocation, since);
-        let switched = self.store.blobs().apply_after(copies, move |tx: &mut Tx<'_>| switch(tx, &copied))?;
+        let switched = self.store.blobs().apply_after(copies, move |tx: &mut Tx<'_>| {
+            tx.give_back();
+            switch(tx, &copied)
+        })?;
         drop(held);
         self.report.chunks_moved += switched;
         self.report.bytes_moved += bytes;

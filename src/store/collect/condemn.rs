@@ -129,7 +129,7 @@ impl Collector {
         }
         let (epoch, claims) = (self.epoch, Claims::new(self.store.blobs().pins()));
         let claimed = Arc::clone(&claims);
-        let reaped = self.store.apply(None, move |tx: &mut Tx<'_>| reap(tx, &chunks, epoch, &claimed));
+        let reaped = self.store.give_back(move |tx: &mut Tx<'_>| reap(tx, &chunks, epoch, &claimed));
         // The claims end when it is durable, or was refused.
         drop(claims);
         let (gone, bytes) = reaped?;
@@ -146,7 +146,7 @@ impl Collector {
         }
         let (epoch, claims) = (self.epoch, Claims::new(self.store.blobs().pins()));
         let claimed = Arc::clone(&claims);
-        let settled = self.store.apply(None, move |tx: &mut Tx<'_>| settle(tx, &chunks, epoch, &claimed));
+        let settled = self.store.give_back(move |tx: &mut Tx<'_>| settle(tx, &chunks, epoch, &claimed));
         drop(claims);
         self.count_condemned(settled?);
         Ok(Step::More)

@@ -199,7 +199,7 @@ impl Collector {
     fn next(&mut self) -> Result<Step, StoreError> {
         match self.phase {
             Phase::Epoch => {
-                self.epoch = self.store.apply(None, |tx: &mut Tx<'_>| condemn::next_epoch(tx))?;
+                self.epoch = self.store.give_back(|tx: &mut Tx<'_>| condemn::next_epoch(tx))?;
                 self.condemned = 0;
                 Ok(self.go(Phase::Reap))
             }

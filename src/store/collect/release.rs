@@ -246,7 +246,7 @@ impl Collector {
         }
         let (epoch, claims) = (self.epoch, Claims::new(self.store.blobs().pins()));
         let (walking, claimed) = (ids.clone(), Arc::clone(&claims));
-        let walked = self.store.apply(None, move |tx: &mut Tx<'_>| walk(tx, &walking, epoch, &claimed));
+        let walked = self.store.give_back(move |tx: &mut Tx<'_>| walk(tx, &walking, epoch, &claimed));
         drop(claims);
         self.after = before;
         for (id, walked) in ids.into_iter().zip(walked?) {

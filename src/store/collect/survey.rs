@@ -202,7 +202,7 @@ impl Collector {
         if ended {
             self.store.blobs().report_segments();
             // Its rows are committed with or before this.
-            self.store.apply(None, |_: &mut Tx<'_>| Ok::<_, StoreError>(()))?;
+            self.store.give_back(|_: &mut Tx<'_>| Ok::<_, StoreError>(()))?;
         }
         Ok(ended)
     }

@@ -75,7 +75,7 @@ impl Collector {
     pub(super) fn mark(&mut self, segments: &[SegmentId]) -> Result<(), StoreError> {
         for some in segments.chunks(AT_ONCE) {
             let marked = some.to_vec();
-            self.store.apply(None, move |tx: &mut Tx<'_>| {
+            self.store.give_back(move |tx: &mut Tx<'_>| {
                 for segment in &marked {
                     tx.put(Table::Queue, queue_at(Queued::Emptied, segment.0), Vec::new());
                 }
@@ -128,7 +128,7 @@ impl Collector {
         }
         let length = self.store.segments().length(segment)?.unwrap_or_default();
         self.store.segments().remove(segment)?;
-        let counted = self.store.apply(None, move |tx: &mut Tx<'_>| {
+        let counted = self.store.give_back(move |tx: &mut Tx<'_>| {
             let row: Option<SegmentRow> = find(tx, Table::Segment, &number_key(segment.0))?;
             tx.delete(Table::Segment, number_key(segment.0));
             tx.delete(Table::Queue, queue_at(Queued::Emptied, segment.0));

@@ -25,7 +25,7 @@ use crate::{model::time::Timestamp, store::sync::Arc};
 use room::Room;
 
 pub(super) use format::{bytes as format_bytes, put as put_format};
-pub use room::RoomOptions;
+pub use room::{Level, RoomOptions};
 
 const LOCK: &str = "LOCK";
 
@@ -97,6 +97,31 @@ impl DataDir {
     /// Full below the threshold, or while the reserve is in use.
     pub fn admits_bodies(&self) -> Result<(), StoreError> {
         self.room.admits_bodies()
+    }
+
+    /// Whether a body under way may take more room.
+    ///
+    /// # Errors
+    /// Full below a part of the threshold, or while the reserve is in use.
+    pub fn admits_growth(&self) -> Result<(), StoreError> {
+        self.room.admits_growth()
+    }
+
+    /// How full the disk is; the answer may be a second old.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn level(&self) -> Result<Level, StoreError> {
+        self.room.level()
+    }
+
+    /// Whether so many bytes are free for the collector, with the reserve, which is given back where
+    /// that helps.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(crate) fn frees(&self, bytes: u64) -> Result<bool, StoreError> {
+        self.room.frees(bytes)
     }
 
     /// Gives the reserve back to the disk, so that deletes and rows can go on; true if there was

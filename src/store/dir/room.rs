@@ -1,5 +1,6 @@
-//! Room on the disk: below a threshold no new bodies are taken, and `reserve`, a file of allocated
-//! zeros, is given back when even rows find no room any more.
+//! Room on the disk: below a threshold no new bodies are taken, below a quarter of it those under
+//! way end, and `reserve`, a file of allocated zeros, is given back when rows or the collector find
+//! no room any more. It is put by again as soon as that leaves room for bodies.
 //!
 //! Knows how much is free, not what for.
 
@@ -18,6 +19,8 @@ use crate::{
 
 const RESERVE: &str = "reserve";
 const MIB: u64 = 1 << 20;
+/// Bodies under way end when less than this part of the threshold is free: what is left is for rows.
+const LOWER: u64 = 4;
 /// How long an answer of the disk is good for.
 const FRESH_MS: i64 = 1000;
 
@@ -33,7 +36,9 @@ pub struct RoomOptions {
 }
 
 impl RoomOptions {
-    fn reserve(self, total: u64) -> u64 {
+    /// How many bytes are put by on a disk of this size.
+    #[must_use]
+    pub fn reserve(self, total: u64) -> u64 {
         self.reserve_bytes.unwrap_or((total / 1000).clamp(64 * MIB, 1024 * MIB).min(total / 16))
     }
 
@@ -44,10 +49,22 @@ impl RoomOptions {
     }
 }
 
+/// How full the disk is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub enum Level {
+    /// Bodies are taken.
+    #[default]
+    Open,
+    /// No new bodies are taken; those under way go on while there is room for them.
+    Bodies,
+    /// The reserve is in use, for rows and for collecting. Bodies under way end, too.
+    Reserve,
+}
+
 #[derive(Debug, Default)]
 struct Seen {
-    /// When the disk was asked last, and whether it admitted bodies.
-    asked: Option<(Timestamp, bool)>,
+    /// When the disk was asked last, and what it said.
+    asked: Option<(Timestamp, Level)>,
     /// The reserve is whole.
     reserved: bool,
 }
@@ -73,12 +90,7 @@ impl Room {
     pub(super) fn open(io: Arc<dyn Io>, options: RoomOptions, now: Clock) -> Result<Self, StoreError> {
         let room = Self { io, options, now, seen: Mutex::default() };
         let mut seen = room.seen();
-        let size = options.reserve(room.io.space()?.total);
-        seen.reserved = match room.io.open(RESERVE, Mode::Read) {
-            Ok(file) => file.len()? >= size,
-            Err(error) if error.kind() == ErrorKind::NotFound => false,
-            Err(error) => return Err(error.into()),
-        };
+        seen.reserved = room.reserve_bytes()? >= options.reserve(room.io.space()?.total);
         room.ask(&mut seen)?;
         drop(seen);
         Ok(room)
@@ -88,19 +100,43 @@ impl Room {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn admits_bodies(&self) -> Result<(), StoreError> {
+    /// How long the reserve is.
+    fn reserve_bytes(&self) -> Result<u64, StoreError> {
+        match self.io.open(RESERVE, Mode::Read) {
+            Ok(file) => Ok(file.len()?),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// How full the disk is; the answer may be a second old.
+    pub(super) fn level(&self) -> Result<Level, StoreError> {
         let mut seen = self.seen();
         let now = (self.now)();
-        let admitted = match seen.asked {
+        match seen.asked {
             // A clock that was turned back makes no answer last longer.
-            Some((then, admitted)) if (0..FRESH_MS).contains(&now.0.saturating_sub(then.0)) => admitted,
-            _ => self.ask(&mut seen)?,
-        };
-        if admitted { Ok(()) } else { Err(StoreError::Full) }
+            Some((then, level)) if (0..FRESH_MS).contains(&now.0.saturating_sub(then.0)) => Ok(level),
+            _ => self.ask(&mut seen),
+        }
+    }
+
+    pub(super) fn admits_bodies(&self) -> Result<(), StoreError> {
+        if self.level()? == Level::Open { Ok(()) } else { Err(StoreError::Full) }
+    }
+
+    /// Whether a body under way may take more room. Asks the disk every time: a stream fills much
+    /// of it in a second.
+    pub(super) fn admits_growth(&self) -> Result<(), StoreError> {
+        let mut seen = self.seen();
+        let space = self.io.space()?;
+        if !seen.reserved && self.ask(&mut seen)? != Level::Open {
+            return Err(StoreError::Full);
+        }
+        if space.free < self.options.full_below(space.total) / LOWER { Err(StoreError::Full) } else { Ok(()) }
     }
 
     /// Asks the disk, and puts the reserve by again when that leaves room for bodies.
-    fn ask(&self, seen: &mut Seen) -> Result<bool, StoreError> {
+    fn ask(&self, seen: &mut Seen) -> Result<Level, StoreError> {
         let space = self.io.space()?;
         let full_below = self.options.full_below(space.total);
         let reserve = self.options.reserve(space.total);
@@ -113,9 +149,13 @@ impl Room {
             }
         }
         let lavish = Faults::of(&*self.io).has(Fault::ReserveForBodies);
-        let admitted = lavish || seen.reserved && self.io.space()?.free >= full_below;
-        seen.asked = Some(((self.now)(), admitted));
-        Ok(admitted)
+        let level = match seen.reserved || lavish {
+            true if lavish || self.io.space()?.free >= full_below => Level::Open,
+            true => Level::Bodies,
+            false => Level::Reserve,
+        };
+        seen.asked = Some(((self.now)(), level));
+        Ok(level)
     }
 
     fn make_reserve(&self, size: u64) -> Result<(), StoreError> {
@@ -129,10 +169,25 @@ impl Room {
         Ok(self.io.sync_dir("", Site::RootDir)?)
     }
 
-    pub(super) fn release(&self) -> Result<bool, StoreError> {
+    /// Whether so many bytes are free; the reserve is given back if they are with it.
+    pub(super) fn frees(&self, bytes: u64) -> Result<bool, StoreError> {
         let mut seen = self.seen();
-        let had = std::mem::take(&mut seen.reserved);
-        seen.asked = Some(((self.now)(), false));
+        let free = self.io.space()?.free;
+        if free < bytes && free + self.reserve_bytes()? >= bytes {
+            self.give_back(&mut seen)?;
+        }
+        Ok(self.io.space()?.free >= bytes)
+    }
+
+    /// Gives the reserve back, whole or not; whether there was any.
+    pub(super) fn release(&self) -> Result<bool, StoreError> {
+        self.give_back(&mut self.seen())
+    }
+
+    fn give_back(&self, seen: &mut Seen) -> Result<bool, StoreError> {
+        let had = self.reserve_bytes()? > 0;
+        seen.reserved = false;
+        seen.asked = Some(((self.now)(), Level::Reserve));
         self.io.remove(RESERVE)?;
         Ok(had)
     }
@@ -181,6 +236,41 @@ mod tests {
         room.admits_bodies().unwrap();
         assert_eq!(disk.space().unwrap().free, 8192);
         assert!(room.release().unwrap());
+    }
+
+    #[test]
+    fn a_body_under_way_goes_on_below_the_threshold_and_ends_before_rows_do() {
+        let (disk, clock) = (SimDisk::new(), Arc::new(AtomicI64::new(0)));
+        let room = room(&disk, &clock);
+        let level = || {
+            clock.fetch_add(FRESH_MS, Ordering::Relaxed);
+            room.level().unwrap()
+        };
+        assert_eq!(level(), Level::Open);
+        disk.set_free(2048);
+        assert_eq!(level(), Level::Bodies);
+        room.admits_growth().unwrap();
+        disk.set_free(2047);
+        assert!(matches!(room.admits_growth(), Err(StoreError::Full)));
+        assert!(room.release().unwrap());
+        assert!(disk.space().unwrap().free > 2048);
+        assert!(matches!(room.admits_growth(), Err(StoreError::Full)), "the reserve is for others");
+        assert_eq!(level(), Level::Reserve);
+        disk.set_free(12_288);
+        room.admits_growth().unwrap();
+        assert_eq!(level(), Level::Open);
+    }
+
+    /// The setting grew while the disk was full: what there is of it can be used all the same.
+    #[test]
+    fn a_reserve_that_is_too_small_is_given_back_too() {
+        let (disk, clock) = (SimDisk::new(), Arc::new(AtomicI64::new(0)));
+        disk.open(RESERVE, Mode::Create).unwrap().allocate(1000).unwrap();
+        disk.set_free(0);
+        let room = room(&disk, &clock);
+        assert_eq!(room.level().unwrap(), Level::Reserve);
+        assert!(room.release().unwrap());
+        assert_eq!(disk.space().unwrap().free, 1000);
     }
 
     #[test]

@@ -198,6 +198,16 @@ impl File for DiskFile {
         }
     }
 
+    fn hold(&self, end: u64) -> io::Result<bool> {
+        if end == 0 {
+            return Ok(true);
+        }
+        match fallocate(&self.file, FallocateFlags::KEEP_SIZE, 0, end) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(false),
+            done => Ok(done.map(|()| true)?),
+        }
+    }
+
     fn sync(&self, _site: Site) -> io::Result<()> {
         self.file.sync_data()
     }

@@ -134,6 +134,10 @@ pub trait File: Send + Sync + std::fmt::Debug {
     /// that [`File::set_len`] left included, so that writing there cannot fail for want of space.
     /// Never shortens; after a failure the length may be anything in between.
     fn allocate(&self, len: u64) -> io::Result<()>;
+    /// Takes room on the disk for everything up to `end`, holes and what is behind the end of the
+    /// file included, and leaves its length as it is. False where the file system cannot: writing
+    /// there may still fail for want of space.
+    fn hold(&self, end: u64) -> io::Result<bool>;
     /// Makes data and length durable. A failure is final: never call it again for those bytes.
     fn sync(&self, site: Site) -> io::Result<()>;
     /// Starts writing a range back early; no promise.

@@ -1,15 +1,17 @@
 //! The metadata file as redb sees it: a redb storage backend over [`File`].
 //!
 //! redb lengthens its file by doubling; here that only makes the file longer. Room on the disk is
-//! taken in steps, ahead of the highest byte written, so that a full disk is met before a commit
-//! begins and not in the middle of one. After the first failed write or sync nothing reaches the
-//! file any more: a failed sync is never retried.
+//! taken in steps, ahead of the highest byte written and behind the end of the file where need be,
+//! so that a full disk is met before a commit begins and not in the middle of one. That room is the
+//! file's own: a disk that others fill to the last byte takes nothing of it. After the first failed
+//! write or sync nothing reaches the file any more: a failed sync is never retried.
 
 use std::io;
 
 use redb::StorageBackend;
 
 use crate::store::{
+    error::is_full,
     faults::{Fault, Faults},
     io::{File, Io, Site},
     sync::{
@@ -18,12 +20,15 @@ use crate::store::{
     },
 };
 
-/// Room is taken in steps of this size.
-const STEP: u64 = 16 << 20;
+/// Room is taken in steps of this size. Little in tests, so that they come to its end.
+const STEP: u64 = if cfg!(test) { 1 << 20 } else { 16 << 20 };
 
 /// Room that must be there before a commit begins. More than a group of the greatest size with
 /// the pages above its rows and the saved page allocator.
-const AHEAD: u64 = 16 << 20;
+pub(super) const AHEAD: u64 = if cfg!(test) { 2 << 20 } else { 16 << 20 };
+
+/// The same for a small group of verbs that give room back, where there is no more to be had.
+pub(super) const LEAST: u64 = AHEAD / 8;
 
 /// What the backend and the engine both know about the file.
 #[derive(Debug)]
@@ -59,27 +64,30 @@ impl MetaFile {
         self.failed.load(Ordering::Acquire)
     }
 
-    /// Takes the room the next commit may need. Fails before anything was written, so that the
-    /// store can go on.
-    pub(super) fn ensure_room(&self, io: &dyn Io) -> io::Result<()> {
+    /// Makes sure of so much room ahead. Fails before anything was written, so that the store can
+    /// go on.
+    pub(super) fn ensure_room(&self, io: &dyn Io, ahead: u64) -> io::Result<()> {
         self.check()?;
-        let wanted = self.written.load(Ordering::Acquire) + AHEAD;
-        let inside = wanted.min(self.len());
-        if self.allocated.load(Ordering::Acquire) < inside {
-            self.allocate(inside)?;
+        let wanted = self.written.load(Ordering::Acquire) + ahead;
+        if self.allocated.load(Ordering::Acquire) >= wanted || self.take(wanted)? {
+            return Ok(());
         }
-        let outside = wanted - inside;
-        if outside > 0 && io.space()?.free < outside {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        Ok(())
+        // Where no room can be taken ahead it can only be looked whether there is any.
+        if io.space()?.free < ahead { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 
-    fn allocate(&self, end: u64) -> io::Result<()> {
-        let end = end.next_multiple_of(STEP).min(self.len());
-        self.file.allocate(end)?;
-        self.allocated.store(end, Ordering::Release);
-        Ok(())
+    /// Takes room up to `end`, and up to the next step where there is enough for it. False where
+    /// the file system cannot.
+    fn take(&self, end: u64) -> io::Result<bool> {
+        let step = end.next_multiple_of(STEP);
+        let (reached, held) = match self.file.hold(step) {
+            Err(error) if is_full(&error) => (end, self.file.hold(end)?),
+            held => (step, held?),
+        };
+        if held {
+            self.allocated.fetch_max(reached, Ordering::AcqRel);
+        }
+        Ok(held)
     }
 
     fn check(&self) -> io::Result<()> {
@@ -96,17 +104,21 @@ impl MetaFile {
     fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let end = offset.saturating_add(bytes.len() as u64);
         if end > self.allocated.load(Ordering::Acquire) {
-            self.allocate(end)?;
+            self.take(end)?;
         }
         self.written.fetch_max(end, Ordering::AcqRel);
         self.file.write_at(bytes, offset)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
+        let before = self.len.load(Ordering::Acquire);
         self.file.set_len(len)?;
         self.len.store(len, Ordering::Release);
-        self.allocated.fetch_min(len, Ordering::AcqRel);
-        self.written.fetch_min(len, Ordering::AcqRel);
+        // Room behind the end goes when the file becomes shorter, and stays when it grows.
+        if len <= before {
+            self.allocated.fetch_min(len, Ordering::AcqRel);
+            self.written.fetch_min(len, Ordering::AcqRel);
+        }
         Ok(())
     }
 }

@@ -11,6 +11,7 @@ use super::{
     health::lock,
     overlay::Changes,
     queue::{Ran, Submission},
+    tables::Ahead,
     tx::{Ground, Tx},
 };
 use crate::store::{
@@ -25,10 +26,32 @@ const MOST_VERBS: usize = 256;
 /// A group takes no further verb once its rows have this many bytes.
 const ENOUGH_BYTES: usize = 1 << 20;
 
+/// The same while there is little room ahead.
+const FEW_VERBS: usize = 8;
+const FEW_BYTES: usize = 64 << 10;
+
 #[derive(Default)]
 struct Group {
     submissions: Vec<Submission>,
     changes: Changes,
+    /// There is little room: only what gives some back is done.
+    tight: bool,
+}
+
+impl Group {
+    fn is_full(&self) -> bool {
+        let (verbs, bytes) = if self.tight { (FEW_VERBS, FEW_BYTES) } else { (MOST_VERBS, ENOUGH_BYTES) };
+        self.submissions.len() >= verbs || self.changes.bytes() >= bytes
+    }
+
+    /// Takes the changes of a verb that succeeded.
+    fn take(&mut self, changes: Changes, gives_back: bool) {
+        let refused = self.tight && !gives_back;
+        match self.submissions.last_mut().filter(|_| refused && !changes.is_empty()) {
+            Some(submission) => submission.fail(StoreError::Full),
+            None => self.changes.merge(changes),
+        }
+    }
 }
 
 impl Meta {
@@ -130,6 +153,7 @@ impl Meta {
                 return Err(error);
             }
         };
+        group.tight = self.engine.take_room()? == Ahead::Tight;
         let ground = Ground {
             engine: &self.engine,
             snapshot: &snapshot,
@@ -143,12 +167,13 @@ impl Meta {
                 self.panics.fetch_add(1, Ordering::Relaxed);
             }
             if ran == Ran::Well || self.faults().has(Fault::RefusalKept) {
+                let gives_back = tx.gives_back();
                 let changes = tx.into_changes();
-                group.changes.merge(changes);
+                group.take(changes, gives_back);
             }
             // A verb may hide that the engine failed below it; the group must not.
             self.engine.latch().check()?;
-            if group.submissions.len() >= MOST_VERBS || group.changes.bytes() >= ENOUGH_BYTES {
+            if group.is_full() {
                 break;
             }
             match self.queue.pop() {

@@ -14,7 +14,7 @@ use super::{
     overlay::Changes,
     rows::Rows,
     snapshot::Snapshot,
-    tables::Tables,
+    tables::{Ahead, Tables},
 };
 use crate::store::{
     error::StoreError,
@@ -22,7 +22,7 @@ use crate::store::{
     io::Io,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -43,6 +43,8 @@ pub(super) struct Engine {
     faults: Faults,
     current: Current,
     blocks: Blocks,
+    /// See [`Ahead::Tight`].
+    tight: AtomicBool,
     commits: AtomicU64,
     rows_read: Arc<AtomicU64>,
 }
@@ -65,6 +67,7 @@ impl Engine {
             faults,
             current: Current::default(),
             blocks: Blocks::default(),
+            tight: AtomicBool::new(false),
             commits: AtomicU64::new(0),
             rows_read: Arc::default(),
         };
@@ -110,7 +113,33 @@ impl Engine {
 
     /// The next id of a kind.
     pub(super) fn fresh(&self, kind: Kind) -> Result<u64, StoreError> {
-        self.blocks.take(kind, || self.commit(Changes::default(), &[kind]))
+        self.blocks.take(kind, || match self.take_room()? {
+            Ahead::Plenty => self.commit(Changes::default(), &[kind]),
+            Ahead::Tight => Err(StoreError::Full),
+        })
+    }
+
+    /// Takes room for the next commit, from the reserve if need be.
+    pub(super) fn take_room(&self) -> Result<Ahead, StoreError> {
+        let plenty = match self.tables.ensure_room(Ahead::Plenty) {
+            Err(StoreError::Full) if (self.options.make_room)() => self.tables.ensure_room(Ahead::Plenty),
+            room => room,
+        };
+        let ahead = match plenty {
+            Ok(()) => Ahead::Plenty,
+            Err(StoreError::Full) => {
+                self.tables.ensure_room(Ahead::Tight)?;
+                Ahead::Tight
+            }
+            Err(error) => return Err(error),
+        };
+        self.tight.store(ahead == Ahead::Tight, Ordering::Relaxed);
+        Ok(ahead)
+    }
+
+    /// Whether there was only [`Ahead::Tight`] when room was taken last.
+    pub(super) fn is_tight(&self) -> bool {
+        self.tight.load(Ordering::Relaxed)
     }
 
     /// Kinds whose block should grow with the next commit.
@@ -118,15 +147,14 @@ impl Engine {
         self.blocks.due()
     }
 
-    /// Makes changes durable, and lengthens the blocks of some kinds. `Full` leaves everything as
-    /// it was; any other error sets the latch, and whether the changes are durable is unknown.
+    /// Makes changes durable, and lengthens the blocks of some kinds. Whoever has other than small
+    /// changes, or such that give no room back, asks [`Engine::take_room`] first. `Full` leaves
+    /// everything as it was; any other error sets the latch, and whether the changes are durable is
+    /// unknown.
     pub(super) fn commit(&self, changes: Changes, due: &[Kind]) -> Result<(), StoreError> {
         let _writing = lock(&self.writing);
         self.latch.check()?;
-        match self.tables.ensure_room() {
-            Err(StoreError::Full) if (self.options.make_room)() => self.tables.ensure_room()?,
-            ready => ready?,
-        }
+        self.take_room()?;
         let changes = Arc::new(changes);
         self.current.begin();
         // A panic inside redb must not take the committer with it; the state it leaves is unknown.
@@ -144,7 +172,9 @@ impl Engine {
             }
             Err(error) => {
                 self.latch.set(&error.to_string());
-                lock(&self.last).uncertain = changes;
+                if !changes.is_empty() {
+                    lock(&self.last).uncertain = changes;
+                }
                 Err(StoreError::Unavailable(error.to_string()))
             }
         }
@@ -163,15 +193,17 @@ impl Engine {
         }
         self.verify()?;
         self.latch.release();
-        // A commit that changes nothing: proof that the disk takes writes and syncs again.
-        self.commit(Changes::default(), &[])
+        // A commit that changes nothing: proof that the disk takes writes and syncs again. Until
+        // then what was uncertain is: another commit that fails does not decide it.
+        self.commit(Changes::default(), &[])?;
+        self.decide()
     }
 
     fn verify(&self) -> Result<(), StoreError> {
         let snapshot = self.snapshot()?;
         migrate::expect_current(&snapshot)?;
         self.blocks.verify(&snapshot)?;
-        let mut last = lock(&self.last);
+        let last = lock(&self.last);
         for (table, rows) in last.acknowledged.tables() {
             for (key, value) in rows {
                 let found = snapshot.get(table, key)?;
@@ -182,7 +214,25 @@ impl Engine {
                 }
             }
         }
-        last.uncertain = Arc::default();
+        Ok(())
+    }
+
+    /// Whether the commit of which nobody was told is there; it counts as acknowledged then.
+    fn decide(&self) -> Result<(), StoreError> {
+        let snapshot = self.snapshot()?;
+        let mut last = lock(&self.last);
+        let mut there = true;
+        for (table, rows) in last.uncertain.tables() {
+            for (key, value) in rows {
+                there &= snapshot.get(table, key)? == *value;
+            }
+        }
+        let uncertain = std::mem::take(&mut last.uncertain);
+        if there {
+            let mut acknowledged = (*last.acknowledged).clone();
+            acknowledged.merge((*uncertain).clone());
+            last.acknowledged = Arc::new(acknowledged);
+        }
         Ok(())
     }
 }

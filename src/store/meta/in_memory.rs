@@ -11,7 +11,7 @@ use super::{
     overlay::{Changes, RowIter, bounds},
     rows::{KeyRange, Order},
     table::Table,
-    tables::{State, Tables},
+    tables::{Ahead, State, Tables},
 };
 use crate::store::{
     error::StoreError,
@@ -74,7 +74,7 @@ impl Tables for InMemory {
         Ok(Box::new(Arc::clone(&self.all())))
     }
 
-    fn ensure_room(&self) -> Result<(), StoreError> {
+    fn ensure_room(&self, _ahead: Ahead) -> Result<(), StoreError> {
         Ok(())
     }
 

@@ -40,7 +40,7 @@ pub use self::{
     snapshot::Snapshot,
     tx::{Tx, ctag_key},
 };
-use self::{engine::Engine, health::lock, queue::Queue, rows::Rows};
+use self::{engine::Engine, health::lock, queue::Queue, rows::Rows, tables::Ahead};
 use crate::{
     model::time::Timestamp,
     store::{
@@ -225,6 +225,15 @@ impl Meta {
             None if self.queue.is_closed() => Health::Closing,
             None => Health::Open,
         }
+    }
+
+    /// Whether there is room for more rows. If not, only verbs that give room back are done (see
+    /// [`Tx::give_back`]); others are refused as full.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        // Once there is none, only looking tells when there is some again. What fails is told by
+        // the next commit.
+        !self.engine.is_tight() || matches!(self.engine.take_room(), Ok(Ahead::Plenty))
     }
 
     /// Closes the database and opens it again after a failure, and makes sure that what was

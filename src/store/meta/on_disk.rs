@@ -17,14 +17,14 @@ use redb::{
 
 use super::{
     MetaOptions,
-    backend::{Backend, MetaFile},
+    backend::{AHEAD, Backend, LEAST, MetaFile},
     blocks::{Extension, Kind},
     health::{Latch, from_redb},
     migrate,
     overlay::{Changes, RowIter, bounds},
     rows::{KeyRange, Order},
     table::Table,
-    tables::{State, Tables},
+    tables::{Ahead, State, Tables},
 };
 use crate::store::{
     error::StoreError,
@@ -66,12 +66,15 @@ pub(super) struct OnDisk {
 }
 
 impl Drop for OnDisk {
-    /// redb writes as it closes, and asserts where a damaged page contradicts itself.
     fn drop(&mut self) {
-        let open = self.open.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        if catch_unwind(AssertUnwindSafe(|| drop(open))).is_err() {
-            tracing::error!("the metadata file contradicts itself; it was not closed in good order");
-        }
+        close(self.open.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
+/// redb writes as it closes, and asserts where a damaged page contradicts itself.
+fn close(open: Option<Open>) {
+    if catch_unwind(AssertUnwindSafe(|| drop(open))).is_err() {
+        tracing::error!("the metadata file contradicts itself; it was not closed in good order");
     }
 }
 
@@ -120,15 +123,18 @@ impl OnDisk {
 
 impl Tables for OnDisk {
     fn read(&self) -> Result<Box<dyn State>, StoreError> {
-        let transaction = self.with(|open| {
-            open.database.begin_read().map_err(|error| self.latch.fault("beginning to read", error))
-        })?;
+        let transaction = self.with(|open| self.latch.reading(|| open.database.begin_read()))?;
         let tables = Table::ALL.iter().map(|_| OnceLock::new()).collect();
-        Ok(Box::new(Committed { transaction, tables, latch: Arc::clone(&self.latch) }))
+        Ok(Box::new(Committed { transaction: Some(transaction), tables, latch: Arc::clone(&self.latch) }))
     }
 
-    fn ensure_room(&self) -> Result<(), StoreError> {
-        self.with(|open| open.file.ensure_room(self.io.as_ref()).map_err(|error| self.no_room(error)))
+    fn ensure_room(&self, ahead: Ahead) -> Result<(), StoreError> {
+        let bytes = match ahead {
+            Ahead::Plenty => AHEAD,
+            Ahead::Tight => LEAST,
+        };
+        let io = self.io.as_ref();
+        self.with(|open| open.file.ensure_room(io, bytes).map_err(|error| self.no_room(error)))
     }
 
     fn write(&self, changes: &Changes, due: &[Kind]) -> Result<Vec<Extension>, StoreError> {
@@ -150,7 +156,7 @@ impl Tables for OnDisk {
     }
 
     fn close(&self) {
-        *self.open.write().unwrap_or_else(PoisonError::into_inner) = None;
+        close(self.open.write().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     fn reopen(&self) -> Result<(), StoreError> {
@@ -166,7 +172,8 @@ impl Tables for OnDisk {
 
 /// A state of the file. Pages that later commits free stay taken as long as it lives.
 struct Committed {
-    transaction: ReadTransaction,
+    /// Until it is dropped.
+    transaction: Option<ReadTransaction>,
     tables: Vec<OnceLock<ReadOnlyTable<Bytes, Bytes>>>,
     latch: Arc<Latch>,
 }
@@ -179,8 +186,19 @@ impl Committed {
         if let Some(open) = slot.get() {
             return Ok(open);
         }
-        let open = self.latch.reading(|| self.transaction.open_table(definition(table)))?;
+        let transaction = self.transaction.as_ref().ok_or_else(closed)?;
+        let open = self.latch.reading(|| transaction.open_table(definition(table)))?;
         Ok(slot.get_or_init(|| open))
+    }
+}
+
+impl Drop for Committed {
+    /// After a panic inside redb its locks are poisoned, and whoever ends a transaction panics, too.
+    fn drop(&mut self) {
+        let held = (self.transaction.take(), std::mem::take(&mut self.tables));
+        if catch_unwind(AssertUnwindSafe(|| drop(held))).is_err() {
+            self.latch.set("ending to read: the database panicked before");
+        }
     }
 }
 

@@ -10,13 +10,22 @@ use super::{
 };
 use crate::store::error::StoreError;
 
+/// How much room there is ahead of what is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Ahead {
+    /// Enough for any group.
+    Plenty,
+    /// Enough for a small group, and no more can be had: only verbs that give room back.
+    Tight,
+}
+
 /// The tables of a store, as one engine keeps them.
 pub(super) trait Tables: Send + Sync {
     /// The last committed state.
     fn read(&self) -> Result<Box<dyn State>, StoreError>;
 
     /// Takes the room that the next commit may need. `Full` leaves everything as it was.
-    fn ensure_room(&self) -> Result<(), StoreError>;
+    fn ensure_room(&self, ahead: Ahead) -> Result<(), StoreError>;
 
     /// Makes changes durable in one, and lengthens the blocks of some kinds. After an error it is
     /// unknown whether they are.

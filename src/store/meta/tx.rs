@@ -34,6 +34,7 @@ pub struct Tx<'a> {
     ground: &'a Ground<'a>,
     group: &'a Changes,
     own: Changes,
+    gives_back: bool,
     read_before: u64,
 }
 
@@ -45,7 +46,23 @@ impl std::fmt::Debug for Tx<'_> {
 
 impl<'a> Tx<'a> {
     pub(super) fn new(ground: &'a Ground<'a>, group: &'a Changes) -> Self {
-        Self { ground, group, own: Changes::default(), read_before: ground.snapshot.rows_read() }
+        Self {
+            ground,
+            group,
+            own: Changes::default(),
+            gives_back: false,
+            read_before: ground.snapshot.rows_read(),
+        }
+    }
+
+    /// What this verb does gives room back, or leads to it: it is done while there is hardly any
+    /// left, when others are refused.
+    pub fn give_back(&mut self) {
+        self.gives_back = true;
+    }
+
+    pub(super) fn gives_back(&self) -> bool {
+        self.gives_back
     }
 
     pub(super) fn into_changes(self) -> Changes {

@@ -173,6 +173,10 @@ impl Lane {
             state.retire();
             self.work.notify_all();
         }
+        let grows = state.open.as_ref().is_none_or(|open| open.grows(record.len()));
+        if grows && self.kind != LaneKind::Relocation {
+            (shared.options.room)()?;
+        }
         if state.open.is_none() {
             state.open = Some(Writer::create(shared, self.kind)?);
         }
@@ -245,7 +249,8 @@ impl Lane {
         let (mut waiters, due, full) = {
             let mut state = self.state();
             let due = if state.poisoned.is_some() { Vec::new() } else { due(&mut state) };
-            let full = state.poisoned.is_none() && !state.full.is_empty();
+            // One that could not be sealed waits for other work: there is none in itself.
+            let full = state.poisoned.is_none() && state.unsealed;
             (std::mem::take(&mut state.waiters), due, full)
         };
         if waiters.is_empty() && due.is_empty() && !full {

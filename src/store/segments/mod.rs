@@ -126,6 +126,8 @@ pub struct SegmentOptions {
     /// Gives the next segment id, one that will never be given again. It may block, and must not
     /// append meanwhile.
     pub fresh: Box<dyn Fn() -> Result<SegmentId, StoreError> + Send + Sync>,
+    /// Asked before a lane other than that of relocations takes room on the disk.
+    pub room: Box<dyn Fn() -> Result<(), StoreError> + Send + Sync>,
     /// Says when a segment was made.
     pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 }
@@ -144,6 +146,7 @@ impl SegmentOptions {
             writeback_bytes: 8 * MIB,
             open_files: 256,
             fresh: Box::new(fresh),
+            room: Box::new(|| Ok(())),
             now,
         }
     }

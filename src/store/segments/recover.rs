@@ -17,7 +17,7 @@ use super::{
 use crate::{
     model::ids::SegmentId,
     store::{
-        error::StoreError,
+        error::{StoreError, is_full},
         faults::Fault,
         io::{File, Mode, Site},
     },
@@ -121,7 +121,7 @@ fn one(shared: &Shared, id: SegmentId, row: Option<SegmentState>) -> Result<Reco
             shared.report(id, sealed(end));
             Ok(done)
         }
-        Err(SealError::Write(error)) if error.kind() == io::ErrorKind::StorageFull => {
+        Err(SealError::Write(error)) if is_full(&error) => {
             Ok(Recovered { finding: Finding::Unsealed, cut: 0, ..done })
         }
         Err(SealError::Write(error)) => Err(error.into()),

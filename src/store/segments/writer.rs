@@ -89,6 +89,11 @@ impl Writer {
         self.end > header::HEADER && self.end + bytes > shared.options.segment_bytes
     }
 
+    /// Whether so many bytes more need room that was not taken yet.
+    pub(super) fn grows(&self, bytes: u64) -> bool {
+        self.end + bytes > self.allocated
+    }
+
     /// Takes room on the disk up to `end`, in steps as long as there is room for steps.
     pub(super) fn make_room(&mut self, shared: &Shared, end: u64) -> Result<(), StoreError> {
         if end <= self.allocated {

@@ -33,20 +33,29 @@ fn sparse_segments_are_moved_together() {
 }
 
 #[test]
-fn compaction_needs_room_for_a_segment_and_collecting_needs_none() {
+fn compaction_needs_room_for_what_it_moves_and_collecting_needs_none() {
     let disk = SimDisk::new();
-    let room = RoomOptions { reserve_bytes: Some(32 << 20), full_below_bytes: Some(64 << 20) };
+    let room = RoomOptions { reserve_bytes: Some(4 << 20), full_below_bytes: Some(64 << 20) };
     let options = StoreOptions { room, segment_bytes: 64 << 20, ..options(disk.clone()) };
     let store = Store::open(options).unwrap();
     let ids: Vec<_> = (0..60).map(|n| put(&store, &noise(&format!("room {n}"), 300_000))).collect();
     ids.iter().skip(1).step_by(2).for_each(|id| release(&store, *id));
-    disk.set_free(63 << 20);
+    // Nine of them live: with the reserve there is room for seven.
+    disk.set_free(3 << 20);
     let report = collect(&store, ALL);
     assert!(report.no_room && report.segments_compacted == 0 && report.chunks_deleted > 0);
+    let reserve = || disk.open("reserve", crate::store::io::Mode::Read).map_or(0, |file| file.len().unwrap());
+    assert_eq!(reserve(), 4 << 20, "it would not help, and stays");
+    disk.set_free(7 << 20);
+    let report = collect(&store, ALL);
+    assert!(
+        !report.no_room && report.segments_compacted == 1 && report.bytes_returned > 15 << 20,
+        "{report:?}"
+    );
     disk.set_free(0);
     ids.iter().step_by(2).for_each(|id| release(&store, *id));
     let report = collect(&store, ALL);
-    assert!(report.bytes_returned > 15 << 20, "{report:?}");
+    assert!(report.bytes_returned > 8 << 20, "{report:?}");
     assert_eq!(recount(&store, &[]).findings, []);
 }
 

@@ -9,6 +9,8 @@
 
 mod content;
 mod crash;
+#[cfg(test)]
+pub mod fault;
 mod state;
 
 use std::io;
@@ -70,8 +72,13 @@ impl SimDisk {
         self.state().failing.insert(site);
     }
 
+    /// From now on the syncs of this site go well again.
+    pub fn heal(&self, site: Site) {
+        self.state().failing.remove(&site);
+    }
+
     /// The next sync of this site fails. As systems do it, later ones of that file answer well
-    /// and do nothing: what was given up is not tried again.
+    /// and do nothing for what was written until now: what was given up is not tried again.
     pub fn fail_once(&self, site: Site) {
         self.state().failing_once.insert(site);
     }
@@ -213,6 +220,10 @@ impl File for SimFile {
 
     fn allocate(&self, len: u64) -> io::Result<()> {
         self.change()?.allocate(self.inode, len)
+    }
+
+    fn hold(&self, end: u64) -> io::Result<bool> {
+        self.change()?.hold(self.inode, end).map(|()| true)
     }
 
     fn sync(&self, site: Site) -> io::Result<()> {

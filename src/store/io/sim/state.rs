@@ -63,7 +63,7 @@ pub(super) struct Inode {
     /// Room taken on the disk: the highest end written or allocated.
     taken: u64,
     locked: bool,
-    /// A sync failed once: what was written is shown and no sync makes it durable.
+    /// A sync failed once: what was written before is shown, and no sync makes it durable.
     given_up: bool,
 }
 
@@ -349,7 +349,8 @@ impl State {
     pub(super) fn set_len(&mut self, inode: usize, len: u64) -> io::Result<()> {
         let power = self.change()?;
         let file = self.inode(inode)?;
-        let back = file.taken.saturating_sub(len);
+        // As file systems do it: what was held behind the end stays when the file grows.
+        let back = if len > file.live.len() { 0 } else { file.taken.saturating_sub(len) };
         file.taken -= back;
         self.free += back;
         self.step(inode, Step::SetLen(len))?;
@@ -371,6 +372,17 @@ impl State {
         power.answer()
     }
 
+    pub(super) fn hold(&mut self, inode: usize, end: u64) -> io::Result<()> {
+        if self.inode(inode)?.taken >= end {
+            return Ok(());
+        }
+        let power = self.change()?;
+        if self.take_room(inode, end)? < end {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        power.answer()
+    }
+
     /// Counts a sync and says whether it is to be done.
     fn synced(&mut self, site: Site) -> io::Result<bool> {
         let power = self.change()?;
@@ -384,13 +396,19 @@ impl State {
 
     pub(super) fn sync(&mut self, inode: usize, site: Site) -> io::Result<()> {
         if self.failing_once.remove(&site) {
-            self.inode(inode)?.given_up = true;
+            let inode = self.inode(inode)?;
+            inode.given_up = true;
+            inode.pending.clear();
             return Err(io::Error::other("the simulated disk could not sync"));
         }
-        if self.synced(site)? && !self.inode(inode)?.given_up {
+        if self.synced(site)? {
             let inode = self.inode(inode)?;
-            inode.pending.clear();
-            inode.durable = inode.live.clone();
+            let pending = std::mem::take(&mut inode.pending);
+            if inode.given_up {
+                pending.iter().for_each(|(_, step)| apply(&mut inode.durable, step));
+            } else {
+                inode.durable = inode.live.clone();
+            }
         }
         Ok(())
     }

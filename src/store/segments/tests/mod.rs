@@ -10,7 +10,14 @@ use std::sync::{
 use super::*;
 use crate::{
     model::ids::{AccountId, ChunkNo},
-    store::io::{Mode, Site, disk::Disk, sim::SimDisk},
+    store::io::{
+        Mode, Site,
+        disk::Disk,
+        sim::{
+            SimDisk,
+            fault::{Failing, FaultyDisk, Plan},
+        },
+    },
 };
 
 /// Ids that outlive a crash, as durable blocks do.
@@ -324,6 +331,24 @@ fn a_full_disk_refuses_chunks_and_takes_them_again_when_there_is_room() {
     assert_eq!(first.segment, second.segment, "no room is no harm to a segment");
     read(&segments, first).unwrap();
     read(&segments, second).unwrap();
+}
+
+#[test]
+fn a_segment_that_cannot_be_sealed_waits_for_other_work_and_is_sealed_with_it() {
+    let disk = FaultyDisk::new(SimDisk::new());
+    let segments = open(&(Arc::new(disk.clone()) as Arc<dyn Io>));
+    let first = append(&segments, LaneId::Normal, 0, &noise(0, 3000)).unwrap().segment;
+    for chunk in 1..8 {
+        append(&segments, LaneId::Normal, chunk, &noise(chunk, 3000)).unwrap();
+    }
+    disk.plan(Plan { fault: Failing::Write, call: 0, forever: true });
+    synced(&segments, LaneId::Normal).unwrap();
+    assert!(segments.footer(first).is_err());
+    assert!(!segments.step(LaneId::Normal), "there is no end to its steps");
+    disk.heal();
+    append(&segments, LaneId::Normal, 8, &noise(8, 3000)).unwrap();
+    synced(&segments, LaneId::Normal).unwrap();
+    assert_eq!(segments.footer(first).unwrap(), segments.walk(first).unwrap());
 }
 
 #[test]
