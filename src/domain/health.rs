@@ -10,17 +10,18 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use tokio_util::sync::CancellationToken;
 
-use super::Holdall;
+use super::{Error, Holdall, access, caller::Caller};
 use crate::store::{
     Store,
-    error::StoreError,
+    dir::Level,
+    io::Space as DiskSpace,
     meta::{Health, Progress, percent},
 };
 
@@ -36,18 +37,75 @@ pub enum Readiness {
     /// Reads and writes.
     Ready,
     /// Reads, and writes that need no room: the disk is full.
-    Full,
+    Full(Fullness),
     /// Reads at most.
-    No,
+    No(Unready),
     /// Reads at most, while the metadata is repaired: so many hundredths of that are done.
     Repairing(u8),
+}
+
+/// How full a disk is; each takes less than the one before.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Fullness {
+    /// No new content. What is under way goes on, and so does everything else.
+    Content = 1,
+    /// No content at all: the reserve is in use, for all other changes.
+    Reserve = 2,
+    /// Only what gives room back: the reserve is used up, too.
+    Rows = 3,
+}
+
+impl Fullness {
+    const ALL: [Self; 3] = [Self::Content, Self::Reserve, Self::Rows];
+
+    fn of(store: &Store) -> Option<Self> {
+        match store.dir().level() {
+            _ if !store.meta().has_room() => Some(Self::Rows),
+            Ok(Level::Bodies) => Some(Self::Content),
+            Ok(Level::Reserve) => Some(Self::Reserve),
+            Ok(Level::Open) | Err(_) => None,
+        }
+    }
+
+    /// What is still done.
+    fn served(self) -> &'static str {
+        match self {
+            Self::Content => "no new content is taken; everything else goes on",
+            Self::Reserve => "no content is taken, and the reserve is used for all other changes",
+            Self::Rows => "the reserve is used up: only deletes and collecting are done",
+        }
+    }
+}
+
+/// Why nothing can be written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unready {
+    /// It is ending.
+    Closing,
+    /// The metadata failed; it is being opened again.
+    Metadata,
+    /// Content cannot be written until the next start.
+    Segments,
+}
+
+/// The disk and what failed, for the counts of the server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Condition {
+    /// What is served.
+    pub readiness: Readiness,
+    /// Room on the disk, if it can be told.
+    pub disk: Option<(u64, u64)>,
+    /// How often the metadata was opened again after a failure.
+    pub reopened: u64,
 }
 
 /// What the watch saw last.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    full: AtomicBool,
+    /// A [`Fullness`], or 0.
+    full: AtomicU8,
     lane_failed: AtomicBool,
+    reopened: AtomicU64,
     pub(crate) repair: Repair,
 }
 
@@ -86,11 +144,34 @@ impl Holdall {
     /// What is served. Says no more, since anybody may ask. Does not wait for the disk.
     #[must_use]
     pub fn ready(&self) -> Readiness {
-        let open = self.store.meta().health() == Health::Open && !self.stop.is_cancelled();
-        if !open || self.health.lane_failed.load(Ordering::Relaxed) {
-            return self.health.repair.percent().map_or(Readiness::No, Readiness::Repairing);
+        let why = match self.store.meta().health() {
+            _ if self.stop.is_cancelled() => Some(Unready::Closing),
+            Health::Failed(_) => Some(Unready::Metadata),
+            Health::Closing => Some(Unready::Closing),
+            Health::Open => self.health.lane_failed.load(Ordering::Relaxed).then_some(Unready::Segments),
+        };
+        if let Some(why) = why {
+            return self.health.repair.percent().map_or(Readiness::No(why), Readiness::Repairing);
         }
-        if self.health.full.load(Ordering::Relaxed) { Readiness::Full } else { Readiness::Ready }
+        let full = self.health.full.load(Ordering::Relaxed);
+        let full = Fullness::ALL.into_iter().find(|fullness| *fullness as u8 == full);
+        full.map_or(Readiness::Ready, Readiness::Full)
+    }
+
+    /// The disk and what failed; only for who manages the system.
+    ///
+    /// # Errors
+    /// Denied.
+    pub fn condition(&self, caller: &Caller) -> Result<Condition, Error> {
+        if !access::is_manager(caller) {
+            return Err(Error::Denied("only admins see how the disk is".into()));
+        }
+        let told = |space: DiskSpace| (space.free, space.total);
+        Ok(Condition {
+            readiness: self.ready(),
+            disk: self.store.space().ok().map(told),
+            reopened: self.health.reopened.load(Ordering::Relaxed),
+        })
     }
 }
 
@@ -108,14 +189,14 @@ impl Watch {
 
     /// Looks once, and opens failed metadata again when that is due. Blocking.
     pub(crate) fn look(&mut self, store: &Store, seen: &Seen, now: Instant) {
-        self.reopen(store, now);
+        self.reopen(store, seen, now);
         seen.repair.set(None);
-        let full = matches!(store.dir().admits_bodies(), Err(StoreError::Full));
-        if full != seen.full.swap(full, Ordering::Relaxed) {
-            if full {
-                tracing::warn!("the disk is full: no new files are taken until there is room");
-            } else {
-                tracing::info!("there is room on the disk again");
+        let full = Fullness::of(store);
+        let number = full.map_or(0, |full| full as u8);
+        if number != seen.full.swap(number, Ordering::Relaxed) {
+            match full {
+                Some(full) => tracing::warn!(level = number, "the disk is full: {}", full.served()),
+                None => tracing::info!("there is room on the disk again"),
             }
         }
         if let Some(reason) = store.segments().failure()
@@ -125,7 +206,7 @@ impl Watch {
         }
     }
 
-    fn reopen(&mut self, store: &Store, now: Instant) {
+    fn reopen(&mut self, store: &Store, seen: &Seen, now: Instant) {
         let Health::Failed(reason) = store.meta().health() else {
             *self = Self::new();
             return;
@@ -137,6 +218,7 @@ impl Watch {
         match store.meta().reopen() {
             Ok(()) => {
                 tracing::warn!("the metadata was opened again and verified; writes are taken again");
+                seen.reopened.fetch_add(1, Ordering::Relaxed);
                 *self = Self::new();
             }
             Err(error) => {

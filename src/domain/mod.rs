@@ -63,7 +63,7 @@ pub use bootstrap::{FirstAdmin, Preset, Welcome};
 pub use check::{CheckReport, Counts as CheckCounts, Finding, FindingKind};
 pub use collect::{CollectReport, Collected, CollectionState, Forecast, SegmentUsage, Space};
 pub use error::Error;
-pub use health::Readiness;
+pub use health::{Condition, Fullness, Readiness, Unready};
 pub use lanes::Waits;
 pub use memory::{MemoryShare, MemoryUse};
 pub use put::Put;

@@ -113,6 +113,7 @@ impl Gate {
         let counts = (aside, holdall.verb_panics(caller)?);
         let mut text = self.metrics.text(connections, counts, memory);
         text.push_str(&room::text(&holdall.collection_state(), &holdall.backing_up()));
+        text.push_str(&room::condition(&holdall.condition(caller)?));
         Ok(text)
     }
 

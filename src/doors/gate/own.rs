@@ -11,7 +11,7 @@ use super::{
     problem::{problem, text},
 };
 use crate::{
-    domain::{Error, Readiness, caller::Caller},
+    domain::{Error, Fullness, Readiness, Unready, caller::Caller},
     model::limits::RETRY_AFTER_SECONDS,
 };
 
@@ -35,16 +35,32 @@ pub(crate) async fn answer(
     }
     match rest {
         "healthy" => text(StatusCode::OK, "ok\n"),
-        "ready" => match gate.ready() {
-            Readiness::Ready => text(StatusCode::OK, "ready\n"),
-            Readiness::Full => text(StatusCode::OK, "ready, and the disk is full: no new files are taken\n"),
-            Readiness::No => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
-            Readiness::Repairing(percent) => text(
-                StatusCode::SERVICE_UNAVAILABLE,
-                format!("not ready: the metadata is repaired, {percent} % are done\n"),
-            ),
-        },
+        "ready" => readiness(gate.ready()),
         _ => metrics(gate, request, context).await,
+    }
+}
+
+/// The first word after the colon is for programs and does not change.
+fn readiness(readiness: Readiness) -> Response<Body> {
+    let full = |what| text(StatusCode::OK, format!("ready: {what}\n"));
+    let not = |what: &str| text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {what}\n"));
+    match readiness {
+        Readiness::Ready => text(StatusCode::OK, "ready\n"),
+        Readiness::Full(Fullness::Content) => full("disk-full-content, no new content is taken"),
+        Readiness::Full(Fullness::Reserve) => {
+            full("disk-full-reserve, no content is taken and the reserve is in use")
+        }
+        Readiness::Full(Fullness::Rows) => full("disk-full-rows, only deletes and collecting are done"),
+        Readiness::No(Unready::Closing) => not("closing, it takes nothing more"),
+        Readiness::No(Unready::Metadata) => {
+            not("metadata-failed, only reads are served until it could be opened again")
+        }
+        Readiness::No(Unready::Segments) => {
+            not("segments-failed, content cannot be written until the next start")
+        }
+        Readiness::Repairing(percent) => {
+            not(&format!("metadata-repair, only reads are served and {percent} % are done"))
+        }
     }
 }
 
@@ -85,6 +101,17 @@ fn refused(error: &Error) -> Response<Body> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_full_disk_is_ready_what_takes_no_writes_is_not_and_each_has_a_word_of_its_own() {
+        let full = [Fullness::Content, Fullness::Reserve, Fullness::Rows].map(Readiness::Full);
+        let not = [Unready::Closing, Unready::Metadata, Unready::Segments].map(Readiness::No);
+        for (states, status) in [(&full[..], 200), (&not, 503), (&[Readiness::Repairing(7)], 503)] {
+            for state in states {
+                assert_eq!(readiness(*state).status(), status, "{state:?}");
+            }
+        }
+    }
 
     #[test]
     fn only_wrong_credentials_are_answered_as_such() {

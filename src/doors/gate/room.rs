@@ -4,9 +4,34 @@
 use std::fmt::Write as _;
 
 use crate::{
-    domain::{BackupState, CollectionState},
+    domain::{BackupState, CollectionState, Condition, Readiness, Unready},
     model::time::Timestamp,
 };
+
+/// How the disk and what is on it are: 0 for the level while there is room, then 1 to 3.
+pub(crate) fn condition(condition: &Condition) -> String {
+    let (level, failed) = match condition.readiness {
+        Readiness::Full(full) => (full as u64, None),
+        Readiness::No(why) => (0, Some(why)),
+        Readiness::Repairing(_) => (0, Some(Unready::Metadata)),
+        Readiness::Ready => (0, None),
+    };
+    let mut text = String::new();
+    let disk = condition.disk.map(|(free, total)| {
+        [("holdall_disk_free_bytes", "gauge", free), ("holdall_disk_bytes", "gauge", total)]
+    });
+    let known = [
+        ("holdall_disk_full_level", "gauge", level),
+        ("holdall_metadata_failed", "gauge", u64::from(failed == Some(Unready::Metadata))),
+        ("holdall_metadata_reopened_total", "counter", condition.reopened),
+        ("holdall_segments_failed", "gauge", u64::from(failed == Some(Unready::Segments))),
+    ];
+    for (name, kind, value) in disk.into_iter().flatten().chain(known) {
+        // Writing to a String does not fail.
+        let _ = writeln!(text, "# TYPE {name} {kind}\n{name} {value}");
+    }
+    text
+}
 
 /// The text form. What was not counted since the start is left out.
 pub(crate) fn text(state: &CollectionState, backups: &BackupState) -> String {
@@ -43,6 +68,20 @@ pub(crate) fn text(state: &CollectionState, backups: &BackupState) -> String {
 mod tests {
     use super::*;
     use crate::domain::{CollectReport, SegmentUsage, Space};
+
+    #[test]
+    fn the_level_of_a_full_disk_and_what_failed_are_told() {
+        let told = |readiness| condition(&Condition { readiness, disk: Some((5, 9)), reopened: 2 });
+        let full = told(Readiness::Full(crate::domain::Fullness::Reserve));
+        for line in
+            ["holdall_disk_full_level 2\n", "holdall_disk_free_bytes 5\n", "holdall_metadata_failed 0\n"]
+        {
+            assert!(full.contains(line), "{full}");
+        }
+        let failed = told(Readiness::No(Unready::Metadata));
+        assert!(failed.contains("holdall_metadata_failed 1\n") && failed.contains("reopened_total 2\n"));
+        assert!(told(Readiness::No(Unready::Segments)).contains("holdall_segments_failed 1\n"));
+    }
 
     #[test]
     fn room_is_told_once_it_was_counted() {
