@@ -13,6 +13,7 @@ use super::{
     failure::Failure,
     reach::{self, PATIENCE, Reach},
     recovery,
+    room::{self, Room},
 };
 use crate::{
     config::Settings,
@@ -95,14 +96,22 @@ async fn data(settings: &Settings) -> (Finding, Option<Reach>) {
 }
 
 fn space(settings: &Settings) -> Finding {
-    let Ok(disk) = rustix::fs::statvfs(&settings.data) else {
+    let Some(Room { free, total, reserved }) = room::of(&settings.data) else {
         return finding(State::Warn, "space", "cannot be told without the data directory");
     };
-    let (free, total) = (disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize);
     let least = reach::room(settings).full_below(total);
     let text = format!("{} of {} are free", shown(free), shown(total));
     if free < least {
-        finding(State::Fail, "space", format!("{text}: new files are refused; delete files or add room"))
+        // As far as that can be seen from here; `/-/ready` of the server says exactly.
+        let reserve = if reserved == 0 { " and the reserve is in use" } else { "" };
+        let text = format!(
+            "{text}{reserve}: new files are refused, deletes go on; delete files and run `holdall gc`, add \
+             room, or lower disk.full_below"
+        );
+        finding(State::Fail, "space", text)
+    } else if reserved < reach::room(settings).reserve(total) && settings.data.join("FORMAT").exists() {
+        let text = format!("{text}: new files are refused until there is room for disk.reserve, too");
+        finding(State::Warn, "space", text)
     } else if free < least.saturating_mul(4) {
         finding(State::Warn, "space", format!("{text}: new files are refused below {}", shown(least)))
     } else {

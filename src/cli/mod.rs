@@ -18,6 +18,7 @@ mod print;
 mod reach;
 mod rebuild;
 mod recovery;
+mod room;
 mod serve;
 mod user;
 

@@ -10,6 +10,7 @@ use super::{
     failure::Failure,
     first, hints,
     reach::{self, socket_of},
+    room,
 };
 use crate::{
     config::{LogFormat, Settings},
@@ -37,6 +38,7 @@ pub(super) async fn serve(context: &Context) -> Result<(), Failure> {
     // What is shown once is not shown by a start that then fails.
     try_out(&config(settings)).map_err(|error| Failure::Refused(error.to_string()))?;
     first::warn_of_others(&settings.data);
+    room::check(settings)?;
     let holdall = reach::open(settings, true)?;
     let served = serve_opened(context, &holdall, preset, &stop).await;
     let closed = holdall.close().map_err(|error| Failure::Refused(reach::with_reason(&error)));
