@@ -16,6 +16,7 @@ mod gate;
 mod layering;
 mod linear;
 mod matrix;
+mod model;
 mod moving;
 mod opening;
 #[path = "../../src/proof.rs"]

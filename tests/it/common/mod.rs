@@ -102,7 +102,7 @@ fn real_world() -> World {
     World { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) }
 }
 
-fn config(change: impl FnOnce(&mut ServerConfig)) -> ServerConfig {
+pub(crate) fn config(change: impl FnOnce(&mut ServerConfig)) -> ServerConfig {
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
     let listeners = vec![ListenerConfig { address, tls: None, serves: Serves::All }];
     let mut config = ServerConfig { listeners, ..ServerConfig::default() };

@@ -194,14 +194,14 @@ fn key(date: &str) -> Vec<u8> {
 }
 
 /// What every element of this name holds, in order.
-pub(super) fn elements(text: &str, name: &str) -> Vec<String> {
+pub(crate) fn elements(text: &str, name: &str) -> Vec<String> {
     let (open, close) = (format!("<{name}>"), format!("</{name}>"));
     let parts = text.split(&open).skip(1);
     parts.filter_map(|part| part.split_once(&close).map(|(inner, _)| inner.to_owned())).collect()
 }
 
 /// What the first element of this name holds.
-pub(super) fn element(text: &str, name: &str) -> Option<String> {
+pub(crate) fn element(text: &str, name: &str) -> Option<String> {
     elements(text, name).into_iter().next()
 }
 

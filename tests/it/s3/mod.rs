@@ -1,7 +1,7 @@
 //! S3 end to end: signed requests on the wire, and the answers clients rely on.
 
 mod chunked;
-mod client;
+pub(crate) mod client;
 mod copies;
 mod listing;
 mod multipart;

@@ -19,7 +19,8 @@ use super::{
     op::{At, Body, Only, Op, World},
     state::{Bucket, Content, Stands, State, Version, parent, within},
 };
-pub(crate) use uploads::{Ended, Upload, listed};
+#[allow(unused_imports, reason = "the doors need all, the domain most")]
+pub(crate) use uploads::{Ended, REMEMBERED, Upload, listed};
 
 const DAY: i64 = 24 * 3600 * 1000;
 /// Days that history is kept where it was turned off since.

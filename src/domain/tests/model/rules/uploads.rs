@@ -10,7 +10,7 @@ use super::{
 /// Bytes of a part but the last, at least.
 const PART: u32 = 5 << 20;
 /// How long a completed upload answers again.
-const REMEMBERED: i64 = 7 * super::DAY;
+pub(crate) const REMEMBERED: i64 = 7 * super::DAY;
 
 /// An upload, whatever became of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
