@@ -144,7 +144,7 @@ pub fn load(io: &dyn Io, snapshot: &SnapshotFile, life: Option<&NewLife>) -> Res
 /// before any older one goes.
 ///
 /// # Errors
-/// As [`write`]; what was begun is removed then, as far as the disk lets it.
+/// As [`write()`]; what was begun is removed then, as far as the disk lets it.
 pub fn take(
     io: &dyn Io,
     rows: &dyn Rows,
