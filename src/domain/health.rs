@@ -17,7 +17,7 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, Holdall, access, caller::Caller};
+use super::{Error, Holdall, access::counts_access, caller::Caller};
 use crate::store::{
     Store,
     dir::Level,
@@ -158,14 +158,12 @@ impl Holdall {
         full.map_or(Readiness::Ready, Readiness::Full)
     }
 
-    /// The disk and what failed; only for who manages the system.
+    /// The disk and what failed.
     ///
     /// # Errors
-    /// Denied.
+    /// The caller may not read counts.
     pub fn condition(&self, caller: &Caller) -> Result<Condition, Error> {
-        if !access::is_manager(caller) {
-            return Err(Error::Denied("only admins see how the disk is".into()));
-        }
+        counts_access(caller)?;
         let told = |space: DiskSpace| (space.free, space.total);
         Ok(Condition {
             readiness: self.ready(),
