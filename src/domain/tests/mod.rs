@@ -14,6 +14,7 @@ mod crash;
 mod credentials;
 mod end;
 mod expire;
+mod faults;
 mod golden;
 mod grants;
 mod health;

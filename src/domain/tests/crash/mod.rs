@@ -10,9 +10,9 @@
 //!
 //! `HOLDALL_CRASH_SEED=<workload>,<operations>,<change>,<image>` looks at one image again.
 
-mod seen;
-mod verify;
-mod workload;
+pub(super) mod seen;
+pub(super) mod verify;
+pub(super) mod workload;
 
 use std::{
     collections::BTreeSet,

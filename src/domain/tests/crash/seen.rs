@@ -23,7 +23,7 @@ use crate::{
 const ALL: usize = 1000;
 
 /// What is there; an error is a line too.
-pub(super) async fn seen(holdall: &Holdall) -> Vec<String> {
+pub(in crate::domain::tests) async fn seen(holdall: &Holdall) -> Vec<String> {
     let mut lines = Vec::new();
     match holdall.list_accounts(&Caller::Operator).await {
         Ok(accounts) => {
@@ -39,7 +39,11 @@ pub(super) async fn seen(holdall: &Holdall) -> Vec<String> {
 
 async fn owned(holdall: &Holdall, who: &Caller, lines: &mut Vec<String>) {
     let which = ListBuckets { prefix: String::new(), after: None, limit: ALL };
-    for bucket in holdall.list_buckets(who, which).await.unwrap_or_default() {
+    let buckets = holdall.list_buckets(who, which).await;
+    if let Err(error) = &buckets {
+        lines.push(format!("buckets: {error:?}"));
+    }
+    for bucket in buckets.unwrap_or_default() {
         lines.push(format!("{} {:?} {:?}", bucket.name, bucket.versioning, bucket.history));
         if let Err(error) = inside(holdall, who, &bucket, lines).await {
             lines.push(format!("{}: {error:?}", bucket.name));

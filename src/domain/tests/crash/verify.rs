@@ -118,13 +118,13 @@ async fn check(holdall: &Holdall) -> Result<(), String> {
     if report.is_clean() { Ok(()) } else { Err(format!("{report:#?}")) }
 }
 
-async fn under_way(holdall: &Holdall) -> Result<bool, String> {
+pub(in crate::domain::tests) async fn under_way(holdall: &Holdall) -> Result<bool, String> {
     let found = holdall.read(|rows| Ok(!batch::all(rows, None, 1)?.is_empty())).await;
     found.map_err(|error| format!("{error:?}"))
 }
 
 /// Without what a restart in the middle of a verb changes: the time, and the numbers of new nodes.
-fn timeless(state: &[String]) -> Vec<String> {
+pub(in crate::domain::tests) fn timeless(state: &[String]) -> Vec<String> {
     let timeless = |line: &String| {
         let end = [" at ", ", committed: "].iter().filter_map(|time| line.find(time)).min();
         line.get(..end.unwrap_or(line.len())).unwrap_or_default().to_owned()
@@ -132,7 +132,7 @@ fn timeless(state: &[String]) -> Vec<String> {
     state.iter().map(timeless).collect()
 }
 
-fn differences(wanted: &[String], is: &[String]) -> Vec<String> {
+pub(in crate::domain::tests) fn differences(wanted: &[String], is: &[String]) -> Vec<String> {
     let missing = wanted.iter().filter(|line| !is.contains(line)).map(|line| format!("- {line}"));
     let extra = is.iter().filter(|line| !wanted.contains(line)).map(|line| format!("+ {line}"));
     missing.chain(extra).collect()

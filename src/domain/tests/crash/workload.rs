@@ -49,9 +49,9 @@ struct Begun {
 }
 
 /// A workload on its way.
-pub(super) struct Workload {
-    pub(super) holdall: Arc<Holdall>,
-    pub(super) ada: Caller,
+pub(in crate::domain::tests) struct Workload {
+    pub(in crate::domain::tests) holdall: Arc<Holdall>,
+    pub(in crate::domain::tests) ada: Caller,
     dice: Dice,
     uploads: Vec<Begun>,
     /// Locks it holds.
@@ -86,7 +86,7 @@ fn noise(seed: u64, length: u64) -> Vec<u8> {
 }
 
 impl Workload {
-    pub(super) async fn new(holdall: Arc<Holdall>, seed: u64) -> Self {
+    pub(in crate::domain::tests) async fn new(holdall: Arc<Holdall>, seed: u64) -> Self {
         holdall.add_account(&Caller::Operator, newcomer("ada")).await.unwrap();
         let ada = person(&holdall, "ada").await.unwrap();
         for name in ["plain", "kept"] {
@@ -114,7 +114,7 @@ impl Workload {
     }
 
     /// The next operation; its answer.
-    pub(super) async fn step(&mut self) -> String {
+    pub(in crate::domain::tests) async fn step(&mut self) -> String {
         let what = self.dice.roll(100);
         let done = match what {
             0..22 => self.put().await,
