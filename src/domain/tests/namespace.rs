@@ -249,3 +249,18 @@ async fn a_file_whose_folder_went_while_it_came_is_refused_and_a_key_is_not() {
     }
     shelf.assert_sound().await;
 }
+
+#[tokio::test]
+async fn a_folder_is_never_linked_where_its_parent_is_missing() {
+    let shelf = Shelf::new().await;
+    shelf.keys_put(&["e/f"]).await;
+    shelf.mkcol("n").await.unwrap();
+    // It took the name of the folder `e` beside the missing ones, and what was in it was lost.
+    for to in [shelf.key("a/c/e"), shelf.path("a/c/e")] {
+        assert!(matches!(shelf.copy(&shelf.path("n"), &to).await, Err(Error::Conflict(_))));
+        assert!(matches!(shelf.mv(&shelf.path("n"), &to).await, Err(Error::Conflict(_))));
+    }
+    assert_eq!(shelf.keys().await, ["e/f", "n/"]);
+    shelf.assert_sound().await;
+    assert!(shelf.holdall.check(&Caller::Operator).await.unwrap().is_clean());
+}

@@ -112,10 +112,19 @@ fn source(rows: &dyn Rows, plan: &Plan, bucket: &BucketRow) -> Result<(Place, Fo
     }
 }
 
+/// The destination of a folder. It makes no folder above itself, whatever kind of address names it.
+fn open_place(act: &Act<'_, '_>, plan: &Plan) -> Result<(Place, Hit), Error> {
+    let (place, hit) = destination(act, plan)?;
+    if !place.missing.is_empty() {
+        return Err(Error::Conflict(format!("the folder of {} does not exist", plan.to)));
+    }
+    Ok((place, hit))
+}
+
 /// Makes the destination free: conditions, locks, and what stands there goes. In a bucket that was
 /// ever versioned nothing may stand there: its versions would go too.
 fn clear(act: &mut Act<'_, '_>, plan: &Plan, source: (&Place, NodeId)) -> Result<(Place, bool), Error> {
-    let (place, hit) = destination(act, plan)?;
+    let (place, hit) = open_place(act, plan)?;
     refuse_overlap(act, plan, source, &place, &hit)?;
     if act.bucket.versioning != Versioning::Never && !matches!(hit, Hit::Nothing) {
         return Err(Error::Conflict(format!("{} exists; remove it first", plan.to)));
@@ -273,7 +282,7 @@ fn open_destination(tx: &mut Tx<'_>, plan: &Plan) -> Result<Outcome, Error> {
         }
     };
     let mut act = begin(tx, plan)?;
-    let (place, hit) = destination(&act, plan)?;
+    let (place, hit) = open_place(&act, plan)?;
     refuse_overlap(&act, plan, (&from.1, row.node), &place, &hit)?;
     tree::moved_folder_fits(&place, &row)?;
     guard_destination(&act, plan, (&place, &hit))?;

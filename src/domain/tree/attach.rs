@@ -123,6 +123,9 @@ pub(crate) fn link_folder(
     place: &Place,
     row: FolderRow,
 ) -> Result<(), Error> {
+    if !place.missing.is_empty() {
+        return Err(super::broken("a folder is linked below one that is not there"));
+    }
     let at = place.at(bucket);
     let node = NodeRow { bucket: at.0, parent: Some(at.1), name: place.name.clone(), kind: Kind::Folder };
     tree::put_node(tx, row.node, &node);
