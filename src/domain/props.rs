@@ -235,12 +235,13 @@ pub(crate) fn carry(
     made: &FileRow,
 ) -> Result<(), Error> {
     let here = act.bucket.id;
-    if source.props || made.props {
+    let folders = |place: &Place| place.name.is_empty() && !place.chain.folders.is_empty();
+    // What a file has on itself is no folder's, and nobody would find it on a marker.
+    if !folders(place) && (source.props || made.props) {
         let (count, _) = replace(act.tx, (bucket, source.node), (here, made.node))?;
         let row = FileRow { props: count > 0, ..made.clone() };
         names::put_file(act.tx, Side::Live, place.at(&act.bucket), &place.name, &row);
     }
-    let folders = |place: &Place| place.name.is_empty() && !place.chain.folders.is_empty();
     if folders(from) && folders(place) {
         let (count, _) = replace(act.tx, (bucket, from.chain.last()), (here, place.chain.last()))?;
         mark_folder(act, place, Some(count > 0))?;
