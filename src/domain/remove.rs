@@ -28,7 +28,7 @@ use crate::{
             journal::EventKind,
             trash::{self, TrashKind, TrashRow},
             tree::{self as names, Dent, FileRow, FolderRow, Side},
-            version::Content,
+            version::{Class, Content, version, versions},
             work::{self, WorkRow},
         },
     },
@@ -215,19 +215,21 @@ fn remove_version(
         VersionRef::Null => row.null,
     };
     let at_history = (act.bucket.id, row.history);
-    let class = crate::store::rows::version::Class::S3;
-    let version = match seq {
-        Some(seq) => crate::store::rows::version::version(act.tx, at_history, class, seq)?,
+    let found = match seq {
+        Some(seq) => version(act.tx, at_history, Class::S3, seq)?,
         None => None,
     };
     let matches_id =
         |found: crate::model::ids::VersionId| !matches!(which, VersionRef::Id(id) if id != found);
-    let Some(version) = version.filter(|version| matches_id(version.id)) else { return Ok(gone(which)) };
+    let Some(version) = found.filter(|found| matches_id(found.id)) else { return Ok(gone(which)) };
     demand(&options.conditions, (side == Side::Live).then_some(&row), at)?;
     let name = at.to_string();
     let touch =
         Touch { chain: &place.chain, node: Some((row.node, row.locks)), membership: true, name: &name };
     locks::guard(&act, touch, &options.tokens)?;
+    if side == Side::Live && version.id.seq == row.latest.seq && !stays(&act, &row)? {
+        locks::guard_vanishing(&act, &place.chain, &options.tokens)?;
+    }
     let node = row.node;
     let old = history::drop_version(&mut act, &place, (side, row), version.id.seq)?;
     if names::file(act.tx, Side::Live, place.at(&act.bucket), &place.name)?.is_none() {
@@ -239,6 +241,12 @@ fn remove_version(
     let told = Told { kind: EventKind::VersionRemoved, node, path: place.key(), from: None };
     act.finish(told, &[&place.chain])?;
     Ok(Removed { existed: true, version: Some(which), marker: old.content == Content::Marker })
+}
+
+/// Whether a live name stays without its newest version.
+fn stays(act: &Act<'_, '_>, row: &FileRow) -> Result<bool, Error> {
+    let newest = versions(act.tx, (act.bucket.id, row.history), Class::S3, None, 2)?;
+    Ok(newest.get(1).is_some_and(|next| next.content == Content::File))
 }
 
 /// The version is not there: that is answered as if it had been removed.
