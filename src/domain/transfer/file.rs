@@ -39,6 +39,9 @@ struct Source {
 
 pub(super) fn transfer(tx: &mut Tx<'_>, plan: &Plan) -> Result<Outcome, Error> {
     let source = source(tx, plan)?;
+    if plan.how == Transfer::Move {
+        ask_source(&Act::begin(tx, &plan.caller, &plan.from, Verb::Take)?, plan, &source)?;
+    }
     let mut act = begin(tx, plan)?;
     act.frees(freed(plan, &source, &act.bucket));
     let (mut place, hit) = destination(&act, plan)?;
@@ -55,6 +58,14 @@ pub(super) fn transfer(tx: &mut Tx<'_>, plan: &Plan) -> Result<Outcome, Error> {
     let name = plan.to.to_string();
     let touch = Touch { chain: &place.chain, node: target, membership: !same, name: &name };
     locks::guard(&act, touch, &plan.options.tokens)?;
+    // A file that the folder hides is what is written to in the end.
+    if matches!(hit, Hit::Folder(_))
+        && let Some(hidden) = names::file(act.tx, Side::Live, place.at(&act.bucket), &place.name)?
+    {
+        let node = Some((hidden.node, hidden.locks));
+        let touch = Touch { chain: &place.chain, node, membership: false, name: &name };
+        locks::guard(&act, touch, &plan.options.tokens)?;
+    }
     if let Some(id) = clear_folder(&mut act, plan, &source, (&place, &hit))? {
         return Ok(Outcome::Begun(id, false));
     }
@@ -204,7 +215,8 @@ fn rename(
     Ok(Transferred { item: Item::File(version), created, source: Some(shown(source)) })
 }
 
-fn guard_source(act: &mut Act<'_, '_>, plan: &Plan, source: &Source) -> Result<(), Error> {
+/// Asks for the locks on the source, before anything at the destination is cleared for it.
+fn ask_source(act: &Act<'_, '_>, plan: &Plan, source: &Source) -> Result<(), Error> {
     let name = plan.from.to_string();
     let touch = Touch {
         chain: &source.place.chain,
@@ -212,7 +224,11 @@ fn guard_source(act: &mut Act<'_, '_>, plan: &Plan, source: &Source) -> Result<(
         membership: true,
         name: &name,
     };
-    locks::guard(act, touch, &plan.options.tokens)?;
+    locks::guard(act, touch, &plan.options.tokens)
+}
+
+fn guard_source(act: &mut Act<'_, '_>, plan: &Plan, source: &Source) -> Result<(), Error> {
+    ask_source(act, plan, source)?;
     locks::drop_all(act, &source.place.chain, source.file.node)
 }
 
