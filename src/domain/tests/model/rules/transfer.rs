@@ -39,6 +39,12 @@ impl Model {
         let versioned = self.state(ends.to.0) != State::Never;
         reasons.when(shallow && versioned && (ends.folder_there || ends.file_there), Why::Conflict);
         reasons.when(!tokens && self.held_back(&ends), Why::Locked);
+        // A copy is charged for while what it replaces is still there.
+        let staged = ends.folder && !shallow && !versioned && !(how.moved && ends.from.0 == ends.to.0);
+        let (copied, limit) =
+            (self.bytes_below(&ends), self.buckets.get(ends.to.0).and_then(|bucket| bucket.quota));
+        let over = copied > 0 && limit.is_some_and(|limit| before + copied > limit);
+        reasons.when(staged && over, Why::Quota);
         if !reasons.0.is_empty() {
             return Ok(Answer::Refused(reasons.0));
         }
@@ -61,6 +67,13 @@ impl Model {
                 self.charged(ends.to.0, before, done)
             }
         })
+    }
+
+    fn bytes_below(&self, ends: &Ends<'_>) -> u64 {
+        let Some(bucket) = self.buckets.get(ends.from.0) else { return 0 };
+        let below = bucket.below(&ends.from.1);
+        let first = |key: &String| bucket.keys.get(key).and_then(|item| item.versions.first());
+        below.iter().filter_map(|key| first(key)?.content.as_ref()).map(Content::size).sum()
     }
 
     fn state(&self, bucket: &str) -> State {
@@ -142,6 +155,9 @@ impl Model {
             };
             held |= self.locked((to, root), &above, !same);
             held |= ends.folder_there && self.locked_below(to, &ends.to.1);
+            // A file hidden by that folder is what is written to.
+            let hidden = ends.folder_there && !ends.folder && bucket.file(&ends.to.1).is_some();
+            held |= hidden && self.locked((to, own(&ends.to.1)), &above, false);
         }
         if ends.how.moved {
             let folder = format!("{}/", ends.from.1);
