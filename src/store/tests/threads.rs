@@ -176,7 +176,7 @@ fn come_and_go(disk: impl Io + 'static) {
     assert_eq!(files(&*store.io), usage.segments, "a file that no row tells of, or a row without its file");
     let stored = usage.live_bytes + usage.dead_bytes;
     // Headers of segments are a hundredth here, and nothing in a product.
-    let dead = usage.dead_bytes - usage.segments * SEGMENT_HEADER;
+    let dead = usage.dead_bytes.saturating_sub(usage.segments * SEGMENT_HEADER);
     assert!(dead * 10 <= stored, "{usage:?}");
     println!("{collected:?}, {} bodies kept, {} refused, {usage:?}", kept.len(), busy.into_inner());
     driver.close().unwrap();

@@ -40,7 +40,8 @@ impl Model {
         reasons.when(shallow && versioned && (ends.folder_there || ends.file_there), Why::Conflict);
         reasons.when(!tokens && self.held_back(&ends), Why::Locked);
         // A copy is charged for while what it replaces is still there.
-        let staged = ends.folder && !shallow && !versioned && !(how.moved && ends.from.0 == ends.to.0);
+        let relinked = how.moved && ends.from.0 == ends.to.0;
+        let staged = ends.folder && !shallow && !versioned && !relinked;
         let (copied, limit) =
             (self.bytes_below(&ends), self.buckets.get(ends.to.0).and_then(|bucket| bucket.quota));
         let over = copied > 0 && limit.is_some_and(|limit| before + copied > limit);
