@@ -394,3 +394,28 @@ async fn a_folder_with_more_locks_below_than_fit_in_a_transaction_stays() {
     go().await.unwrap();
     assert_eq!(it.left().await, NONE);
 }
+
+#[tokio::test]
+async fn the_last_version_of_a_name_stays_where_its_folder_would_leave_locked_members() {
+    let shelf = shelf::Shelf::new().await;
+    let root = shelf.path("");
+    shelf.holdall.lock(&shelf.who, &root, NewLock { deep: false, ..exclusive() }).await.unwrap();
+    let lock = shelf.holdall.locks(&shelf.who, &root).await.unwrap();
+    let token = lock[0].token.clone().unwrap();
+    let options = WriteOptions { tokens: vec![token.clone()], ..WriteOptions::default() };
+    shelf.put_with(&shelf.key("f/x"), "x", options).await.unwrap();
+    shelf.versioning(Versioning::Enabled).await;
+    locked(shelf.remove_version("f/x", VersionRef::Null).await);
+    shelf.holdall.unlock(&shelf.who, &root, &token).await.unwrap();
+    shelf.remove_version("f/x", VersionRef::Null).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_folder_is_not_cleared_for_a_file_that_a_lock_keeps_where_it_is() {
+    let shelf = shelf::Shelf::new().await;
+    shelf.keys_put(&["b", "f/x", "c", "g/y", "g"]).await;
+    shelf.versioning(Versioning::Enabled).await;
+    shelf.holdall.lock(&shelf.who, &shelf.path("b"), exclusive()).await.unwrap();
+    locked(shelf.mv(&shelf.path("b"), &shelf.path("f")).await);
+    assert_eq!(shelf.members("f").await.unwrap(), ["f/x"]);
+}

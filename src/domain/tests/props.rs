@@ -296,3 +296,15 @@ async fn twins_are_listed_for_the_owner_and_the_operator() {
     let bob = it.trial.caller("bob").await;
     assert!(matches!(twins(&bob, None, 10).await, Err(Error::Denied(_))));
 }
+
+#[tokio::test]
+async fn a_copy_on_a_folders_marker_brings_no_files_properties() {
+    let props = Props::new(&["a", "f/x"]).await;
+    props.change("a", vec![set("one", "1")]).await.unwrap();
+    let before = props.rows().await;
+    let marker = Address::key(bucket("ada"), ObjectKey::parse("f/").unwrap());
+    let options = TransferOptions::default();
+    let from = path("ada", "a");
+    props.trial.holdall.transfer(&props.ada, Transfer::Copy, &from, &marker, options).await.unwrap();
+    assert_eq!((props.rows().await, props.of("f").await.as_str()), (before, ""));
+}
