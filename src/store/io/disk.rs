@@ -20,6 +20,9 @@ use rustix::{
 
 use super::{File, Io, Mode, Site, Space};
 
+/// Pages of the system's memory for files.
+const PAGE: u64 = 4096;
+
 /// How a thread waits for the disk.
 pub trait Wait: Send + Sync + fmt::Debug {
     /// Does the work, which waits. A thread on which others depend makes way for them first.
@@ -217,6 +220,13 @@ impl File for DiskFile {
         // advice: whatever goes wrong is found again by the sync that follows.
         let _ = fadvise(&self.file, offset, std::num::NonZeroU64::new(len), Advice::DontNeed);
     }
+
+    fn uncache(&self, offset: u64, len: u64) {
+        // Pages that are covered in part stay in memory, so whole ones are named.
+        let (from, end) =
+            (offset - offset % PAGE, offset.saturating_add(len).div_ceil(PAGE).saturating_mul(PAGE));
+        self.start_writeback(from, end.saturating_sub(from));
+    }
 }
 
 #[cfg(test)]
@@ -259,6 +269,10 @@ mod tests {
         let waited = [read(), read()];
         if known {
             assert_eq!(waited, [1, 0]);
+        }
+        file.uncache(half as u64 + 5, 5);
+        if known {
+            assert_eq!(read(), 1, "the page of those bytes is read from the disk again");
         }
         let end = written.len() as u64;
         let error = file.read_at(&mut [0; 8], end - 4).unwrap_err();

@@ -142,6 +142,9 @@ pub trait File: Send + Sync + std::fmt::Debug {
     fn sync(&self, site: Site) -> io::Result<()>;
     /// Starts writing a range back early; no promise.
     fn start_writeback(&self, offset: u64, len: u64);
+    /// Asks the system to forget what it holds of a range in memory, so that it is read from the
+    /// disk again; no promise.
+    fn uncache(&self, _offset: u64, _len: u64) {}
     /// True for a file without a byte.
     fn is_empty(&self) -> io::Result<bool> {
         Ok(self.len()? == 0)

@@ -13,6 +13,7 @@
 
 mod bytes;
 mod codec;
+mod flaw;
 mod footer;
 mod header;
 mod held;
@@ -50,6 +51,7 @@ use record::Prepared;
 pub(in crate::store) use bytes::{Fields, checked, seal_crc, store_crc};
 pub use codec::Codec;
 pub(in crate::store) use codec::{Codecs, decompress};
+pub use flaw::{Flaw, FlawKind, Wanted, is_flaw};
 pub use footer::FooterEntry;
 pub use header::HEADER as SEGMENT_HEADER;
 pub use held::Held;

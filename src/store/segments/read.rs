@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::{
     Shared,
     codec::{Codec, decompress},
+    flaw::FlawKind,
     path,
     record::{HEADER, MAX_BYTES, RecordHeader, record_bytes},
 };
@@ -54,7 +55,7 @@ struct Open {
 }
 
 impl Files {
-    fn get(&self, shared: &Shared, id: SegmentId) -> io::Result<Arc<dyn File>> {
+    pub(super) fn get(&self, shared: &Shared, id: SegmentId) -> io::Result<Arc<dyn File>> {
         if let Some(file) = self.opened(id) {
             return Ok(file);
         }
@@ -82,23 +83,28 @@ impl Files {
 
     /// Reads one record; anything but exactly what was stored is damage.
     pub(super) fn read(&self, shared: &Shared, place: Place) -> Result<RecordRead, StoreError> {
-        place.verified(&Whose::of(shared), self.bytes(shared, place)?)
+        let bytes = self.bytes(shared, place)?;
+        place.verified(&Whose::of(shared), bytes).map_err(|kind| place.damaged(kind))
     }
 
     /// Reads and verifies one record and leaves it packed.
     pub(super) fn verbatim(&self, shared: &Shared, place: Place) -> Result<Verbatim, StoreError> {
-        place.verbatim(&Whose::of(shared), self.bytes(shared, place)?)
+        let bytes = self.bytes(shared, place)?;
+        place.verbatim(&Whose::of(shared), bytes).map_err(|kind| place.damaged(kind))
     }
 
     fn bytes(&self, shared: &Shared, place: Place) -> Result<Vec<u8>, StoreError> {
-        let wrong = |error: io::Error| match error.kind() {
-            io::ErrorKind::NotFound => place.damaged("the segment is missing"),
-            io::ErrorKind::UnexpectedEof => place.damaged("the segment ends before it"),
+        let wrong = |error: io::Error| match FlawKind::of_io(&error) {
+            Some(kind @ (FlawKind::Missing | FlawKind::CutOff)) => place.damaged(kind),
             _ => error.into(),
         };
-        let mut bytes = place.buffer()?;
-        let file = self.get(shared, place.segment).map_err(wrong)?;
-        file.read_at(&mut bytes, place.offset).map_err(wrong)?;
+        self.bytes_of(shared, place, place.room()?).map_err(wrong)
+    }
+
+    /// So many bytes from there on, whatever they are.
+    pub(super) fn bytes_of(&self, shared: &Shared, place: Place, room: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; room];
+        self.get(shared, place.segment)?.read_at(&mut bytes, place.offset)?;
         Ok(bytes)
     }
 
@@ -121,7 +127,7 @@ pub(in crate::store) struct Whose {
 }
 
 impl Whose {
-    fn of(shared: &Shared) -> Self {
+    pub(super) fn of(shared: &Shared) -> Self {
         Self { uuid: shared.options.uuid, faults: shared.faults }
     }
 }
@@ -134,12 +140,12 @@ pub(in crate::store) fn read_copy(
     (segment, offset, stored_len): (SegmentId, u64, u32),
 ) -> Result<RecordRead, StoreError> {
     let place = Place { segment, offset, stored_len };
-    let mut bytes = place.buffer()?;
+    let mut bytes = vec![0; place.room()?];
     file.read_at(&mut bytes, offset).map_err(|error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => place.damaged("the copy ends before it"),
+        io::ErrorKind::UnexpectedEof => place.broken("the copy ends before it"),
         _ => error.into(),
     })?;
-    place.verified(whose, bytes)
+    place.verified(whose, bytes).map_err(|kind| place.damaged(kind))
 }
 
 /// Where a record lies, as its row says.
@@ -151,71 +157,70 @@ pub(super) struct Place {
 }
 
 impl Place {
-    fn damaged(&self, what: &str) -> StoreError {
+    fn damaged(&self, kind: FlawKind) -> StoreError {
+        self.broken(kind.text())
+    }
+
+    fn broken(&self, what: &str) -> StoreError {
         StoreError::Damaged(format!("record in segment {} at {}: {what}", self.segment, self.offset))
     }
 
     /// Room for the record. A length from a damaged row must not take memory.
-    fn buffer(&self) -> Result<Vec<u8>, StoreError> {
+    pub(super) fn room(&self) -> Result<usize, StoreError> {
         if self.stored_len as usize > MAX_BYTES {
-            return Err(self.damaged("no record is that long"));
+            return Err(self.broken("no record is that long"));
         }
-        Ok(vec![0; record_bytes(self.stored_len) as usize])
+        Ok(record_bytes(self.stored_len) as usize)
     }
 
     /// The record in these bytes, if it is the one that was stored here.
-    fn verified(&self, store: &Whose, bytes: Vec<u8>) -> Result<RecordRead, StoreError> {
+    pub(super) fn verified(&self, store: &Whose, bytes: Vec<u8>) -> Result<RecordRead, FlawKind> {
         let whole = self.whole(store, bytes)?;
         let header = whole.header;
-        let plaintext = match self.unpacked(&whole)? {
+        let plaintext = match unpacked(&whole)? {
             Some(plaintext) => plaintext.into(),
             None => Bytes::from(whole.bytes).slice(HEADER..HEADER + self.stored_len as usize),
         };
-        self.is_plaintext(store, &header, &plaintext)?;
+        is_plaintext(store, &header, &plaintext)?;
         Ok(RecordRead { header, plaintext })
     }
 
     /// The same, left packed.
-    fn verbatim(&self, store: &Whose, bytes: Vec<u8>) -> Result<Verbatim, StoreError> {
+    fn verbatim(&self, store: &Whose, bytes: Vec<u8>) -> Result<Verbatim, FlawKind> {
         let whole = self.whole(store, bytes)?;
-        let unpacked = self.unpacked(&whole)?;
-        self.is_plaintext(store, &whole.header, unpacked.as_deref().unwrap_or_else(|| whole.stored()))?;
+        let unpacked = unpacked(&whole)?;
+        is_plaintext(store, &whole.header, unpacked.as_deref().unwrap_or_else(|| whole.stored()))?;
         Ok(whole)
     }
 
     /// A record whose stored bytes are as sound as their sums.
-    fn whole(&self, store: &Whose, bytes: Vec<u8>) -> Result<Verbatim, StoreError> {
-        let header = RecordHeader::parse(store.uuid, &bytes)
-            .ok_or_else(|| self.damaged("its header is not what was written"))?;
+    fn whole(&self, store: &Whose, bytes: Vec<u8>) -> Result<Verbatim, FlawKind> {
+        let header = RecordHeader::parse(store.uuid, &bytes).ok_or(FlawKind::Header)?;
         let place = (header.segment, header.offset, header.stored_len);
         if place != (self.segment, self.offset, self.stored_len) && !store.faults.has(Fault::PlaceUnchecked) {
-            return Err(self.damaged("it was written for another place"));
+            return Err(FlawKind::Misplaced);
         }
         let stored_len = self.stored_len as usize;
         let (stored, padding) =
             bytes.get(HEADER..).and_then(|rest| rest.split_at_checked(stored_len)).unwrap_or_default();
         if !header.matches(stored, padding) && !store.faults.has(Fault::SumsUnchecked) {
-            return Err(self.damaged("its bytes are not what was written"));
+            return Err(FlawKind::Bytes);
         }
         Ok(Verbatim { header, bytes })
     }
+}
 
-    /// The plaintext, if that is not what is stored.
-    fn unpacked(&self, whole: &Verbatim) -> Result<Option<Vec<u8>>, StoreError> {
-        match whole.header.codec {
-            Codec::Raw => Ok(None),
-            Codec::Zstd => decompress(whole.stored(), whole.header.raw_len as usize)
-                .map(Some)
-                .ok_or_else(|| self.damaged("it cannot be decompressed")),
+/// The plaintext, if that is not what is stored.
+fn unpacked(whole: &Verbatim) -> Result<Option<Vec<u8>>, FlawKind> {
+    match whole.header.codec {
+        Codec::Raw => Ok(None),
+        Codec::Zstd => {
+            decompress(whole.stored(), whole.header.raw_len as usize).map(Some).ok_or(FlawKind::Digest)
         }
     }
+}
 
-    fn is_plaintext(&self, store: &Whose, header: &RecordHeader, bytes: &[u8]) -> Result<(), StoreError> {
-        let same = bytes.len() == header.raw_len as usize && blake3::hash(bytes) == header.digest;
-        if same || store.faults.has(Fault::DigestUnchecked) {
-            Ok(())
-        } else {
-            Err(self.damaged("its digest differs"))
-        }
-    }
+fn is_plaintext(store: &Whose, header: &RecordHeader, bytes: &[u8]) -> Result<(), FlawKind> {
+    let same = bytes.len() == header.raw_len as usize && blake3::hash(bytes) == header.digest;
+    if same || store.faults.has(Fault::DigestUnchecked) { Ok(()) } else { Err(FlawKind::Digest) }
 }

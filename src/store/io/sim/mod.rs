@@ -13,7 +13,7 @@ mod crash;
 pub mod fault;
 mod state;
 
-use std::io;
+use std::{io, ops::Range};
 
 use crate::store::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -114,6 +114,32 @@ impl SimDisk {
     /// When there is no such file or byte.
     pub fn damage(&self, path: &str, offset: u64, mask: u8) -> io::Result<()> {
         self.state().damage(path, offset, mask)
+    }
+
+    /// Puts other bytes there, in live and durable content alike: what decays, and what a disk
+    /// writes to the wrong place. Nothing behind the end.
+    ///
+    /// # Errors
+    /// When there is no such file.
+    pub fn overwrite(&self, path: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.state().overwrite(path, offset, bytes)
+    }
+
+    /// Ends a file there, in live and durable content alike.
+    ///
+    /// # Errors
+    /// When there is no such file.
+    pub fn cut_off(&self, path: &str, len: u64) -> io::Result<()> {
+        self.state().cut_off(path, len)
+    }
+
+    /// From now on reading any byte of this range fails, as at a bad sector; an empty range makes
+    /// the file good again.
+    ///
+    /// # Errors
+    /// When there is no such file.
+    pub fn unreadable(&self, path: &str, range: Range<u64>) -> io::Result<()> {
+        self.state().unreadable(path, range)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
+    ops::Range,
 };
 
 use super::{
@@ -10,6 +11,9 @@ use super::{
     content::Content,
 };
 use crate::store::sync::Arc;
+
+/// What a system says of a place it cannot read.
+const EIO: i32 = 5;
 
 /// What was asked of a disk so far.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -63,6 +67,8 @@ pub(super) struct Inode {
     /// Room taken on the disk: the highest end written or allocated.
     taken: u64,
     locked: bool,
+    /// Bytes that cannot be read.
+    unreadable: Vec<Range<u64>>,
     /// A sync failed once: what was written before is shown, and no sync makes it durable.
     given_up: bool,
 }
@@ -301,7 +307,12 @@ impl State {
     pub(super) fn read(&mut self, inode: usize, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         self.counts.reads += 1;
         self.counts.bytes_read += buffer.len() as u64;
-        let whole = self.inode(inode)?.live.read(buffer, offset);
+        let inode = self.inode(inode)?;
+        let end = offset.saturating_add(buffer.len() as u64);
+        if inode.unreadable.iter().any(|bad| bad.start < end && offset < bad.end) {
+            return Err(io::Error::from_raw_os_error(EIO));
+        }
+        let whole = inode.live.read(buffer, offset);
         if whole { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 
@@ -444,6 +455,38 @@ impl State {
             }
         }
         if offset < inode.live.len() { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    }
+}
+
+impl State {
+    pub(super) fn overwrite(&mut self, path: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let inode = self.file(path)?;
+        let inode = self.inode(inode)?;
+        for content in [&mut inode.live, &mut inode.durable] {
+            let there = content.len().saturating_sub(offset).min(bytes.len() as u64);
+            content.write(bytes.get(..there as usize).unwrap_or_default(), offset);
+        }
+        Ok(())
+    }
+
+    pub(super) fn cut_off(&mut self, path: &str, len: u64) -> io::Result<()> {
+        let inode = self.file(path)?;
+        let inode = self.inode(inode)?;
+        for content in [&mut inode.live, &mut inode.durable] {
+            content.set_len(content.len().min(len));
+        }
+        Ok(())
+    }
+
+    pub(super) fn unreadable(&mut self, path: &str, range: Range<u64>) -> io::Result<()> {
+        let inode = self.file(path)?;
+        let bad = &mut self.inode(inode)?.unreadable;
+        if range.is_empty() {
+            bad.clear();
+        } else {
+            bad.push(range);
+        }
+        Ok(())
     }
 }
 
