@@ -8,11 +8,13 @@ use super::*;
 use crate::{
     domain::nouns::*,
     model::{
-        ids::{BucketId, NodeId},
+        ids::{BucketId, ChunkNo, NodeId, SegmentId},
         role::Role,
     },
     store::{
+        blobs::damage::{DamageRow, Part},
         meta::{
+            codec::Row as _,
             rows::{KeyRange, Order, Rows, RowsMut as _},
             table::Table,
         },
@@ -21,6 +23,7 @@ use crate::{
             grant::{self, GrantRow},
             later,
         },
+        segments::FlawKind,
     },
 };
 
@@ -93,6 +96,20 @@ async fn later_rows(trial: &Trial) {
             after: Some("e/a".into()),
             refused: 3,
         };
+        let damage = DamageRow {
+            segment: SegmentId(1),
+            offset: 4096,
+            kind: FlawKind::Bytes,
+            expected: [7; 32],
+            found: Some([8; 32]),
+            seen: Timestamp(5),
+        };
+        tx.put(Table::Damage, Part::Chunk(ChunkNo(3)).key(), damage.encode());
+        tx.put(
+            Table::Damage,
+            Part::Segment(SegmentId(1)).key(),
+            DamageRow { found: None, ..damage }.encode(),
+        );
         batch::set(tx, BatchId { bucket: BucketId(2), number: 9 }, &row);
         Ok(())
     });

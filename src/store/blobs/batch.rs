@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{
-    index::HashIndex,
+    Blobs,
+    damage::{self, Part},
     manifest,
     pins::Pin,
     rows::{ChunkRow, ChunkState, HashKey, PIECES_PER_PAGE, Piece, add_chunk_refs, find_chunk, number_key},
@@ -17,7 +18,6 @@ use crate::{
         faults::Fault,
         meta::{codec::Row, rows::RowsMut, table::Table},
         segments::Held,
-        sync::Arc,
     },
 };
 
@@ -64,7 +64,7 @@ impl Batch {
     /// Whether it should be committed before it grows; `bytes` is how much it may have stored.
     pub(super) fn is_full(&self, bytes: u64) -> bool {
         let pages = self.pieces.len() / PIECES_PER_PAGE + 1;
-        let rows = self.fresh.len() + self.healed.len() + self.more.len() + pages;
+        let rows = self.fresh.len() + 2 * self.healed.len() + self.more.len() + pages;
         rows >= ROWS || self.stored >= bytes
     }
 
@@ -125,6 +125,7 @@ impl Batch {
             // Another upload may have been first; its record is as good.
             if find_chunk(tx, *chunk)?.is_some_and(|row| row.state == ChunkState::Bad) {
                 tx.put(Table::Chunk, number_key(chunk.0), row.encode());
+                damage::forget(tx, Part::Chunk(*chunk))?;
             }
         }
         for (chunk, more) in &self.more {
@@ -143,9 +144,14 @@ impl Batch {
     }
 
     /// Lets others find its chunks, after its commit.
-    pub(super) fn offer(&self, index: &Arc<HashIndex>) {
+    pub(super) fn offer(&self, blobs: &Blobs) {
         let chunks = self.fresh.iter().chain(&self.healed);
-        index.offer(chunks.filter_map(|(chunk, row)| Some((HashKey::new(row.domain, &row.digest)?, *chunk))));
+        let found = chunks.filter_map(|(chunk, row)| Some((HashKey::new(row.domain, &row.digest)?, *chunk)));
+        blobs.index.offer(found);
+        if !self.healed.is_empty() {
+            tracing::info!(chunks = self.healed.len(), "damaged chunks were stored again and are whole");
+            blobs.recount_damage();
+        }
     }
 }
 
@@ -155,6 +161,8 @@ mod tests {
         super::pins::{Pins, Thing},
         *,
     };
+    use crate::store::sync::Arc;
+
     use crate::{model::limits, store::rows::memory::Memory};
 
     fn row(number: u64) -> ChunkRow {

@@ -106,7 +106,7 @@ impl HashIndex {
                 let (chunk, row) = (number_behind(key, 0)?, ChunkRow::decode(value)?);
                 state.highest = state.highest.max(chunk);
                 if let Some(key) = HashKey::new(row.domain, &row.digest)
-                    && row.state == ChunkState::Live
+                    && row.state != ChunkState::Condemned
                 {
                     state.offer(key, ChunkNo(chunk));
                 }

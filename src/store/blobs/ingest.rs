@@ -277,10 +277,10 @@ impl ChunkSink {
             }
             batch.put(tx, open.id)
         };
-        let index = Arc::clone(&self.blobs.index);
+        let blobs = Arc::clone(&self.blobs);
         let done = move |result: Result<(), StoreError>| {
             if result.is_ok() {
-                offered.offer(&index);
+                offered.offer(&blobs);
             }
             // Nobody listens any more once the upload was aborted.
             let _ = sender.send(result);

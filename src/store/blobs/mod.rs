@@ -18,6 +18,7 @@
 //! Knows bytes and references, not names, and not who may read them.
 
 mod batch;
+pub mod damage;
 mod index;
 mod ingest;
 pub mod manifest;
@@ -32,11 +33,12 @@ pub mod verify;
 use std::time::Duration;
 
 use self::{
+    damage::KnownDamage,
     index::HashIndex,
     ingest::Found,
     pins::{Pins, Thing},
     readings::Readings,
-    rows::{ChunkRow, ChunkState, HashKey, Queued, SegmentRow, find_chunk, number_key, queued},
+    rows::{ChunkState, HashKey, Queued, SegmentRow, find_chunk, number_key, queued},
 };
 use super::{
     error::StoreError,
@@ -45,7 +47,7 @@ use super::{
     segments::{LaneId, Life, Segments},
 };
 use crate::{
-    model::ids::{ChunkNo, ManifestId},
+    model::ids::ManifestId,
     store::sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -87,6 +89,7 @@ pub struct Blobs {
     index: Arc<HashIndex>,
     pins: Arc<Pins>,
     readings: Arc<Readings>,
+    damage: KnownDamage,
     options: BlobOptions,
     /// Held while rows of segments are taken and queued, so that they are queued in order.
     reporting: Mutex<()>,
@@ -123,10 +126,12 @@ impl Blobs {
             index,
             pins: Arc::new(Pins::with(faults)),
             readings: Arc::default(),
+            damage: KnownDamage::default(),
             options,
             reporting: Mutex::new(()),
             driven: AtomicBool::new(false),
         });
+        blobs.damage.recount(&blobs.meta)?;
         blobs.report_segments();
         Ok(blobs)
     }
@@ -212,22 +217,6 @@ impl Blobs {
         let (sender, answer) = mpsc::channel();
         self.submit_after(Some(lane), Submission::new(verb, move |result| drop(sender.send(result))));
         self.answer(&answer)
-    }
-
-    /// Makes sure that nobody shares a damaged chunk, and that the same content, sent again,
-    /// heals it.
-    pub(crate) fn mark_bad(&self, chunk: ChunkNo, seen: ChunkRow) {
-        let verb = move |tx: &mut Tx<'_>| {
-            if let Some(mut row) = find_chunk(tx, chunk)?
-                && row == seen
-            {
-                row.state = ChunkState::Bad;
-                tx.put(Table::Chunk, number_key(chunk.0), row.encode());
-            }
-            Ok(())
-        };
-        // Who met it has the error whether or not this is committed.
-        self.meta.submit(verb, |_: Result<(), StoreError>| ());
     }
 
     /// Queues the rows of segments that changed, ahead of whatever is queued later.

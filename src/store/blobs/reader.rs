@@ -18,7 +18,7 @@ use crate::{
     store::{
         error::StoreError,
         meta::{rows::Rows, table::Table},
-        segments::RecordRead,
+        segments::{RecordRead, is_flaw},
         sync::Arc,
     },
 };
@@ -141,8 +141,8 @@ impl BlobReader {
                 if (now.segment, now.offset) != (row.segment, row.offset) {
                     return self.load_from(chunk, &now);
                 }
-                if matches!(error, StoreError::Damaged(_)) && row.state == ChunkState::Live {
-                    self.blobs.mark_bad(chunk, row);
+                if row.state == ChunkState::Live && is_flaw(&error) {
+                    self.blobs.suspect(chunk, row);
                 }
                 Err(error)
             }

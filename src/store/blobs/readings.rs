@@ -20,6 +20,8 @@ pub(crate) struct Readings(Mutex<State>);
 struct State {
     now: u64,
     under_way: BTreeMap<u64, usize>,
+    /// Readings begun so far.
+    begun: u64,
 }
 
 impl Readings {
@@ -31,8 +33,14 @@ impl Readings {
     pub(crate) fn begin(self: &Arc<Self>) -> Reading {
         let mut state = self.state();
         let since = state.now;
+        state.begun += 1;
         *state.under_way.entry(since).or_insert(0) += 1;
         Reading { readings: Arc::clone(self), since }
+    }
+
+    /// How many were begun.
+    pub(crate) fn begun(&self) -> u64 {
+        self.state().begun
     }
 
     /// A mark that everything begun so far lies before.

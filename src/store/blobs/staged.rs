@@ -103,7 +103,7 @@ impl Staged {
     /// After the commit of a verb that succeeded.
     pub(super) fn committed(&self) {
         if self.sealed.load(Ordering::Relaxed) {
-            self.batch.offer(&self.blobs.index);
+            self.batch.offer(&self.blobs);
             self.blobs.index.merge(&self.blobs.meta, false);
             if let Some(open) = &self.open {
                 open.finished.store(true, Ordering::Relaxed);

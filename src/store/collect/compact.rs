@@ -16,7 +16,7 @@ use crate::{
         error::StoreError,
         faults::Fault,
         meta::{Tx, codec::Row, rows::RowsMut, table::Table},
-        segments::{FooterEntry, Held, LaneId, Placed, SEGMENT_HEADER, Verbatim, record_bytes},
+        segments::{FooterEntry, Held, LaneId, Placed, SEGMENT_HEADER, Verbatim, is_flaw, record_bytes},
     },
 };
 
@@ -206,8 +206,9 @@ impl Collector {
                 self.note_bad(segment, record, row, "its record is another chunk's");
                 return Ok(Copy::Unsound);
             }
-            Err(StoreError::Damaged(why)) => {
-                self.note_bad(segment, record, row, &why);
+            // What the disk cannot read stays where it is as well: it is no reason to free nothing.
+            Err(error) if is_flaw(&error) => {
+                self.note_bad(segment, record, row, &error.to_string());
                 return Ok(Copy::Unsound);
             }
             Err(error) => return Err(error),
@@ -222,7 +223,7 @@ impl Collector {
         self.report.damaged.push(format!("chunk {chunk} in segment {segment}: {why}"));
         self.store.collection().stuck(segment);
         if row.state == ChunkState::Live {
-            self.store.blobs().mark_bad(chunk, row);
+            self.store.blobs().suspect(chunk, row);
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     model::ids::ChunkNo,
     store::{
         blobs::{
+            damage::{self, Part},
             pins::{Claims, Thing},
             rows::{
                 ChunkRow, ChunkState, HashKey, NumberRow, Queued, find, load_chunk, number_key, queue_at,
@@ -114,6 +115,7 @@ pub(super) fn reap(
         if claims.take(Thing::Chunk(chunk)) {
             tx.delete(Table::Chunk, number_key(chunk.0));
             tx.delete(Table::Queue, key);
+            damage::forget(tx, Part::Chunk(chunk))?;
             gone.push((HashKey::new(row.domain, &row.digest), chunk));
             bytes += record_bytes(row.stored_len);
         }
@@ -133,6 +135,9 @@ impl Collector {
         // The claims end when it is durable, or was refused.
         drop(claims);
         let (gone, bytes) = reaped?;
+        if self.store.blobs().damaged() > 0 {
+            self.store.blobs().recount_damage();
+        }
         self.report.chunks_deleted += gone.len() as u64;
         self.report.bytes_deleted += bytes;
         self.forget(&gone);

@@ -9,6 +9,7 @@ use crate::{
     store::{
         Store,
         blobs::{
+            damage::{self, Part},
             readings::Mark,
             rows::{Queued, SegmentRow, find, find_chunk, number_key, queue_at, queued_numbers},
         },
@@ -131,9 +132,13 @@ impl Collector {
         let counted = self.store.give_back(move |tx: &mut Tx<'_>| {
             let row: Option<SegmentRow> = find(tx, Table::Segment, &number_key(segment.0))?;
             tx.delete(Table::Segment, number_key(segment.0));
+            damage::forget(tx, Part::Segment(segment))?;
             tx.delete(Table::Queue, queue_at(Queued::Emptied, segment.0));
             Ok::<_, StoreError>(row.map_or(0, |row| row.length))
         })?;
+        if self.store.blobs().damaged() > 0 {
+            self.store.blobs().recount_damage();
+        }
         self.report.segments_removed += 1;
         self.report.bytes_returned += length;
         self.report.usage = self.store.collection().swept(counted);

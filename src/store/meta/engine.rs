@@ -76,6 +76,11 @@ impl Engine {
         Ok(engine)
     }
 
+    /// Makes the tables that an earlier build did not know.
+    pub(super) fn make_tables(&self) -> Result<(), StoreError> {
+        self.tables.complete()
+    }
+
     pub(super) fn options(&self) -> &MetaOptions {
         &self.options
     }

@@ -100,6 +100,10 @@ impl Tables for InMemory {
         Ok(extensions)
     }
 
+    fn complete(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     fn close(&self) {}
 
     fn reopen(&self) -> Result<(), StoreError> {

@@ -118,14 +118,13 @@ fn steps_in(found: u32, migrations: &[Migration]) -> Result<usize, StoreError> {
     Ok(done as usize)
 }
 
-/// Runs the steps that are missing.
+/// Makes the tables that an earlier build did not know, and runs the steps that are missing.
 pub(super) fn bring_up(engine: &Engine, migrations: &[Migration]) -> Result<(), StoreError> {
-    let before = engine.snapshot()?;
-    let done = steps_done(&before, migrations)?;
+    let done = steps_done(&engine.snapshot()?, migrations)?;
+    engine.make_tables()?;
     if done < migrations.len() {
-        (engine.options().keep_before)(&before)?;
+        (engine.options().keep_before)(&engine.snapshot()?)?;
     }
-    drop(before);
     for (step, migration) in migrations.iter().enumerate().skip(done) {
         let snapshot = engine.snapshot()?;
         let ground = Ground {
@@ -155,7 +154,10 @@ mod tests {
     use super::*;
     use crate::{
         model::time::Timestamp,
-        store::{io::sim::SimDisk, meta::MetaOptions},
+        store::{
+            io::sim::SimDisk,
+            meta::{MetaOptions, on_disk::lose_table},
+        },
     };
 
     fn step(tx: &mut Tx<'_>) -> Result<(), StoreError> {
@@ -167,6 +169,17 @@ mod tests {
     fn failing(tx: &mut Tx<'_>) -> Result<(), StoreError> {
         step(tx)?;
         Err(StoreError::Busy("not today".into()))
+    }
+
+    /// A directory from before a table was thought of.
+    #[test]
+    fn tables_that_are_missing_are_made() {
+        let disk = SimDisk::new();
+        let options = MetaOptions::new(Arc::new(|| Timestamp(0)));
+        let open = || Engine::open(Arc::new(disk.clone()), options.clone()).unwrap();
+        drop(open());
+        lose_table(&disk, &options, Table::Damage);
+        assert_eq!(open().snapshot().unwrap().get(Table::Damage, b"a").unwrap(), None);
     }
 
     #[test]

@@ -6,13 +6,14 @@
 //! never named. Knows tables and changes, not verbs.
 
 use std::{
+    collections::BTreeSet,
     io::ErrorKind,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
 use redb::{
     Database, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition,
-    WriteTransaction,
+    TableHandle, WriteTransaction,
 };
 
 use super::{
@@ -155,6 +156,10 @@ impl Tables for OnDisk {
         })
     }
 
+    fn complete(&self) -> Result<(), StoreError> {
+        self.with(|open| self.latch.reading(|| make_tables(&open.database)))
+    }
+
     fn close(&self) {
         close(self.open.write().unwrap_or_else(PoisonError::into_inner).take());
     }
@@ -266,6 +271,29 @@ fn put_rows(
         extensions.push(extension);
     }
     Ok(extensions)
+}
+
+fn make_tables(database: &Database) -> Result<(), redb::Error> {
+    let known: BTreeSet<String> =
+        database.begin_read()?.list_tables()?.map(|table| table.name().to_owned()).collect();
+    if Table::ALL.iter().all(|table| known.contains(table.name())) {
+        return Ok(());
+    }
+    let mut transaction = database.begin_write()?;
+    transaction.set_two_phase_commit(true);
+    for &table in Table::ALL {
+        transaction.open_table(definition(table))?;
+    }
+    Ok(transaction.commit()?)
+}
+
+/// Leaves a file as a build that does not know a table made it.
+#[cfg(test)]
+pub(super) fn lose_table(io: &dyn Io, options: &MetaOptions, table: Table) {
+    let open = open_file(io, options).unwrap();
+    let transaction = open.database.begin_write().unwrap();
+    assert!(transaction.delete_table(definition(table)).unwrap());
+    transaction.commit().unwrap();
 }
 
 fn create(io: &dyn Io, options: &MetaOptions) -> Result<(), StoreError> {

@@ -44,6 +44,7 @@
 //! chunkrc       chunk number                           references, from the second on
 //! chunkhash     domain, digest prefix                  chunk number (advisory)
 //! segment       segment                                Segment
+//! damage        kind, chunk or segment                 Damage: what is known not to be what was written
 //! queue         kind, seq                              work for collector and jobs
 //! batch         bucket, batch                          Batch: a folder verb that goes file by file
 //! ```
@@ -108,6 +109,7 @@ tables! {
     ChunkRc = "chunkrc",
     ChunkHash = "chunkhash",
     Segment = "segment",
+    Damage = "damage",
     Queue = "queue",
     Batch = "batch",
 }

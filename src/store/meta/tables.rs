@@ -31,6 +31,10 @@ pub(super) trait Tables: Send + Sync {
     /// unknown whether they are.
     fn write(&self, changes: &Changes, due: &[Kind]) -> Result<Vec<Extension>, StoreError>;
 
+    /// Makes the tables that are missing: an empty one changes nothing for a build that does not
+    /// know it, so it needs no version of its own.
+    fn complete(&self) -> Result<(), StoreError>;
+
     /// Closes; until it is opened again everything else answers errors.
     fn close(&self);
 

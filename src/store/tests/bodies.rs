@@ -320,6 +320,25 @@ fn a_flipped_byte_is_an_error_and_the_same_content_heals_it() {
     assert_eq!((recount.findings.len(), recount.chunks), (0, 1));
 }
 
+/// The story: after a restart a damaged chunk was not found by its digest, so the same content was
+/// stored beside it and healed nothing.
+#[test]
+fn the_same_content_heals_after_a_restart_too() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    let bytes = noise("restart", 100_000);
+    let id = put(&store, &bytes);
+    disk.damage(&segment_path(&disk), 50_000, 1).unwrap();
+    assert!(get(&store, id).is_err());
+    store.step_all();
+    drop(store);
+    let store = open(&disk);
+    assert_eq!(store.blobs().damaged(), 1, "it is still known");
+    put(&store, &bytes);
+    assert!(get(&store, id).unwrap() == bytes);
+    assert_eq!(store.blobs().damaged(), 0);
+}
+
 #[test]
 fn a_hit_that_goes_bad_before_the_commit_fails_it() {
     let disk = SimDisk::new();
