@@ -3,7 +3,8 @@
 //! Knows bytes and rows, not permissions. Everything that touches the data directory goes
 //! through [`io`].
 //!
-//! What nothing refers to any more is given back by [`collect`] alone.
+//! What nothing refers to any more is given back by [`collect`] alone. [`scrub`] reads the rest again
+//! from time to time, and frees nothing.
 //!
 //! [`Store`] puts the parts together. Lanes and committer are state machines: a [`Driver`] runs
 //! them on threads, a simulation calls [`Store::step_all`].
@@ -19,6 +20,7 @@ pub mod io;
 pub mod meta;
 pub mod rebuild;
 pub mod rows;
+pub mod scrub;
 pub mod segments;
 pub mod snapshots;
 pub mod sync;
@@ -35,6 +37,7 @@ use self::{
     faults::Faults,
     io::{Io, Space},
     meta::{Keeper, Kind, Meta, MetaOptions, Now, Progress, Snapshot, Tx},
+    scrub::Scrubbing,
     segments::{Finding, Recovered, SegmentOptions, Segments},
     sync::{Arc, mpsc},
 };
@@ -113,6 +116,7 @@ pub struct Store {
     segments: Arc<Segments>,
     blobs: Arc<Blobs>,
     collection: Collection,
+    scrubbing: Scrubbing,
     recovered: Vec<Recovered>,
     // The last to go: another process may come in afterwards.
     dir: Arc<DataDir>,
@@ -168,7 +172,9 @@ impl Store {
         let how = BlobOptions { shared_dedup: options.shared_dedup, batch_bytes: options.batch_bytes };
         let blobs = Blobs::open(Arc::clone(&meta), Arc::clone(&segments), how)?;
         let collection = Collection::default();
-        let store = Self { io, meta, segments, blobs, collection, recovered, dir };
+        let scrubbing = Scrubbing::default();
+        scrubbing.refresh(&meta.snapshot()?)?;
+        let store = Self { io, meta, segments, blobs, collection, scrubbing, recovered, dir };
         // What recovery found is in rows before anything new is.
         store.step_all();
         Ok(Arc::new(store))
@@ -313,6 +319,12 @@ impl Store {
     #[must_use]
     pub fn collection(&self) -> &Collection {
         &self.collection
+    }
+
+    /// What is known of scrubbing.
+    #[must_use]
+    pub fn scrubbing(&self) -> &Scrubbing {
+        &self.scrubbing
     }
 
     /// Segments that opening found not as a closed store leaves them.

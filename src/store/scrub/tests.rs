@@ -1,0 +1,302 @@
+//! What a scrub finds, keeps and forgets.
+
+use super::*;
+use crate::{
+    model::ids::ManifestId,
+    store::{
+        blobs::{damage::known, verify},
+        collect::{CollectOptions, Collector},
+        io::{Io as _, sim::SimDisk},
+        segments::FlawKind,
+        tests::{get, noise, open, options, put, recount, release},
+    },
+};
+
+const ALL: CollectOptions = CollectOptions { compact_from: Some(10), end_from: 0, count_anyway: true };
+
+fn scrub(store: &Arc<Store>) -> Summary {
+    Scrubber::begin(store, Portion::ALL).unwrap().run().unwrap()
+}
+
+/// Where the only chunk of a body lies, and its file.
+fn place(store: &Store, id: ManifestId) -> (ChunkNo, ChunkRow, String) {
+    let rows = store.snapshot().unwrap();
+    let mut chunks = Vec::new();
+    verify::chunks_of(&rows, id, &mut |(chunk, ..)| chunks.push(chunk)).unwrap();
+    let row = crate::store::blobs::rows::load_chunk(&rows, chunks[0]).unwrap();
+    let path = format!("segments/{:06x}/{:08x}.seg", row.segment.0 >> 8, row.segment.0);
+    (chunks[0], row, path)
+}
+
+fn kinds(store: &Store) -> Vec<(Part, FlawKind)> {
+    let known = known(&store.snapshot().unwrap(), None, 100).unwrap();
+    known.into_iter().map(|damaged| (damaged.part, damaged.row.kind)).collect()
+}
+
+/// Ends the open segments, so that they have footers.
+fn seal_all(store: &Store) {
+    for (lane, segment, _) in store.segments().open_segments() {
+        store.segments().roll(lane, segment);
+    }
+    store.step_all();
+    store.blobs().report_segments();
+    store.step_all();
+}
+
+#[test]
+fn a_sound_store_is_read_whole_and_nothing_is_noted() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    for n in 0..30 {
+        put(&store, &noise(&format!("sound {n}"), 100_000));
+    }
+    let before = disk.counts().bytes_read;
+    let done = scrub(&store);
+    assert_eq!((done.damaged, done.thousandths), (0, 1000));
+    assert!(done.chunks >= 30 && done.bytes > 3_000_000, "{done:?}");
+    assert!(disk.counts().bytes_read - before >= 3_000_000);
+    assert_eq!(kinds(&store), []);
+    let last = store.scrubbing().last().unwrap();
+    assert_eq!((last.chunks, last.bytes, last.damaged), (done.chunks, done.bytes, 0));
+    assert!(last.ended.is_some() && store.scrubbing().now().is_none() && !store.scrubbing().is_running());
+}
+
+/// What is done to the file of a record, and what is found then.
+type Harm = (FlawKind, fn(&SimDisk, &str, u64));
+
+#[test]
+fn every_kind_of_damage_is_found_noted_once_and_healed() {
+    let kinds_of_harm: [Harm; 6] = [
+        (FlawKind::Header, |disk, path, at| disk.damage(path, at + 70, 1).unwrap()),
+        (FlawKind::Bytes, |disk, path, at| disk.damage(path, at + 1000, 1).unwrap()),
+        (FlawKind::Header, |disk, path, at| disk.overwrite(path, at, &[0; 512]).unwrap()),
+        (FlawKind::CutOff, |disk, path, at| disk.cut_off(path, at + 1000).unwrap()),
+        (FlawKind::Unreadable, |disk, path, at| disk.unreadable(path, at + 512..at + 1024).unwrap()),
+        (FlawKind::Misplaced, |disk, path, at| {
+            // The record before it, once more: the disk wrote it to the wrong place.
+            let mut other = vec![0; 50_000];
+            let file = disk.open(path, crate::store::io::Mode::Read).unwrap();
+            file.read_at(&mut other, 4096).unwrap();
+            disk.overwrite(path, at, &other).unwrap();
+        }),
+    ];
+    for (kind, harm) in kinds_of_harm {
+        let disk = SimDisk::new();
+        let store = open(&disk);
+        let other = put(&store, &noise("other", 50_000));
+        let body = noise("harmed", 50_000);
+        let id = put(&store, &body);
+        let (chunk, row, path) = place(&store, id);
+        harm(&disk, &path, row.offset);
+        assert_eq!(scrub(&store).damaged, 1, "{kind:?}");
+        assert_eq!(kinds(&store), [(Part::Chunk(chunk), kind)]);
+        let first = known(&store.snapshot().unwrap(), None, 1).unwrap().remove(0).row;
+        assert_eq!((first.expected, store.blobs().damaged()), (*blake3::hash(&body).as_bytes(), 1));
+        // Under a damaged header the content may be whole, and that is told.
+        assert!(kind == FlawKind::Header || first.found != Some(first.expected));
+        assert_eq!(scrub(&store).damaged, 1, "known, and still damaged");
+        let again = known(&store.snapshot().unwrap(), None, 1).unwrap().remove(0).row;
+        assert_eq!(again.seen, first.seen, "first seen stays");
+        assert!(get(&store, id).is_err() && get(&store, other).is_ok(), "{kind:?}");
+        let healed = put(&store, &body);
+        assert!(get(&store, healed).unwrap() == body && get(&store, id).unwrap() == body);
+        assert_eq!((kinds(&store), store.blobs().damaged()), (vec![], 0));
+        assert_eq!((scrub(&store).damaged, recount(&store, &[other, id, healed]).found), (0, 0));
+    }
+}
+
+#[test]
+fn what_is_there_is_told_beside_what_should_be() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    let mut body = noise("found", 50_000);
+    let id = put(&store, &body);
+    let (_, row, path) = place(&store, id);
+    disk.damage(&path, row.offset + 136 + 7, 4).unwrap();
+    scrub(&store);
+    body[7] ^= 4;
+    let known = known(&store.snapshot().unwrap(), None, 1).unwrap().remove(0).row;
+    assert_eq!(known.found, Some(*blake3::hash(&body).as_bytes()));
+}
+
+/// A cable, a controller or a file put back: what is whole again may be shared again.
+#[test]
+fn a_chunk_that_is_whole_again_is_no_damage_any_more() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    let body = noise("back", 50_000);
+    let id = put(&store, &body);
+    let (.., path) = place(&store, id);
+    disk.unreadable(&path, 4096..9000).unwrap();
+    assert!(get(&store, id).is_err());
+    store.step_all();
+    assert_eq!(kinds(&store).len(), 1, "the reader noted it");
+    disk.unreadable(&path, 0..0).unwrap();
+    assert_eq!(scrub(&store).damaged, 0);
+    assert_eq!((kinds(&store), store.blobs().damaged()), (vec![], 0));
+    let chunks = recount(&store, &[id]).chunks;
+    let again = put(&store, &body);
+    assert_eq!(recount(&store, &[id, again]).chunks, chunks, "it is shared");
+}
+
+/// Neither of them drops what is needed, whatever the disk says of it.
+#[test]
+fn what_cannot_be_read_is_never_removed_and_holds_up_nothing_else() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    let ids: Vec<_> = (0..60).map(|n| put(&store, &noise(&format!("eio {n}"), 300_000))).collect();
+    let (chunk, row, path) = place(&store, ids[0]);
+    let kept: Vec<_> = ids.iter().copied().step_by(3).collect();
+    ids.iter().filter(|id| !kept.contains(id)).for_each(|id| release(&store, *id));
+    disk.unreadable(&path, row.offset..row.offset + 4096).unwrap();
+    let report = Collector::begin(&store, ALL).unwrap().run().unwrap();
+    assert_eq!(report.damaged.len(), 1, "{report:?}");
+    assert!(report.segments_removed > 0, "the others are moved and removed");
+    store.step_all();
+    assert_eq!(kinds(&store), [(Part::Chunk(chunk), FlawKind::Unreadable)]);
+    disk.unreadable(&path, 0..0).unwrap();
+    for (n, id) in kept.iter().enumerate() {
+        assert!(get(&store, *id).unwrap() == noise(&format!("eio {}", n * 3), 300_000), "{n}");
+    }
+}
+
+#[test]
+fn a_damaged_chunk_that_is_deleted_takes_its_row_along() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    let (id, kept) = (put(&store, &noise("gone", 50_000)), put(&store, &noise("kept", 50_000)));
+    let (_, row, path) = place(&store, id);
+    disk.damage(&path, row.offset + 500, 1).unwrap();
+    scrub(&store);
+    assert_eq!(store.blobs().damaged(), 1);
+    release(&store, id);
+    Collector::begin(&store, ALL).unwrap().run().unwrap();
+    assert_eq!((kinds(&store), store.blobs().damaged()), (vec![], 0));
+    assert!(get(&store, kept).is_ok());
+}
+
+#[test]
+fn a_run_goes_on_where_it_was_and_one_of_a_portion_leaves_it_alone() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    let ids: Vec<_> = (0..400).map(|n| put(&store, &noise(&format!("resume {n}"), 20_000))).collect();
+    let mut first = Scrubber::resume(&store).unwrap();
+    assert!(matches!(Scrubber::resume(&store), Err(StoreError::Busy(_))));
+    first.step().unwrap();
+    first.save().unwrap();
+    let so_far = first.summary();
+    assert!(so_far.chunks > 0 && so_far.chunks < 400, "{so_far:?}");
+    drop(first);
+    let third = Portion::new(1, 3).unwrap();
+    let part = Scrubber::begin(&store, third).unwrap().run().unwrap();
+    assert!(part.chunks < 250 && store.scrubbing().last().is_none());
+    drop(store);
+    let store = open(&disk);
+    assert_eq!(store.scrubbing().now(), Some(so_far));
+    let rest = Scrubber::resume(&store).unwrap();
+    assert_eq!(rest.summary(), so_far);
+    // What it has done is not done again; what is left is.
+    let (_, early, path) = place(&store, ids[0]);
+    disk.damage(&path, early.offset + 500, 1).unwrap();
+    let (chunk, late, path) = place(&store, ids[399]);
+    disk.damage(&path, late.offset + 500, 1).unwrap();
+    let done = rest.run().unwrap();
+    assert_eq!((done.chunks, done.damaged), (400, 1));
+    assert_eq!(kinds(&store), [(Part::Chunk(chunk), FlawKind::Bytes)]);
+    assert!(store.scrubbing().now().is_none());
+    assert_eq!(scrub(&store).damaged, 2);
+}
+
+#[test]
+fn portions_find_together_what_there_is() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    let ids: Vec<_> = (0..300).map(|n| put(&store, &noise(&format!("part {n}"), 5_000))).collect();
+    for id in ids.iter().step_by(50) {
+        let (_, row, path) = place(&store, *id);
+        disk.damage(&path, row.offset + 500, 1).unwrap();
+    }
+    let portions = (1..=4).map(|number| Portion::new(number, 4).unwrap());
+    let found: Vec<_> =
+        portions.map(|portion| Scrubber::begin(&store, portion).unwrap().run().unwrap()).collect();
+    assert_eq!(found.iter().map(|done| done.chunks).sum::<u64>(), 300);
+    assert_eq!(found.iter().map(|done| done.damaged).sum::<u64>(), 6);
+    assert_eq!(kinds(&store).len(), 6);
+}
+
+#[test]
+fn the_frame_of_a_segment_is_looked_at_and_its_damage_ends_with_it() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    let ids: Vec<_> = (0..4).map(|n| put(&store, &noise(&format!("frame {n}"), 60_000))).collect();
+    seal_all(&store);
+    let (_, row, path) = place(&store, ids[0]);
+    let end = disk.open(&path, crate::store::io::Mode::Read).unwrap().len().unwrap();
+    for (at, kind) in [(100, FlawKind::Header), (end - 10, FlawKind::Footer)] {
+        disk.damage(&path, at, 1).unwrap();
+        assert_eq!(scrub(&store).damaged, 1);
+        assert_eq!(kinds(&store), [(Part::Segment(row.segment), kind)]);
+        disk.damage(&path, at, 1).unwrap();
+        assert_eq!(scrub(&store).damaged, 0);
+        assert_eq!(kinds(&store), []);
+    }
+    disk.damage(&path, end - 10, 1).unwrap();
+    scrub(&store);
+    ids[..3].iter().for_each(|id| release(&store, *id));
+    Collector::begin(&store, ALL).unwrap().run().unwrap();
+    assert_eq!((kinds(&store), store.blobs().damaged()), (vec![], 0), "its chunks lie elsewhere");
+    assert!(get(&store, ids[3]).is_ok());
+}
+
+/// An error that says nothing about the bytes is none of them: nothing is called damaged.
+#[test]
+fn a_disk_that_cannot_answer_just_now_damages_nothing() {
+    #[derive(Debug)]
+    struct Refusing(SimDisk, crate::store::sync::atomic::AtomicBool);
+    impl crate::store::io::Io for Refusing {
+        fn open(
+            &self,
+            path: &str,
+            mode: crate::store::io::Mode,
+        ) -> std::io::Result<Arc<dyn crate::store::io::File>> {
+            let segment = path.starts_with("segments/") && mode == crate::store::io::Mode::Read;
+            if segment && self.1.load(crate::store::sync::atomic::Ordering::Relaxed) {
+                // Too many open files.
+                return Err(std::io::Error::from_raw_os_error(24));
+            }
+            self.0.open(path, mode)
+        }
+        fn list(&self, dir: &str) -> std::io::Result<Vec<String>> {
+            self.0.list(dir)
+        }
+        fn create_dir(&self, dir: &str) -> std::io::Result<()> {
+            self.0.create_dir(dir)
+        }
+        fn rename(&self, from: &str, to: &str) -> std::io::Result<()> {
+            self.0.rename(from, to)
+        }
+        fn remove(&self, path: &str) -> std::io::Result<()> {
+            self.0.remove(path)
+        }
+        fn sync_dir(&self, dir: &str, site: crate::store::io::Site) -> std::io::Result<()> {
+            self.0.sync_dir(dir, site)
+        }
+        fn lock(&self, path: &str) -> std::io::Result<Arc<dyn crate::store::io::File>> {
+            self.0.lock(path)
+        }
+        fn space(&self) -> std::io::Result<crate::store::io::Space> {
+            self.0.space()
+        }
+    }
+    let disk = SimDisk::new();
+    let id = put(&open(&disk), &noise("busy", 50_000));
+    let store =
+        Store::open(options(Refusing(disk.clone(), crate::store::sync::atomic::AtomicBool::new(true))))
+            .unwrap();
+    let mut scrubber = Scrubber::begin(&store, Portion::ALL).unwrap();
+    assert!(matches!(scrubber.step(), Err(StoreError::Io(_))));
+    assert!(matches!(get(&store, id), Err(StoreError::Io(_))));
+    store.step_all();
+    drop(scrubber);
+    assert_eq!((kinds(&store), recount(&store, &[id]).found), (vec![], 0));
+}
