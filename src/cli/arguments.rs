@@ -45,6 +45,8 @@ pub(super) enum Command {
     RecoveryKey(RecoveryKeyCommand),
     /// Recount all references, whether the server runs or not.
     Check,
+    /// Read everything stored again and note what is damaged; the server also does so by itself.
+    Scrub(Scrub),
     /// Give back the room of what was deleted; the server also does so by itself.
     Gc(Gc),
     /// Do what gc does, and move what is needed out of segments that hold much that is not.
@@ -227,6 +229,13 @@ pub(super) enum BucketCommand {
 pub(super) enum RecoveryKeyCommand {
     /// Show that you kept it: it is asked for, or read from standard input.
     Confirm,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Scrub {
+    /// Only a part of the store, such as 2/7: 1/7 to 7/7 are everything.
+    #[arg(long, value_name = "N/T")]
+    pub(super) part: Option<String>,
 }
 
 #[derive(Args, Debug)]

@@ -9,13 +9,14 @@ use std::{
 use http::Method;
 
 use super::{Context, failure::Failure, reach::Reach};
-use crate::doors::api::types::Check;
+use crate::doors::api::types::{Check, DamagedFile, DamagedFiles, Damages};
 
 /// Runs: exit code 0 if all is clean, 1 if something is damaged, 2 if it could not finish.
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let asked = async {
         let reach = Reach::find(&context.settings).await?;
-        reach.ask::<Check>(Method::GET, "/api/v1/check").await
+        let checked = reach.ask::<Check>(Method::GET, "/api/v1/check").await?;
+        whole(&reach, checked).await
     };
     let checked = match while_telling(asked).await {
         Ok(checked) => checked,
@@ -31,6 +32,35 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
         (None, 0) => Ok(()),
         (None, _) => Err(Failure::Said(1)),
     }
+}
+
+/// The same with everything that is damaged, where that is more than an answer has.
+async fn whole(reach: &Reach, mut checked: Check) -> Result<Check, Failure> {
+    let count = |name: &str| checked.counts.get(name).copied().unwrap_or_default();
+    let (damaged, files) = (count("damaged"), count("damaged_files"));
+    if damaged > checked.damage.len() as u64 {
+        checked.damage.clear();
+        let mut next = Some(String::new());
+        while let Some(after) = next {
+            let page: Damages = reach.ask(Method::GET, &page("/api/v1/damage", &after)).await?;
+            checked.damage.extend(page.damage);
+            next = page.next;
+        }
+    }
+    if files > checked.files.len() as u64 {
+        checked.files.clear();
+        let mut next = Some(String::new());
+        while let Some(after) = next {
+            let page: DamagedFiles = reach.ask(Method::GET, &page("/api/v1/damage/files", &after)).await?;
+            checked.files.extend(page.files);
+            next = page.next;
+        }
+    }
+    Ok(checked)
+}
+
+fn page(address: &str, after: &str) -> String {
+    if after.is_empty() { address.to_owned() } else { format!("{address}?after={after}") }
 }
 
 /// Tells people at a terminal every second that it is still at work.
@@ -62,6 +92,18 @@ pub(super) fn say(text: &str) {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
+/// One line for a version that cannot be read whole.
+fn hit(file: &DamagedFile) -> String {
+    let DamagedFile { bucket, path, owner, bytes, .. } = file;
+    let which = match (file.kind.as_str(), &file.version, file.part) {
+        (_, _, Some(part)) => format!("part {part} of an open upload"),
+        ("current", ..) => "as it is now".to_owned(),
+        (kind, Some(version), _) => format!("{kind}, version {version}"),
+        (kind, None, _) => kind.to_owned(),
+    };
+    format!("damaged: {bucket}/{path} of {owner}, {which}: {bytes} bytes cannot be read")
+}
+
 fn as_text(checked: &Check) -> String {
     let of = |name: &str| checked.counts.get(name).copied().unwrap_or_default();
     let mut lines = vec![format!(
@@ -74,6 +116,7 @@ fn as_text(checked: &Check) -> String {
         of("segments")
     )];
     lines.extend(checked.findings.iter().map(|finding| format!("{}: {}", finding.kind, finding.text)));
+    lines.extend(checked.files.iter().map(hit));
     let more = checked.found - checked.findings.len() as u64;
     if more > 0 {
         lines.push(format!("and {more} more"));

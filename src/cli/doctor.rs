@@ -18,7 +18,7 @@ use super::{
 use crate::{
     config::Settings,
     doors::{
-        api::types::{Listens, Snapshot},
+        api::types::{Listens, Scrubbing, Snapshot},
         gate,
     },
     model::size::shown,
@@ -66,6 +66,7 @@ pub(super) async fn run(context: &Context, doctor: &Doctor) -> Result<(), Failur
         findings.push(twins(&reach).await.unwrap_or_else(|failure| failed("twins", &failure)));
         findings
             .push(snapshots(settings, &reach).await.unwrap_or_else(|failure| failed("snapshots", &failure)));
+        findings.push(damage(&reach).await.unwrap_or_else(|failure| failed("damage", &failure)));
         findings.push(recovery_key(&reach).await.unwrap_or_else(|failure| failed("recovery key", &failure)));
     }
     let failed = findings.iter().any(|finding| finding.state == State::Fail);
@@ -212,6 +213,24 @@ async fn twins(reach: &Reach) -> Result<Finding, Failure> {
             finding(State::Warn, "twins", text)
         }
     })
+}
+
+/// Whether anything stored is known to be damaged, and how long ago all of it was read.
+async fn damage(reach: &Reach) -> Result<Finding, Failure> {
+    let state: Scrubbing = reach.ask(Method::GET, "/api/v1/scrub").await?;
+    if state.damaged > 0 {
+        let text = format!(
+            "{} chunks or segments are damaged; `holdall check` lists the files that need them",
+            state.damaged
+        );
+        return Ok(finding(State::Fail, "damage", text));
+    }
+    let read = match (state.last.and_then(|last| last.ended), state.now) {
+        (_, Some(now)) => format!("everything is being read again, {:.0} % are done", now.percent),
+        (Some(ended), None) => format!("everything was read again until {ended}"),
+        (None, None) => "`holdall scrub` reads everything again".to_owned(),
+    };
+    Ok(finding(State::Ok, "damage", format!("none is known; {read}")))
 }
 
 /// Whether people kept what opens their backups.

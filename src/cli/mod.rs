@@ -19,6 +19,7 @@ mod reach;
 mod rebuild;
 mod recovery;
 mod room;
+mod scrub;
 mod serve;
 mod user;
 
@@ -126,6 +127,7 @@ async fn command(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Bucket(command) => bucket::run(context, command).await,
         Command::RecoveryKey(command) => recovery::run(context, command).await,
         Command::Check => check::run(context).await,
+        Command::Scrub(what) => scrub::run(context, &what).await,
         Command::Gc(gc) => collect::gc(context, &gc).await,
         Command::Compact => collect::compact(context).await,
         Command::Rebuild(asked) => rebuild::run(context, &asked).await,

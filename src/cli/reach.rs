@@ -19,7 +19,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::failure::Failure;
 use crate::{
     config::{Dedup, Settings},
-    domain::{Error, Holdall, StartOptions, Waits, World},
+    domain::{Error, Holdall, ScrubOptions, StartOptions, Waits, World},
     doors::{
         api::{
             ApiDoor,
@@ -185,6 +185,7 @@ pub(super) fn open(settings: &Settings, create: bool) -> Result<Arc<Holdall>, Fa
         compact_rate: settings.disk_compact_rate,
         data: Some(settings.data.clone()),
         snapshot_every: settings.disk_snapshot_every,
+        scrub: ScrubOptions { days: settings.disk_scrub_days, rate: settings.disk_scrub_rate },
         ..StartOptions::new(Arc::new(io))
     };
     let world = World { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };

@@ -26,7 +26,7 @@ const fn secret(name: &'static str) -> Key {
 }
 
 /// All settings, in the order they are shown in.
-pub(super) const KEYS: [Key; 29] = [
+pub(super) const KEYS: [Key; 31] = [
     key("data", Kind::Text, "./holdall-data"),
     key("listen", Kind::Address, "127.0.0.1:7070"),
     key("behind_proxy", Kind::Flag, "false"),
@@ -51,6 +51,8 @@ pub(super) const KEYS: [Key; 29] = [
     key("disk.full_below", Kind::Size { auto: true, least: 0 }, "auto"),
     key("disk.compact_rate", Kind::Size { auto: false, least: 0 }, "32 MiB"),
     key("disk.snapshot_every", Kind::Duration, "6h"),
+    key("disk.scrub_days", Kind::Number { least: 0, most: 3_650 }, "30"),
+    key("disk.scrub_rate", Kind::Size { auto: false, least: 1 }, "50 MB"),
     key("cache.metadata", Kind::Size { auto: false, least: 0 }, "32 MiB"),
     key("admin.user", Kind::Text, "admin"),
     secret("admin.password"),

@@ -99,6 +99,10 @@ pub struct Settings {
     pub disk_compact_rate: u64,
     /// How often a snapshot of the metadata is taken; zero for never.
     pub disk_snapshot_every: Duration,
+    /// Days from one reading of everything to the next; 0 for never.
+    pub disk_scrub_days: u64,
+    /// Bytes a second that is read with.
+    pub disk_scrub_rate: u64,
     /// Memory for metadata, in bytes.
     pub cache_metadata: usize,
     /// See [`FirstAdmin`].
@@ -142,6 +146,8 @@ impl Settings {
             disk_full_below: as_number(&layers, "disk.full_below"),
             disk_compact_rate: as_number(&layers, "disk.compact_rate").unwrap_or_default(),
             disk_snapshot_every: as_duration(&layers, "disk.snapshot_every"),
+            disk_scrub_days: as_number(&layers, "disk.scrub_days").unwrap_or_default(),
+            disk_scrub_rate: as_number(&layers, "disk.scrub_rate").unwrap_or_default(),
             cache_metadata: as_size(&layers, "cache.metadata"),
             admin: FirstAdmin {
                 user: required(&layers, "admin.user")?,

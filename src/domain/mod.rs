@@ -30,6 +30,7 @@ mod listing;
 mod locks;
 mod memory;
 pub mod nouns;
+mod pace;
 mod passwords;
 mod places;
 mod props;
@@ -39,6 +40,7 @@ mod read;
 mod recognised;
 mod recovery;
 mod remove;
+mod scrub;
 mod seal;
 mod snapshots;
 mod spot;
@@ -60,7 +62,10 @@ pub use backup::{
     verify_backup,
 };
 pub use bootstrap::{FirstAdmin, Preset, Welcome};
-pub use check::{CheckReport, Counts as CheckCounts, Finding, FindingKind};
+pub use check::{
+    CheckReport, Counts as CheckCounts, Damaged, DamagedPart, Finding, FindingKind, Hit, HitCursor, HitKind,
+    Hits,
+};
 pub use collect::{CollectReport, Collected, CollectionState, Forecast, SegmentUsage, Space};
 pub use error::Error;
 pub use health::{Condition, Fullness, Readiness, Unready};
@@ -68,6 +73,7 @@ pub use lanes::Waits;
 pub use memory::{MemoryShare, MemoryUse};
 pub use put::Put;
 pub use read::Opened;
+pub use scrub::{Portion, ScrubOptions, ScrubState, ScrubSummary};
 pub use snapshots::KeptSnapshot;
 pub use start::{StartOptions, World};
 #[cfg(test)]
@@ -95,6 +101,7 @@ pub struct Holdall {
     collecting: Arc<collect::Collecting>,
     backing_up: Arc<backup::BackingUp>,
     data: Option<std::path::PathBuf>,
+    scrubs: Arc<scrub::Scrubs>,
     stop: CancellationToken,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,

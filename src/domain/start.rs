@@ -19,6 +19,7 @@ use super::{
     jobs::{self, Jobs},
     lanes::Waits,
     memory::Memory,
+    scrub::{self, ScrubOptions},
     seal::Keys,
     snapshots,
 };
@@ -73,6 +74,8 @@ pub struct StartOptions {
     pub quota_wait: Duration,
     /// Bytes a second that compaction in the background copies.
     pub compact_rate: u64,
+    /// How often and how fast everything is read again in the background.
+    pub scrub: ScrubOptions,
     /// Called while large metadata is repaired after a crash.
     pub progress: Progress,
     /// The data directory as the system names it, if the disk is one.
@@ -99,6 +102,7 @@ impl StartOptions {
             peers_apart: true,
             quota_wait: Duration::from_secs(QUOTA_WAIT_SECONDS),
             compact_rate: 32 << 20,
+            scrub: ScrubOptions { days: 30, rate: 50_000_000 },
             progress: Arc::new(|_| {}),
             data: None,
             snapshot_every: Duration::ZERO,
@@ -132,6 +136,7 @@ impl Holdall {
     /// Unavailable when the directory or its keys are refused, damaged when they are.
     pub fn start(options: StartOptions, world: World) -> Result<Arc<Self>, Error> {
         let (compact_rate, snapshot_every) = (options.compact_rate, options.snapshot_every);
+        let scrubbing = options.scrub;
         let holdall = Arc::new(Self::at_rest(options, world)?);
         *holdall.driver.lock().unwrap_or_else(PoisonError::into_inner) = Some(Store::drive(&holdall.store)?);
         let (weak, jobs) = (Arc::downgrade(&holdall), Arc::clone(&holdall.jobs));
@@ -139,7 +144,8 @@ impl Holdall {
         tokio::spawn(batch::run(weak.clone(), Arc::clone(&holdall.batches), holdall.stop.clone()));
         tokio::spawn(health::run(weak.clone(), holdall.stop.clone()));
         tokio::spawn(collect::job::run(weak.clone(), compact_rate, holdall.stop.clone()));
-        tokio::spawn(snapshots::run(weak, snapshot_every, holdall.stop.clone()));
+        tokio::spawn(snapshots::run(weak.clone(), snapshot_every, holdall.stop.clone()));
+        tokio::spawn(scrub::job::run(weak, scrubbing, holdall.stop.clone()));
         Ok(holdall)
     }
 
@@ -171,6 +177,7 @@ impl Holdall {
             collecting: Arc::default(),
             backing_up: Arc::default(),
             data: options.data,
+            scrubs: Arc::default(),
             stop: CancellationToken::new(),
             clock: world.clock,
             random: world.random,
@@ -197,7 +204,7 @@ impl Holdall {
     pub fn close(&self) -> Result<(), Error> {
         self.stop.cancel();
         // A run ends with its step, while there are threads to answer it.
-        while self.store.collection().is_running() {
+        while self.store.collection().is_running() || self.store.scrubbing().is_running() {
             std::thread::sleep(Duration::from_millis(1));
         }
         let driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner).take();

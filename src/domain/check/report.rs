@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::damage::{Damaged, Hit};
+
 /// Findings kept in full; more are only counted.
 const FINDINGS: usize = 1000;
 
@@ -106,6 +108,10 @@ pub struct Counts {
     pub unreferenced: u64,
     /// Segments.
     pub segments: u64,
+    /// Chunks and segments known to be damaged, those that nothing needs any more too.
+    pub damaged: u64,
+    /// Versions and parts that cannot be read whole because of it.
+    pub hits: u64,
     /// Folders whose bounds are higher than need be. No damage: a move that just fits may be
     /// refused.
     pub stale_bounds: u64,
@@ -116,7 +122,7 @@ pub struct Counts {
 impl Counts {
     /// Each count with its name.
     #[must_use]
-    pub fn named(&self) -> [(&'static str, u64); 17] {
+    pub fn named(&self) -> [(&'static str, u64); 19] {
         [
             ("buckets", self.buckets),
             ("files", self.files),
@@ -133,6 +139,8 @@ impl Counts {
             ("queued", self.queued),
             ("unreferenced", self.unreferenced),
             ("segments", self.segments),
+            ("damaged", self.damaged),
+            ("damaged_files", self.hits),
             ("stale_bounds", self.stale_bounds),
             ("lowered_bounds", self.lowered_bounds),
         ]
@@ -140,7 +148,7 @@ impl Counts {
 }
 
 /// The result of a check.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct CheckReport {
     /// How much was looked at.
     pub counts: Counts,
@@ -148,6 +156,10 @@ pub struct CheckReport {
     pub found: u64,
     /// The first of it.
     pub findings: Vec<Finding>,
+    /// The first thousand things known to be damaged.
+    pub damage: Vec<Damaged>,
+    /// The first thousand versions and parts that need something damaged.
+    pub hits: Vec<Hit>,
     /// Why the check ended before it had seen everything.
     pub unfinished: Option<String>,
 }

@@ -5,7 +5,7 @@ use crate::{
     model::ids::{AccountId, BucketId, NodeId},
     store::{
         error::StoreError,
-        meta::{codec::Row as _, table::Table},
+        meta::{codec::Row as _, rows::Rows, table::Table},
         rows::{
             trash::{TrashKind, TrashRow},
             tree::{self, FolderRow, Kind, Side},
@@ -36,6 +36,25 @@ pub(super) enum Standing {
 
 /// More folders than this above another are a circle.
 const HIGHEST: usize = 4096;
+
+/// A folder's row, by its identity, and the side it is on.
+pub(super) fn folder(
+    rows: &dyn Rows,
+    bucket: BucketId,
+    folder: NodeId,
+) -> Result<Option<(Side, FolderRow)>, StoreError> {
+    let Some(row) = tree::node(rows, folder)? else { return Ok(None) };
+    let (Some(parent), Kind::Folder, true) = (row.parent, row.kind, row.bucket == bucket) else {
+        return Ok(None);
+    };
+    for side in [Side::Live, Side::Dead] {
+        let found = tree::folder(rows, side, (bucket, parent), &row.name)?;
+        if let Some(found) = found.filter(|found| found.node == folder) {
+            return Ok(Some((side, found)));
+        }
+    }
+    Ok(None)
+}
 
 impl Check<'_> {
     /// Everything that has no name and is there all the same: the trash and the queue of work.
@@ -98,19 +117,9 @@ impl Check<'_> {
     pub(super) fn folder(
         &self,
         bucket: BucketId,
-        folder: NodeId,
+        id: NodeId,
     ) -> Result<Option<(Side, FolderRow)>, StoreError> {
-        let Some(row) = tree::node(self.rows, folder)? else { return Ok(None) };
-        let (Some(parent), Kind::Folder, true) = (row.parent, row.kind, row.bucket == bucket) else {
-            return Ok(None);
-        };
-        for side in [Side::Live, Side::Dead] {
-            let found = tree::folder(self.rows, side, (bucket, parent), &row.name)?;
-            if let Some(found) = found.filter(|found| found.node == folder) {
-                return Ok(Some((side, found)));
-            }
-        }
-        Ok(None)
+        folder(self.rows, bucket, id)
     }
 
     /// Where a folder stands.

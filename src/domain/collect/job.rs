@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{BUSY_PERCENT, IDLE_PERCENT};
 use crate::{
-    domain::{Error, Holdall},
+    domain::{Error, Holdall, pace::rest},
     store::{
         Store,
         collect::{CollectOptions, Collector, Step, has_work},
@@ -31,8 +31,6 @@ const REST: u32 = 10;
 const LONGEST_REST: Duration = Duration::from_secs(600);
 /// A segment that is still written is ended when so many of its bytes are dead.
 const END_FROM: u64 = 16 << 20;
-/// The longest nap within a run: so soon it hears that it is to end.
-const NAP: Duration = Duration::from_millis(50);
 
 /// What the job remembers between looks.
 #[derive(Debug)]
@@ -156,16 +154,6 @@ fn copying_takes(bytes: u64, rate: u64) -> Duration {
     Duration::from_millis(bytes.saturating_mul(1000).checked_div(rate).unwrap_or_default())
 }
 
-fn rest(time: Duration, give_way: &dyn Fn() -> bool) {
-    let until = Instant::now() + time;
-    while !give_way() {
-        match until.checked_duration_since(Instant::now()) {
-            Some(left) if !left.is_zero() => std::thread::sleep(left.min(NAP)),
-            _ => return,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,12 +180,5 @@ mod tests {
     fn copying_keeps_to_its_rate() {
         assert_eq!(copying_takes(64 << 20, 32 << 20), Duration::from_secs(2));
         assert_eq!(copying_takes(1, 0), Duration::ZERO);
-    }
-
-    #[test]
-    fn a_rest_ends_when_it_is_to_give_way() {
-        let began = Instant::now();
-        rest(Duration::from_secs(60), &|| true);
-        assert!(began.elapsed() < Duration::from_secs(30));
     }
 }

@@ -11,12 +11,14 @@ mod check;
 mod collected;
 mod collection;
 mod credentials;
+mod damaged;
 mod error;
 mod extract;
 mod filed;
 pub mod files;
 mod recovery;
 mod route;
+mod scrub;
 pub mod types;
 
 use std::sync::{Arc, OnceLock};
@@ -107,6 +109,7 @@ fn table(listening: Listening) -> Vec<Route> {
     table.extend(check::routes());
     table.extend(collection::routes());
     table.extend(files::routes());
+    table.extend(scrub::routes());
     table.extend(recovery::routes());
     table.extend(backup::routes());
     table

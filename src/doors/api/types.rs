@@ -12,6 +12,7 @@ use crate::{
 pub use super::{
     backed_up::{BackedUp, Backup, BackupRun, Snapshot},
     collected::{Collected, Collection, CollectionRun, Space},
+    damaged::{Damage, DamagedFile, DamagedFiles, Damages, NeededChunk, ScrubRun, Scrubbed, Scrubbing},
     filed::{File, Files},
 };
 
@@ -347,6 +348,13 @@ pub struct Check {
     pub findings: Vec<Finding>,
     /// How much was looked at, by what it was.
     pub counts: BTreeMap<String, u64>,
+    /// What is known to be damaged, the first 1,000; `/api/v1/damage` tells all.
+    #[serde(default)]
+    pub damage: Vec<Damage>,
+    /// The versions and parts that cannot be read whole, the first 1,000; `/api/v1/damage/files` tells
+    /// all.
+    #[serde(default)]
+    pub files: Vec<DamagedFile>,
 }
 
 /// Something that does not add up.
@@ -364,7 +372,10 @@ impl From<CheckReport> for Check {
         let findings = report.findings.into_iter();
         let findings = findings.map(|it| Finding { kind: it.kind.code().into(), text: it.text }).collect();
         let counts = report.counts.named().map(|(name, count)| (name.to_owned(), count)).into();
-        Self { clean, unfinished: report.unfinished, found: report.found, findings, counts }
+        let damage = report.damage.into_iter().map(Damage::from).collect();
+        let files = report.hits.into_iter().map(DamagedFile::from).collect();
+        let (unfinished, found) = (report.unfinished, report.found);
+        Self { clean, unfinished, found, findings, counts, damage, files }
     }
 }
 

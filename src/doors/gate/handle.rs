@@ -114,6 +114,7 @@ impl Gate {
         let mut text = self.metrics.text(connections, counts, memory);
         text.push_str(&room::text(&holdall.collection_state(), &holdall.backing_up()));
         text.push_str(&room::condition(&holdall.condition(caller)?));
+        text.push_str(&room::scrub_text(&holdall.scrub_state()));
         Ok(text)
     }
 

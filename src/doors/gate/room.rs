@@ -1,10 +1,10 @@
 //! What `/-/metrics` tells of the room that files take, as it was counted last, and of what is kept
-//! for the worst day.
+//! for the worst day; and of damage.
 
 use std::fmt::Write as _;
 
 use crate::{
-    domain::{BackupState, CollectionState, Condition, Readiness, Unready},
+    domain::{BackupState, CollectionState, Condition, Readiness, ScrubState, Unready},
     model::time::Timestamp,
 };
 
@@ -64,10 +64,45 @@ pub(crate) fn text(state: &CollectionState, backups: &BackupState) -> String {
     text
 }
 
+/// The same of scrubbing. Times are seconds since 1970; what was never done has none.
+pub(crate) fn scrub_text(state: &ScrubState) -> String {
+    let mut text = String::new();
+    let ended = state.last.and_then(|last| last.ended).map(|ended| ended.seconds());
+    let ended = ended.and_then(|seconds| u64::try_from(seconds).ok());
+    let last = ended.map(|seconds| ("holdall_scrub_last_end_seconds", "gauge", seconds));
+    let known = [
+        ("holdall_damaged", "gauge", state.damaged),
+        ("holdall_scrub_running", "gauge", u64::from(state.running)),
+        ("holdall_scrubbed_bytes_total", "counter", state.bytes),
+    ];
+    for (name, kind, value) in last.into_iter().chain(known) {
+        let _ = writeln!(text, "# TYPE {name} {kind}\n{name} {value}");
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{CollectReport, SegmentUsage, Space};
+    use crate::domain::{CollectReport, Portion, ScrubSummary, SegmentUsage, Space};
+
+    #[test]
+    fn damage_is_told_and_when_it_was_looked_for() {
+        let mut state = ScrubState { running: true, now: None, last: None, damaged: 3, bytes: 9 };
+        let told = scrub_text(&state);
+        assert!(told.contains("holdall_damaged 3\n") && told.contains("holdall_scrubbed_bytes_total 9\n"));
+        assert!(!told.contains("last_end"), "{told}");
+        state.last = Some(ScrubSummary {
+            begun: Timestamp(0),
+            ended: Some(Timestamp(90_000)),
+            portion: Portion::ALL,
+            thousandths: 1000,
+            chunks: 1,
+            bytes: 1,
+            damaged: 0,
+        });
+        assert!(scrub_text(&state).contains("holdall_scrub_last_end_seconds 90\n"));
+    }
 
     #[test]
     fn the_level_of_a_full_disk_and_what_failed_are_told() {

@@ -8,11 +8,15 @@ use crate::common::{ask::Ask, world::World};
 
 /// Every address and method of the API, with a body that would be understood, and what the
 /// operator gets.
-const ROUTES: [(&str, &str, &str, u16); 34] = [
+const ROUTES: [(&str, &str, &str, u16); 38] = [
     ("GET", "/api/v1/version", "", 200),
     ("GET", "/api/v1/check", "", 200),
     ("GET", "/api/v1/collection", "", 200),
     ("POST", "/api/v1/collection", r#"{"dry_run":true}"#, 200),
+    ("GET", "/api/v1/scrub", "", 200),
+    ("POST", "/api/v1/scrub", r#"{"part":"1/2"}"#, 200),
+    ("GET", "/api/v1/damage", "", 200),
+    ("GET", "/api/v1/damage/files", "", 200),
     ("GET", "/api/v1/accounts", "", 200),
     ("POST", "/api/v1/accounts", r#"{"name":"made"}"#, 201),
     ("GET", "/api/v1/accounts/{name}", "", 200),

@@ -3,6 +3,7 @@
 
 mod finding;
 mod segments;
+mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,6 +26,7 @@ use crate::{
 
 pub use finding::{Finding, Recount};
 pub use segments::{SegmentCount, segments};
+pub use users::{Used, chunks_of, users_of_chunks, users_of_manifests};
 
 /// Rows read at a time.
 const ROWS: usize = 1000;

@@ -1,0 +1,90 @@
+//! `holdall scrub`: has everything stored read again, by the server that runs or on the data
+//! itself.
+
+use std::{io::IsTerminal as _, time::Duration};
+
+use http::Method;
+
+use super::{Context, arguments::Scrub, check::say, failure::Failure, reach::Reach};
+use crate::{
+    doors::api::types::{ScrubRun, Scrubbed, Scrubbing},
+    model::size::shown as amount,
+};
+
+const ADDRESS: &str = "/api/v1/scrub";
+
+/// Runs: exit code 0 if all is whole, 1 if something is damaged, 2 if it could not finish.
+pub(super) async fn run(context: &Context, scrub: &Scrub) -> Result<(), Failure> {
+    let asked = async {
+        let reach = Reach::find(&context.settings).await?;
+        let what = ScrubRun { part: scrub.part.clone() };
+        let asked = reach.tell::<Scrubbed>(Method::POST, ADDRESS, &what);
+        while_telling(&reach, asked).await
+    };
+    let scrubbed = match asked.await {
+        Ok(scrubbed) => scrubbed,
+        Err(failure) => {
+            let why = failure.message().unwrap_or_default();
+            return Err(Failure::Usage(format!("not everything was read: {why}")));
+        }
+    };
+    context.printer.one(&scrubbed, || as_text(&scrubbed))?;
+    if scrubbed.damaged == 0 { Ok(()) } else { Err(Failure::Said(1)) }
+}
+
+/// Tells people at a terminal every second how far it is.
+async fn while_telling<T>(reach: &Reach, work: impl Future<Output = T>) -> T {
+    if !std::io::stderr().is_terminal() {
+        return work.await;
+    }
+    let mut work = std::pin::pin!(work);
+    let mut told = false;
+    loop {
+        if let Ok(done) = tokio::time::timeout(Duration::from_secs(1), &mut work).await {
+            if told {
+                say("\r\x1b[K");
+            }
+            return done;
+        }
+        if let Ok(state) = reach.ask::<Scrubbing>(Method::GET, ADDRESS).await
+            && let Some(now) = state.now
+        {
+            let (percent, read, damaged) = (now.percent, amount(now.bytes), now.damaged);
+            say(&format!("\r\x1b[Kscrubbing: {percent:.0} %, {read} read, {damaged} damaged"));
+            told = true;
+        }
+    }
+}
+
+fn as_text(scrubbed: &Scrubbed) -> String {
+    let (chunks, read) = (scrubbed.chunks, amount(scrubbed.bytes));
+    let what = if scrubbed.part == "1/1" { String::new() } else { format!(" of part {}", scrubbed.part) };
+    let found = match scrubbed.damaged {
+        0 => "all of it is whole".to_owned(),
+        1 => "1 is damaged; `holdall check` lists the files that need it".to_owned(),
+        damaged => format!("{damaged} are damaged; `holdall check` lists the files that need them"),
+    };
+    format!("{chunks} chunks{what} ({read}) were read again: {found}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scrub_is_told_in_words() {
+        let mut done = Scrubbed {
+            begun: String::new(),
+            ended: None,
+            part: "1/1".into(),
+            percent: 100.0,
+            chunks: 3,
+            bytes: 1536,
+            damaged: 0,
+        };
+        assert_eq!(as_text(&done), "3 chunks (1.5 KiB) were read again: all of it is whole");
+        (done.damaged, done.part) = (2, "2/7".into());
+        let text = as_text(&done);
+        assert!(text.starts_with("3 chunks of part 2/7 (1.5 KiB) were read again: 2 are damaged;"), "{text}");
+    }
+}

@@ -1,0 +1,145 @@
+//! Reading everything again, so that damage is known early: by itself in the background (see
+//! [`job`]), and when it is asked for. The store reads and notes; here it is decided who may ask,
+//! when and how fast.
+
+pub(super) mod job;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Error, Holdall, access, caller::Caller};
+use crate::store::{
+    Store,
+    error::StoreError,
+    scrub::{Scrubber, Step},
+};
+
+pub use crate::store::scrub::{Summary as ScrubSummary, rows::Portion};
+
+/// How long a run waits for another to give way before it looks again.
+const WAIT: Duration = Duration::from_millis(10);
+
+/// How often and how fast the store is read again in the background.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ScrubOptions {
+    /// Days from the end of one run to the next; 0 for none.
+    pub days: u64,
+    /// Bytes a second; half of it while others read or write.
+    pub rate: u64,
+}
+
+/// What is known beside the store's own knowledge.
+#[derive(Debug, Default)]
+pub(crate) struct Scrubs {
+    /// Runs that were asked for. The background gives way to them.
+    asked: AtomicUsize,
+}
+
+/// How scrubbing stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ScrubState {
+    /// Whether a run is under way.
+    pub running: bool,
+    /// The run that is under way, or was begun and goes on later.
+    pub now: Option<ScrubSummary>,
+    /// The last run over everything that ended.
+    pub last: Option<ScrubSummary>,
+    /// Chunks and segments known to be damaged.
+    pub damaged: u64,
+    /// Bytes read since the start.
+    pub bytes: u64,
+}
+
+impl Holdall {
+    /// Reads a portion of the store again and notes what is damaged; only for who manages the
+    /// system. As fast as the disk is; a run in the background gives way. Ends early, with what it
+    /// did, when nobody waits for it any more.
+    ///
+    /// # Errors
+    /// Denied; unavailable when the system closes. That something is damaged is no error.
+    pub async fn scrub(&self, caller: &Caller, portion: Portion) -> Result<ScrubSummary, Error> {
+        may_scrub(caller)?;
+        let (store, scrubs) = (Arc::clone(&self.store), Arc::clone(&self.scrubs));
+        // Whoever goes away drops this.
+        let gone = self.stop.child_token();
+        let _waits = gone.clone().drop_guard();
+        self.blocking(move || {
+            let _asked = Asked::new(&scrubs);
+            asked_run(&store, portion, &gone)
+        })
+        .await
+    }
+
+    /// How scrubbing stands, and how much is known to be damaged.
+    ///
+    /// # Errors
+    /// Denied.
+    pub fn scrubbing(&self, caller: &Caller) -> Result<ScrubState, Error> {
+        may_scrub(caller)?;
+        Ok(self.scrub_state())
+    }
+
+    /// The same, for the counts of the server. Does not wait for the disk.
+    pub(crate) fn scrub_state(&self) -> ScrubState {
+        let known = self.store.scrubbing();
+        ScrubState {
+            running: known.is_running(),
+            now: known.now(),
+            last: known.last(),
+            damaged: self.store.blobs().damaged(),
+            bytes: known.bytes(),
+        }
+    }
+}
+
+impl Scrubs {
+    fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::Acquire) > 0
+    }
+}
+
+/// A run that somebody waits for.
+struct Asked<'a>(&'a Scrubs);
+
+impl<'a> Asked<'a> {
+    fn new(scrubs: &'a Scrubs) -> Self {
+        scrubs.asked.fetch_add(1, Ordering::AcqRel);
+        Self(scrubs)
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        self.0.asked.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+fn may_scrub(caller: &Caller) -> Result<(), Error> {
+    if access::is_manager(caller) { Ok(()) } else { Err(Error::Denied("only admins scrub".into())) }
+}
+
+/// Runs to the end, once any other run has ended.
+fn asked_run(store: &Arc<Store>, portion: Portion, gone: &CancellationToken) -> Result<ScrubSummary, Error> {
+    let ended = || StoreError::Unavailable("it is closing".into());
+    let mut scrubber = loop {
+        match Scrubber::begin(store, portion) {
+            Err(StoreError::Busy(_)) if !gone.is_cancelled() => std::thread::sleep(WAIT),
+            begun => break begun?,
+        }
+    };
+    loop {
+        if gone.is_cancelled() {
+            return Err(ended().into());
+        }
+        if scrubber.step()? == Step::Done {
+            return Ok(scrubber.summary());
+        }
+    }
+}
