@@ -175,7 +175,7 @@ impl Holdall {
 }
 
 /// The next versions that are hit, about `limit` of them.
-pub(super) fn hits(rows: &dyn Rows, from: HitCursor, limit: usize) -> Result<Hits, StoreError> {
+pub(crate) fn hits(rows: &dyn Rows, from: HitCursor, limit: usize) -> Result<Hits, StoreError> {
     let mut walk = Walk::begin(rows, limit)?;
     if walk.chunks_known > 0 {
         walk.all(from)?;

@@ -12,6 +12,7 @@ mod check;
 mod costs;
 mod crash;
 mod credentials;
+mod decay;
 mod end;
 mod expire;
 mod faults;
