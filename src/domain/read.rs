@@ -282,6 +282,17 @@ impl Opened {
         lanes::blocking(move || Ok(manifest::part_sizes(&store.snapshot()?, id)?)).await
     }
 
+    /// As [`Opened::read`], once the first bytes are there and verified: what cannot be read at all
+    /// is refused before anything is promised.
+    ///
+    /// # Errors
+    /// If the first bytes cannot be read.
+    pub async fn begin(self, range: Range<u64>) -> Result<BoxStream<'static, Result<Bytes, Error>>, Error> {
+        let mut rest = self.read(range);
+        let Some(first) = rest.next().await.transpose()? else { return Ok(stream::empty().boxed()) };
+        Ok(stream::iter([Ok(first)]).chain(rest).boxed())
+    }
+
     /// The bytes of a range within the size, each chunk verified before it is given out. Ends
     /// with an error, never early, if they cannot be read. One chunk is read ahead.
     #[must_use]

@@ -9,6 +9,7 @@
 mod badinput;
 mod cli;
 mod common;
+mod damaged;
 mod dav;
 mod errors;
 mod folders;

@@ -4,7 +4,7 @@ use axum::{
     Extension, Json,
     extract::{Path, Query, Request, State},
 };
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::TryStreamExt as _;
 use http::{HeaderMap, HeaderName, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use serde::Deserialize;
@@ -76,10 +76,8 @@ async fn read(
     let opened = holdall.open(&caller, &address(&name, &key)?, None, &Conditions::default()).await?;
     let version = &opened.version;
     let (size, etag, modified) = (version.size, version.etag.quoted(), version.modified.rfc3339());
-    let mut bytes = opened.read(0..size);
     // What cannot be read at all is told, not broken off.
-    let first = bytes.next().await.transpose()?;
-    let bytes = stream::iter(first).map(Ok).chain(bytes.map_err(logged));
+    let bytes = opened.begin(0..size).await?.map_err(logged);
     let answer = Response::builder()
         .header(header::CONTENT_TYPE, "application/octet-stream")
         .header(header::CONTENT_LENGTH, size)

@@ -37,7 +37,13 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
         Ok(opened) => {
             let range = range(call.headers(), &call.head.method, &opened.version)?;
             let version = opened.version.clone();
-            let read = Box::new(move |range| opened.read(range));
+            let read: file::Read = match call.head.method == Method::HEAD {
+                true => Box::new(move |range| opened.read(range)),
+                false => {
+                    let bytes = opened.begin(range.clone().unwrap_or(0..version.size)).await?;
+                    Box::new(move |_| bytes)
+                }
+            };
             let served = Arc::new(Served::new(&version, range, read));
             let mut response = file::send(&call.door.files, &call.head.method, served).await?;
             let kind = version.attributes.content_type.as_deref();

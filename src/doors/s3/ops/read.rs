@@ -67,7 +67,7 @@ macro_rules! wanted {
 
 pub(super) async fn get(ops: &Ops, request: S3Request<GetObjectInput>) -> Answer<GetObjectOutput> {
     let found = find(ops, wanted!(request)).await?;
-    let body = blob(found.opened.read(found.bytes));
+    let body = blob(found.opened.begin(found.bytes).await?);
     let output = GetObjectOutput { body: Some(body), ..Default::default() };
     Ok(with_headers(output, found.headers, found.partial))
 }

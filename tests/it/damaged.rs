@@ -1,0 +1,105 @@
+//! What somebody sees of a damaged file, through both doors: a refusal before the answer began, a
+//! connection that is cut after it did, never a wrong byte and never a clean end that came too
+//! early. And what makes it whole again.
+
+use holdall::{
+    domain::{Portion, caller::Caller},
+    store::io::{Io as _, Mode, sim::SimDisk},
+};
+
+use crate::common::{
+    ask::Ask,
+    sim::{Olga, SimServer},
+    wire::Reply,
+};
+
+/// Large enough for many chunks and the lane that large files share.
+const LARGE: usize = 3 << 20;
+
+fn noise(seed: &str, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    blake3::Hasher::new().update(seed.as_bytes()).finalize_xof().fill(&mut bytes);
+    bytes
+}
+
+/// The segment in which some bytes stand, and where.
+fn find(disk: &SimDisk, bytes: &[u8]) -> (String, u64) {
+    for hi in disk.list("segments").unwrap() {
+        for name in disk.list(&format!("segments/{hi}")).unwrap() {
+            let path = format!("segments/{hi}/{name}");
+            let file = disk.open(&path, Mode::Read).unwrap();
+            let mut all = vec![0; file.len().unwrap() as usize];
+            file.read_at(&mut all, 0).unwrap();
+            if let Some(at) = all.windows(bytes.len()).position(|window| window == bytes) {
+                return (path, at as u64);
+            }
+        }
+    }
+    panic!("it is stored nowhere");
+}
+
+async fn send(server: &SimServer, ask: Ask) -> Reply {
+    ask.send(server.address()).await.unwrap()
+}
+
+type Dress = fn(&Olga, Ask) -> Ask;
+
+/// The same file through each door.
+const DOORS: [(&str, &str, Dress); 2] =
+    [("s3", "/olga/", |olga, ask| olga.s3(ask)), ("dav", "/dav/olga/", |olga, ask| olga.dav(ask))];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_file_is_refused_or_cut_and_heals_through_either_door() {
+    for (healer, other) in [(0, 1), (1, 0)] {
+        let server = SimServer::start().await;
+        let olga = server.olga();
+        let (large, small, sound) = (noise("large", LARGE), noise("small", 30_000), noise("sound", 90_000));
+        for (name, body) in [("large", &large), ("small", &small), ("sound", &sound)] {
+            let put = olga.s3(Ask::new("PUT", &format!("/olga/{name}")).body(body.clone()));
+            assert_eq!(send(&server, put).await.status, 200);
+        }
+        let (path, at) = find(&server.disk, &large[LARGE - 900_000..LARGE - 899_900]);
+        server.disk.damage(&path, at, 1).unwrap();
+        let (path, at) = find(&server.disk, &small[500..600]);
+        server.disk.damage(&path, at, 1).unwrap();
+        for (door, root, dress) in DOORS {
+            let get = |name: &str| dress(&olga, Ask::new("GET", &format!("{root}{name}")));
+            let refused = send(&server, get("small")).await;
+            assert_eq!(refused.status, 500, "{door}: {}", refused.head);
+            let cut = send(&server, get("large")).await;
+            let length = cut.header("content-length").map(str::to_owned);
+            assert_eq!((cut.status, length), (200, Some(LARGE.to_string())), "{door}");
+            assert!(cut.body.len() < LARGE - 800_000 && !cut.body.is_empty(), "{door}: {}", cut.body.len());
+            assert!(cut.body == large[..cut.body.len()], "{door}");
+            let part = get("large").with("range", "bytes=100-299999");
+            let part = send(&server, part).await;
+            assert!(part.status == 206 && part.body == large[100..300_000], "{door}: {}", part.head);
+            let beyond = get("large").with("range", &format!("bytes={}-", LARGE - 899_950));
+            let beyond = send(&server, beyond).await;
+            assert_eq!(beyond.status, 500, "{door}: a range that begins in what is damaged");
+            let whole = send(&server, get("sound")).await;
+            assert!(whole.status == 200 && whole.body == sound, "{door}");
+            let head = dress(&olga, Ask::new("HEAD", &format!("{root}large")));
+            assert_eq!(send(&server, head).await.status, 200, "{door}");
+        }
+        server.holdall.scrub(&Caller::Operator, Portion::ALL).await.unwrap();
+        let hits = server.holdall.damaged_files(&Caller::Operator, None).await.unwrap().hits;
+        let names: Vec<_> = hits.iter().map(|hit| (hit.path.as_str(), hit.owner.as_str())).collect();
+        assert_eq!(names, [("large", "olga"), ("small", "olga")]);
+        // Under other names: it is the content that heals.
+        for (name, body) in [("again", &large), ("and again", &small)] {
+            let (_, root, dress) = DOORS[healer];
+            let put = Ask::new("PUT", &format!("{root}{}", name.replace(' ', "%20"))).body(body.clone());
+            let status = send(&server, dress(&olga, put)).await.status;
+            assert!(status == 200 || status == 201, "{status}");
+        }
+        let (door, root, dress) = DOORS[other];
+        for (name, body) in [("large", &large), ("small", &small)] {
+            let whole = send(&server, dress(&olga, Ask::new("GET", &format!("{root}{name}")))).await;
+            assert!(whole.status == 200 && whole.body == *body, "{door}");
+        }
+        server.assert_clean("healed").await;
+        let (known, _) = server.holdall.damage(&Caller::Operator, None).await.unwrap();
+        assert!(known.is_empty(), "{known:?}");
+    }
+}
