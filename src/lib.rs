@@ -49,7 +49,7 @@
 //! | 3 | One transaction makes a verb visible, its preconditions and journal row in it | `domain::tests`: `end::of_many_writers_that_ask_for_a_free_name_one_wins`, `crash::what_was_acknowledged_is_seen_in_every_crash_image` |
 //! | 4 | The answer to a write, and a refusal, follows the sync of its group | `store::tests`: every sync left out is noticed |
 //! | 5 | Nothing half-written is visible; what was declared is verified before the commit | `tests/it/badinput` |
-//! | 6 | Bytes read are bytes written, or an error | `store::blobs::tests`, `store::segments::tests` |
+//! | 6 | Bytes read are bytes written, or an error | `store::tests::bodies`, `store::segments::tests`, `store::scrub::tests`, `domain::tests::decay`, `tests/it/damaged` |
 //! | 7 | Bytes are freed only by the collector, never from a view that met an error; no clock decides | `store::collect::tests`, `store::tests::{crashes, schedules, threads}`, `conformance/gc` |
 //! | 8 | A path is parsed once, into a type; conditions once, and only the commit decides | `model::address`, `model::condition` |
 //! | 9 | Errors keep their kind until a door; each door maps every kind | `tests/it/errors` |

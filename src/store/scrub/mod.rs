@@ -11,8 +11,8 @@
 //! it, when and how fast is decided above.
 //!
 //! The pages of the metadata are not read here. redb compares their checksums only while it repairs
-//! a file, and offers no such look at one that is open; [`super::meta`] keeps a sum of its own with
-//! every row, and the check reads all rows.
+//! a file, and offers no such look at one that is open or at rows that were copied out of it. The
+//! check reads all rows and holds them against each other.
 
 pub mod rows;
 mod state;
