@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, io};
 
 use super::{
     SegmentState, Shared,
+    flaw::FlawKind,
     footer::{self, SealError},
     header::{HEADER, SegmentHeader},
     lane::LaneKind,
@@ -34,6 +35,8 @@ pub enum Finding {
     Unreadable,
     /// There is no room for its footer. It is not written to, and sealed at a later start.
     Unsealed,
+    /// The disk cannot read all of it. It is left as it is, and looked at again at a later start.
+    Unread,
     /// It has a row and no file.
     Missing,
 }
@@ -66,7 +69,7 @@ pub(super) fn recover(
             match rows.remove(&id) {
                 Some(row) if row.sealed => {}
                 None if shared.faults.has(Fault::StraySegmentRemoved) => shared.io.remove(&path::file(id))?,
-                row => recovered.push(one(shared, id, row)?),
+                row => recovered.push(one(shared, id, row).or_else(|error| unread(id, error))?),
             }
         }
     }
@@ -79,6 +82,17 @@ pub(super) fn recover(
     }));
     recovered.sort_unstable_by_key(|found| found.segment);
     Ok(recovered)
+}
+
+/// A bad sector in one segment is no reason to open nothing. What cannot be looked at whole is not
+/// written to, cut or adopted; its rows say of it what they said.
+fn unread(segment: SegmentId, error: StoreError) -> Result<Recovered, StoreError> {
+    match &error {
+        StoreError::Io(source) if FlawKind::of_io(source) == Some(FlawKind::Unreadable) => {
+            Ok(Recovered { segment, finding: Finding::Unread, records: 0, cut: 0, damaged: 0 })
+        }
+        _ => Err(error),
+    }
 }
 
 fn one(shared: &Shared, id: SegmentId, row: Option<SegmentState>) -> Result<Recovered, StoreError> {
