@@ -302,6 +302,21 @@ impl Blobs {
         });
     }
 
+    /// Somebody could read a chunk that was noted as damaged: the disk, or the cable to it, has come
+    /// back.
+    pub(super) fn found_whole(self: &Arc<Self>, chunk: ChunkNo, seen: ChunkRow) {
+        let row = seen.clone();
+        let verb = move |tx: &mut Tx<'_>| is_whole(tx, chunk, &row);
+        let blobs = Arc::clone(self);
+        self.meta.submit(verb, move |found: Result<bool, StoreError>| {
+            if found.is_ok_and(|new| new) {
+                tracing::info!(%chunk, "a chunk that was damaged is whole again");
+                blobs.offer(chunk, &seen);
+                blobs.recount_damage();
+            }
+        });
+    }
+
     /// Lets a chunk that is whole again be found by what it holds.
     pub(crate) fn offer(&self, chunk: ChunkNo, row: &ChunkRow) {
         self.index.offer(HashKey::new(row.domain, &row.digest).map(|key| (key, chunk)));

@@ -134,7 +134,12 @@ impl BlobReader {
         let _reading = self.blobs.readings.begin();
         let row = self.blobs.meta.look(|rows| load_chunk(rows, chunk))??;
         match self.load_from(chunk, &row) {
-            Ok(bytes) => Ok(bytes),
+            Ok(bytes) => {
+                if row.state == ChunkState::Bad {
+                    self.blobs.found_whole(chunk, row);
+                }
+                Ok(bytes)
+            }
             Err(error) => {
                 // It may have moved since its row was read; the old place may be gone.
                 let now = self.blobs.meta.look(|rows| load_chunk(rows, chunk))??;

@@ -139,6 +139,29 @@ fn a_chunk_that_is_whole_again_is_no_damage_any_more() {
     assert_eq!(recount(&store, &[id, again]).chunks, chunks, "it is shared");
 }
 
+#[test]
+fn reading_a_damaged_chunk_that_came_back_is_enough() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    let body = noise("read", 50_000);
+    let id = put(&store, &body);
+    let (chunk, _, path) = place(&store, id);
+    disk.damage(&path, 5000, 1).unwrap();
+    assert!(get(&store, id).is_err());
+    store.step_all();
+    assert_eq!(kinds(&store), [(Part::Chunk(chunk), FlawKind::Bytes)]);
+    assert!(get(&store, id).is_err(), "and once more, known as it is");
+    store.step_all();
+    assert_eq!(store.blobs().damaged(), 1);
+    disk.damage(&path, 5000, 1).unwrap();
+    assert!(get(&store, id).unwrap() == body);
+    store.step_all();
+    assert_eq!((kinds(&store), store.blobs().damaged()), (vec![], 0));
+    let chunks = recount(&store, &[id]).chunks;
+    let again = put(&store, &body);
+    assert_eq!(recount(&store, &[id, again]).chunks, chunks, "it is shared");
+}
+
 /// Neither of them drops what is needed, whatever the disk says of it.
 #[test]
 fn what_cannot_be_read_is_never_removed_and_holds_up_nothing_else() {
