@@ -15,9 +15,10 @@ pub enum StoreError {
     /// Below the reserve: no new bytes are taken.
     #[error("the disk is full")]
     Full,
-    /// The store stopped acknowledging after a failed sync or I/O error, or it is closing.
-    /// Whether the last writes are durable is known after it was opened again.
-    #[error("the store takes no writes: {0}")]
+    /// The store stopped acknowledging after a failed sync or I/O error, or it is closing: whether
+    /// the last writes are durable is known after it was opened again. Of a read: the disk does not
+    /// give the file at the moment.
+    #[error("not available: {0}")]
     Unavailable(String),
     /// A retry may succeed: too much is queued, or a chunk this upload relied on went bad.
     #[error("try again: {0}")]

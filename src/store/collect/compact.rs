@@ -4,6 +4,8 @@
 //! the rows that still name the old place. A crash leaves duplicates, which are dead bytes, or
 //! the old state. A record that is not sound ends its segment's turn and stays where it is.
 
+use std::io;
+
 use super::{
     Collector, SEGMENTS_PER_PASS, Step,
     survey::{Live, Survey},
@@ -211,6 +213,8 @@ impl Collector {
                 self.note_bad(segment, record, row, &error.to_string());
                 return Ok(Copy::Unsound);
             }
+            // One segment cannot be opened, and nobody else says so.
+            Err(StoreError::Unavailable(why)) => return Err(io::Error::other(why).into()),
             Err(error) => return Err(error),
         };
         let (to, held) = self.store.segments().append_copy(whole)?;

@@ -6,7 +6,13 @@ use crate::{
     store::{
         blobs::{damage::known, verify},
         collect::{CollectOptions, Collector},
-        io::{Io as _, sim::SimDisk},
+        io::{
+            Io as _,
+            sim::{
+                SimDisk,
+                fault::{Failing, FaultyDisk, Plan},
+            },
+        },
         segments::FlawKind,
         tests::{get, noise, open, options, put, recount, release},
     },
@@ -294,54 +300,32 @@ fn a_bad_sector_keeps_nobody_from_opening_the_store() {
 
 /// An error that says nothing about the bytes is none of them: nothing is called damaged.
 #[test]
-fn a_disk_that_cannot_answer_just_now_damages_nothing() {
-    #[derive(Debug)]
-    struct Refusing(SimDisk, crate::store::sync::atomic::AtomicBool);
-    impl crate::store::io::Io for Refusing {
-        fn open(
-            &self,
-            path: &str,
-            mode: crate::store::io::Mode,
-        ) -> std::io::Result<Arc<dyn crate::store::io::File>> {
-            let segment = path.starts_with("segments/") && mode == crate::store::io::Mode::Read;
-            if segment && self.1.load(crate::store::sync::atomic::Ordering::Relaxed) {
-                // Too many open files.
-                return Err(std::io::Error::from_raw_os_error(24));
-            }
-            self.0.open(path, mode)
-        }
-        fn list(&self, dir: &str) -> std::io::Result<Vec<String>> {
-            self.0.list(dir)
-        }
-        fn create_dir(&self, dir: &str) -> std::io::Result<()> {
-            self.0.create_dir(dir)
-        }
-        fn rename(&self, from: &str, to: &str) -> std::io::Result<()> {
-            self.0.rename(from, to)
-        }
-        fn remove(&self, path: &str) -> std::io::Result<()> {
-            self.0.remove(path)
-        }
-        fn sync_dir(&self, dir: &str, site: crate::store::io::Site) -> std::io::Result<()> {
-            self.0.sync_dir(dir, site)
-        }
-        fn lock(&self, path: &str) -> std::io::Result<Arc<dyn crate::store::io::File>> {
-            self.0.lock(path)
-        }
-        fn space(&self) -> std::io::Result<crate::store::io::Space> {
-            self.0.space()
-        }
+fn a_disk_that_cannot_open_files_just_now_damages_nothing() {
+    for (fault, wanted) in [(Failing::Descriptors, "try again"), (Failing::Open, "not available: a segment")]
+    {
+        let disk = SimDisk::new();
+        let ids: Vec<_> = {
+            let store = open(&disk);
+            let ids = (0..3).map(|n| put(&store, &noise(&format!("busy {n}"), 50_000))).collect();
+            seal_all(&store);
+            ids
+        };
+        let faulty = FaultyDisk::new(disk.clone());
+        let store = Store::open(options(faulty.clone())).unwrap();
+        release(&store, ids[0]);
+        faulty.plan(Plan { fault, call: 0, forever: true });
+        let mut scrubber = Scrubber::begin(&store, Portion::ALL).unwrap();
+        let refused = |error: StoreError| assert!(error.to_string().starts_with(wanted), "{error:?}");
+        refused(scrubber.step().unwrap_err());
+        refused(get(&store, ids[1]).unwrap_err());
+        assert!(Collector::begin(&store, ALL).unwrap().run().is_err(), "nothing is moved or removed");
+        store.step_all();
+        assert_eq!((kinds(&store), store.blobs().damaged()), (vec![], 0));
+        faulty.heal();
+        while scrubber.step().unwrap() != Step::Done {}
+        assert_eq!(scrubber.summary().damaged, 0);
+        drop(scrubber);
+        Collector::begin(&store, ALL).unwrap().run().unwrap();
+        assert_eq!((kinds(&store), recount(&store, &ids[1..]).found), (vec![], 0));
     }
-    let disk = SimDisk::new();
-    let id = put(&open(&disk), &noise("busy", 50_000));
-    let store =
-        Store::open(options(Refusing(disk.clone(), crate::store::sync::atomic::AtomicBool::new(true))))
-            .unwrap();
-    let mut scrubber = Scrubber::begin(&store, Portion::ALL).unwrap();
-    let step = scrubber.step();
-    assert!(matches!(step, Err(StoreError::Busy(_))), "{step:?}");
-    assert!(matches!(get(&store, id), Err(StoreError::Busy(_))));
-    store.step_all();
-    drop(scrubber);
-    assert_eq!((kinds(&store), recount(&store, &[id]).found), (vec![], 0));
 }

@@ -81,15 +81,19 @@ impl FlawKind {
         }
     }
 
-    /// What an error of the disk says about what was to be read; `None` if it says nothing, as
-    /// when this process has too many files open.
+    /// What an error of reading a place says about that place; `None` if it says nothing.
     #[must_use]
-    pub fn of_io(error: &io::Error) -> Option<Self> {
+    pub fn of_read(error: &io::Error) -> Option<Self> {
         match error.kind() {
-            io::ErrorKind::NotFound => Some(Self::Missing),
             io::ErrorKind::UnexpectedEof => Some(Self::CutOff),
             _ => error.raw_os_error().filter(|code| REFUSALS.contains(code)).map(|_| Self::Unreadable),
         }
+    }
+
+    /// What an error of opening a file says about what is in it: nothing, unless it is not there. A
+    /// disk that was pulled out, or too many open files, damage no chunk.
+    pub(super) fn of_open(error: &io::Error) -> Option<Self> {
+        (error.kind() == io::ErrorKind::NotFound).then_some(Self::Missing)
     }
 }
 
@@ -102,7 +106,7 @@ const REFUSALS: [i32; 6] = [5, 61, 74, 117, 84, 121];
 pub fn is_flaw(error: &StoreError) -> bool {
     match error {
         StoreError::Damaged(_) => true,
-        StoreError::Io(error) => FlawKind::of_io(error).is_some(),
+        StoreError::Io(error) => FlawKind::of_read(error).is_some(),
         _ => false,
     }
 }
@@ -167,10 +171,14 @@ impl Segments {
         let (place, uuid) = (wanted.place(), self.shared.options.uuid);
         // What the rows say cannot be: no record is that long.
         let Ok(room) = place.room() else { return Ok(Some(FlawKind::Misplaced.into())) };
-        let bytes = match self.files.bytes_of(&self.shared, place, room) {
-            Ok(bytes) => bytes,
-            Err(error) => return flaw_of(error).map(Some),
+        let file = match self.files.get(&self.shared, wanted.segment) {
+            Ok(file) => file,
+            Err(error) => return unopened(error),
         };
+        let mut bytes = vec![0; room];
+        if let Err(error) = file.read_at(&mut bytes, wanted.offset) {
+            return unread(error);
+        }
         let found = |kind| Ok(Some(Flaw { kind, found: wanted.content(&bytes) }));
         if let Some(header) = RecordHeader::parse(uuid, &bytes)
             && (header.chunk, header.digest) != (wanted.chunk, wanted.digest)
@@ -198,8 +206,11 @@ impl Segments {
     /// # Errors
     /// As [`Segments::examine`].
     pub fn examine_frame(&self, id: SegmentId, state: &SegmentState) -> Result<Option<Flaw>, StoreError> {
+        let file = match self.shared.io.open(&path::file(id), Mode::Read) {
+            Ok(file) => file,
+            Err(error) => return unopened(error),
+        };
         let frame = || -> io::Result<Option<FlawKind>> {
-            let file = self.shared.io.open(&path::file(id), Mode::Read)?;
             let uuid = self.shared.options.uuid;
             file.uncache(0, file.len()?);
             let mut bytes = [0; SEGMENT_HEADER as usize];
@@ -212,11 +223,25 @@ impl Segments {
         };
         match frame() {
             Ok(kind) => Ok(kind.map(Flaw::from)),
-            Err(error) => flaw_of(error).map(Some),
+            Err(error) => unread(error),
         }
     }
 }
 
-fn flaw_of(error: io::Error) -> Result<Flaw, StoreError> {
-    FlawKind::of_io(&error).map(Flaw::from).ok_or_else(|| error.into())
+fn unopened(error: io::Error) -> Result<Option<Flaw>, StoreError> {
+    let kind = FlawKind::of_open(&error).ok_or_else(|| cannot_open(error))?;
+    Ok(Some(kind.into()))
+}
+
+fn unread(error: io::Error) -> Result<Option<Flaw>, StoreError> {
+    let kind = FlawKind::of_read(&error).ok_or(error)?;
+    Ok(Some(kind.into()))
+}
+
+/// A segment that cannot be opened at the moment.
+pub(super) fn cannot_open(error: io::Error) -> StoreError {
+    match error.into() {
+        StoreError::Io(error) => StoreError::Unavailable(format!("a segment cannot be opened: {error}")),
+        other => other,
+    }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{
     Shared,
     codec::{Codec, decompress},
-    flaw::FlawKind,
+    flaw::{FlawKind, cannot_open},
     path,
     record::{HEADER, MAX_BYTES, RecordHeader, record_bytes},
 };
@@ -94,17 +94,15 @@ impl Files {
     }
 
     fn bytes(&self, shared: &Shared, place: Place) -> Result<Vec<u8>, StoreError> {
-        let wrong = |error: io::Error| match FlawKind::of_io(&error) {
-            Some(kind @ (FlawKind::Missing | FlawKind::CutOff)) => place.damaged(kind),
+        let mut bytes = vec![0; place.room()?];
+        let file = self.get(shared, place.segment).map_err(|error| match FlawKind::of_open(&error) {
+            Some(kind) => place.damaged(kind),
+            None => cannot_open(error),
+        })?;
+        file.read_at(&mut bytes, place.offset).map_err(|error| match FlawKind::of_read(&error) {
+            Some(FlawKind::CutOff) => place.damaged(FlawKind::CutOff),
             _ => error.into(),
-        };
-        self.bytes_of(shared, place, place.room()?).map_err(wrong)
-    }
-
-    /// So many bytes from there on, whatever they are.
-    pub(super) fn bytes_of(&self, shared: &Shared, place: Place, room: usize) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; room];
-        self.get(shared, place.segment)?.read_at(&mut bytes, place.offset)?;
+        })?;
         Ok(bytes)
     }
 

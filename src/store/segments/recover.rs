@@ -88,7 +88,7 @@ pub(super) fn recover(
 /// written to, cut or adopted; its rows say of it what they said.
 fn unread(segment: SegmentId, error: StoreError) -> Result<Recovered, StoreError> {
     match &error {
-        StoreError::Io(source) if FlawKind::of_io(source) == Some(FlawKind::Unreadable) => {
+        StoreError::Io(source) if FlawKind::of_read(source) == Some(FlawKind::Unreadable) => {
             Ok(Recovered { segment, finding: Finding::Unread, records: 0, cut: 0, damaged: 0 })
         }
         _ => Err(error),

@@ -36,7 +36,7 @@ fn a_failed_sync_ends_acknowledgements_until_the_store_is_opened_again() {
     );
     meta.step();
     assert_eq!(log.lock().unwrap().len(), 2);
-    assert!(log.lock().unwrap().iter().all(|answer| answer.starts_with("the store takes no writes")));
+    assert!(log.lock().unwrap().iter().all(|answer| answer.starts_with("not available")));
     assert!(matches!(meta.health(), Health::Failed(_)));
 
     let syncs = disk.counts().syncs.get(&Site::Meta).copied();
@@ -256,7 +256,7 @@ fn a_closed_store_finishes_what_it_took_and_takes_no_more() {
     meta.close();
     assert_eq!(meta.health(), Health::Closing);
     submit_put(&meta, &log, "b");
-    assert_eq!(*log.lock().unwrap(), ["the store takes no writes: the store is closing"]);
+    assert_eq!(*log.lock().unwrap(), ["not available: the store is closing"]);
     let driven = Arc::clone(&meta);
     std::thread::spawn(move || driven.drive()).join().unwrap();
     assert_eq!(log.lock().unwrap().last().unwrap(), "a");
@@ -270,7 +270,7 @@ fn a_verb_nobody_ran_is_answered_all_the_same() {
     submit_put(&meta, &log, "a");
     drop(meta);
     assert_eq!(log.lock().unwrap().len(), 1);
-    assert!(log.lock().unwrap()[0].starts_with("the store takes no writes"));
+    assert!(log.lock().unwrap()[0].starts_with("not available"));
 }
 
 #[test]

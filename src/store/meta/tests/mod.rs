@@ -209,7 +209,7 @@ fn a_panic_in_a_verb_is_that_verbs_failure_only() {
     );
     submit_put(&meta, &log, "b");
     assert_eq!(meta.step(), 3);
-    assert_eq!(*log.lock().unwrap(), ["a", "the store takes no writes: internal fault", "b"]);
+    assert_eq!(*log.lock().unwrap(), ["a", "not available: internal fault", "b"]);
     assert_eq!(all(&meta.snapshot().unwrap(), Order::Forward), [row("a", "1"), row("b", "1")]);
     assert_eq!((meta.health(), meta.counters().panics), (Health::Open, 1));
 }
