@@ -352,3 +352,10 @@ impl Store {
         Driver::start(Arc::clone(self))
     }
 }
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // Verbs that nobody drove any more may keep parts that keep the queue, and so the directory.
+        self.meta.refuse_all();
+    }
+}

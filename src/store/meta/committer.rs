@@ -141,6 +141,14 @@ impl Meta {
         self.queue.close();
     }
 
+    /// Takes no more verbs, and refuses those already taken.
+    pub(in crate::store) fn refuse_all(&self) {
+        self.close();
+        while let Some(submission) = self.queue.pop() {
+            submission.refuse(StoreError::Unavailable("the store is closing".into()));
+        }
+    }
+
     fn run(&self, group: &mut Group) -> Result<(), StoreError> {
         let Some(first) = self.queue.pop() else { return Ok(()) };
         group.submissions.push(first);

@@ -106,6 +106,18 @@ fn bytes_of_an_upload_under_way_are_not_swept() {
 }
 
 #[test]
+fn what_a_run_still_has_to_tell_keeps_nobody_from_the_data_directory() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    let id = put(&store, &noise("gone", 100_000));
+    release(&store, id);
+    collect(&store, ALL);
+    // Nobody drives what it queued at its end.
+    drop(store);
+    assert_eq!(recount(&open(&disk), &[]).findings, []);
+}
+
+#[test]
 fn a_segment_stays_until_its_last_reader_has_ended() {
     let disk = SimDisk::new();
     let store = open(&disk);
