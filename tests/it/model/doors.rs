@@ -159,6 +159,9 @@ impl Run {
         }
         let told = self.act(op).await;
         let answer = self.model.apply(op);
+        if let Op::World(World::Clock(by)) = op {
+            self.clock.advance(*by);
+        }
         let lost = matches!(told, Told::Lost) && cut.is_some();
         if !lost {
             super::act::agree(&before, op, &answer, &told)?;

@@ -61,7 +61,6 @@ fn one(habit: Habit, seed: u64) -> Option<String> {
 }
 
 #[test]
-#[ignore = "a restart behind a collection now and then finds the data directory still in use"]
 fn the_domain_does_what_the_model_says() {
     if let Ok(text) = std::env::var("HOLDALL_MODEL_SEED") {
         let (habit, seed) = text.split_once(',').expect("<habit>,<seed>");
