@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -54,6 +55,11 @@ def same(got, wanted, what="value"):
 def finish():
     """Ends a script; the exit code says whether all checks passed."""
     sys.exit(1 if failures else 0)
+
+
+def dice():
+    """Random numbers from the seed of this run, which `conformance/run` prints."""
+    return random.Random(os.environ["HOLDALL_SEED"])
 
 
 def scratch(name):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import signal
 import subprocess
 import time
@@ -11,9 +10,7 @@ import lib
 from lib import check, same
 
 COUNT = 10_000
-seed = int(lib.run("git", "rev-parse", "HEAD", cwd=lib.ROOT).stdout.strip()[:8], 16)
-print(f"seed {seed}")
-rng = random.Random(seed)
+rng = lib.dice()
 server = lib.Server("export")
 s3 = server.s3()
 for name in ["files", "again", "odd", "odd-again"]:

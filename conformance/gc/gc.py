@@ -1,7 +1,6 @@
 """300 MB over S3, most of it deleted and collected; then kill -9 in the middle of gc and compaction."""
 
 import hashlib
-import random
 import subprocess
 
 import lib
@@ -9,9 +8,7 @@ from lib import check, same
 
 MB = 1 << 20
 ROUNDS = 5
-seed = int(lib.run("git", "rev-parse", "HEAD", cwd=lib.ROOT).stdout.strip()[:8], 16)
-print(f"seed {seed}")
-rng = random.Random(seed)
+rng = lib.dice()
 server = lib.Server("gc")
 s3 = server.s3()
 s3.create_bucket(Bucket="files")
