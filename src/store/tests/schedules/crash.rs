@@ -49,8 +49,7 @@ fn the_power_goes_at_any_step_of_a_collection() {
             assert_eq!(found.get(at), Some(content), "name {at} is gone");
         }
         check(&left);
-        others.into_iter().for_each(|thread| thread.join().unwrap());
-        check(&store);
+        end(&store, others);
     });
 }
 
@@ -75,8 +74,7 @@ fn a_collection_is_given_up_at_any_step() {
             beside(&store, |store| _ = upload(&store, 4, 2)),
             beside(&store, |store| remove(&store, 3)),
         ];
-        others.into_iter().for_each(|thread| thread.join().unwrap());
-        check(&store);
+        end(&store, others);
     });
 }
 
@@ -103,7 +101,6 @@ fn the_disk_is_full_while_segments_are_moved() {
             }),
             beside(&store, |store| remove(&store, 3)),
         ];
-        others.into_iter().for_each(|thread| thread.join().unwrap());
-        check(&store);
+        end(&store, others);
     });
 }

@@ -56,8 +56,7 @@ fn rows_cannot_be_read_for_a_while() {
                 rows.unreadable(None);
             }),
         ];
-        others.into_iter().for_each(|thread| thread.join().unwrap());
-        check(&store);
+        end(&store, others);
         assert_eq!(store.collection().aborted(), None);
     });
 }
@@ -96,7 +95,7 @@ fn a_row_is_missing() {
             }),
             beside(&store, |store| _ = upload(&store, 3, 2)),
         ];
-        others.into_iter().for_each(|thread| thread.join().unwrap());
+        join(others);
         for (_, id, content) in named(&store) {
             assert!(get(&store, id).unwrap() == bytes_of(content));
         }

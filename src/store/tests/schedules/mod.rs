@@ -212,6 +212,17 @@ fn beside<T: Send + 'static>(
     shuttle::thread::spawn(move || act(store))
 }
 
+/// Waits for all of them.
+fn join<const N: usize>(threads: [shuttle::thread::JoinHandle<()>; N]) {
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+}
+
+/// The same; then everything must be as it should.
+fn end<const N: usize>(store: &Arc<Store>, threads: [shuttle::thread::JoinHandle<()>; N]) {
+    join(threads);
+    check(store);
+}
+
 /// A number below `sides`, chosen by the schedule.
 fn roll(sides: u64) -> u64 {
     use shuttle::rand::Rng as _;

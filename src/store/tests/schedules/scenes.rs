@@ -22,8 +22,7 @@ fn content_is_sent_again_while_it_is_condemned() {
                 remove(&store, 3);
             }),
         ];
-        all.into_iter().for_each(|thread| thread.join().unwrap());
-        check(&store);
+        end(&store, all);
     });
 }
 
@@ -42,8 +41,7 @@ fn content_is_sent_again_between_condemning_and_deleting() {
             beside(&store, |store| _ = upload(&store, 2, 0)),
             beside(&store, |store| _ = upload(&store, 3, 2)),
         ];
-        all.into_iter().for_each(|thread| thread.join().unwrap());
-        check(&store);
+        end(&store, all);
     });
 }
 
@@ -57,7 +55,7 @@ fn an_upload_pauses_while_the_clock_jumps() {
         upload(&store, 1, 0);
         // One piece was found, the other is its own.
         let late = send(&store, 2).unwrap();
-        let (clock, world) = (Arc::clone(&world.clock), world);
+        let clock = Arc::clone(&world.clock);
         let all = [
             beside(&store, |store| remove(&store, 1)),
             beside(&store, move |store| {
@@ -68,9 +66,7 @@ fn an_upload_pauses_while_the_clock_jumps() {
             }),
             beside(&store, move |store| _ = commit(&store, 2, late, 2).unwrap()),
         ];
-        all.into_iter().for_each(|thread| thread.join().unwrap());
-        check(&store);
-        drop(world);
+        end(&store, all);
     });
 }
 
@@ -96,8 +92,7 @@ fn a_body_is_read_while_it_is_moved_and_its_old_places_go() {
                 }
             }),
         ];
-        all.into_iter().for_each(|thread| thread.join().unwrap());
-        check(&store);
+        end(&store, all);
     });
 }
 
@@ -117,8 +112,7 @@ fn a_body_that_is_being_read_is_deleted() {
                 assert!([&first[..], &second[..]].concat() == bytes_of(3));
             }),
         ];
-        all.into_iter().for_each(|thread| thread.join().unwrap());
-        check(&store);
+        end(&store, all);
     });
 }
 
@@ -146,8 +140,7 @@ fn a_part_is_let_go_of_while_it_is_composed() {
             beside(&store, |store| remove(&store, 1)),
             beside(&store, |store| drop(collect(&store))),
         ];
-        all.into_iter().for_each(|thread| thread.join().unwrap());
-        check(&store);
+        end(&store, all);
         remove(&store, 3);
         check(&store);
     });
@@ -170,8 +163,7 @@ fn a_range_is_copied_while_its_body_is_deleted() {
             beside(&store, |store| remove(&store, 1)),
             beside(&store, |store| drop(collect(&store))),
         ];
-        all.into_iter().for_each(|thread| thread.join().unwrap());
-        check(&store);
+        end(&store, all);
     });
 }
 
@@ -215,7 +207,7 @@ fn threads_of_their_own_drive_lanes_and_committer() {
             beside(&store, |store| _ = upload(&store, 2, 2)),
             beside(&store, |store| remove(&store, 1)),
         ];
-        all.into_iter().for_each(|thread| thread.join().unwrap());
+        join(all);
         driver.close().unwrap();
     });
 }
