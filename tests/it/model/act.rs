@@ -4,7 +4,10 @@
 use super::{
     doors::{Run, Told, done, target},
     op::{At, Body, How, Only, Op, Versions, Which},
-    rules::{Answer, Did, Ended, Model, REMEMBERED, Why, listed},
+    rules::{
+        Answer, Did, Model, Why,
+        uploads::{Ended, REMEMBERED, listed},
+    },
     state::State,
 };
 use crate::{

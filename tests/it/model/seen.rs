@@ -6,24 +6,15 @@ use holdall::model::time::Timestamp;
 
 use super::{
     doors::{Run, encoded, target},
-    op::{At, Op},
-    rules::Ended,
+    op::{About, At, Op},
+    rules::uploads::Ended,
+    runs::{Same, same},
     state::{Bucket, Content, Stands},
 };
 use crate::{
     common::{ask::Ask, wire::Reply},
     s3::client::{element, elements},
 };
-
-type Same = Result<(), String>;
-
-fn same<T: PartialEq + std::fmt::Debug>(what: &str, model: T, shown: T) -> Same {
-    if model == shown {
-        Ok(())
-    } else {
-        Err(format!("{what}: the model has\n{model:?}, shown is\n{shown:?}"))
-    }
-}
 
 fn well(reply: Option<Reply>, status: u16) -> Result<Reply, String> {
     match reply {
@@ -45,17 +36,13 @@ impl Run {
         if all {
             return self.compare_all().await;
         }
-        let (one, other) = match op {
-            Op::Put { at, .. } | Op::Broken { at, .. } | Op::Remove { at, .. } | Op::Mkcol { at, .. } => {
-                (at, at)
+        let (one, other) = match op.about() {
+            About::Nothing => return Ok(()),
+            About::Places(one, other) => (one, other),
+            About::Pages { bucket, prefix, grouped, limit } => {
+                return self.pages((bucket, prefix), grouped, limit).await;
             }
-            Op::RemoveVersion { at, .. } | Op::Prop { at, .. } | Op::Begin { at } => (at, at),
-            Op::Transfer { from, to, .. } => (from, to),
-            Op::Pages { bucket, prefix, grouped, limit } => {
-                return self.pages((bucket, prefix), *grouped, usize::from(*limit)).await;
-            }
-            Op::Read { .. } => return Ok(()),
-            _ => return self.compare_all().await,
+            About::Everything => return self.compare_all().await,
         };
         for name in [&one.bucket, &other.bucket] {
             if self.model.buckets.contains_key(name) {

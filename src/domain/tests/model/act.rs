@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     op::{At, Body, Broken, How, Only, Op, Versions, Which, World},
-    rules::{Did, listed},
+    rules::{Did, uploads::listed},
     run::{Done, Run, address, root},
     seen::Got,
 };

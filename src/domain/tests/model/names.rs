@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{
     run::Run,
-    seen::{ALL, Same, TYPES, same, text},
+    runs::{Same, same},
+    seen::{ALL, TYPES, text},
     state::Bucket,
 };
 use crate::domain::{

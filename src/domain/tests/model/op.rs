@@ -112,6 +112,39 @@ pub(crate) enum Op {
     World(World),
 }
 
+/// What an operation can have changed, and so what is looked at behind it.
+pub(crate) enum About<'o> {
+    Nothing,
+    /// These two places, which may be one.
+    Places(&'o At, &'o At),
+    /// The pages of a listing.
+    Pages {
+        bucket: &'o str,
+        prefix: &'o str,
+        grouped: bool,
+        limit: usize,
+    },
+    Everything,
+}
+
+impl Op {
+    pub(crate) fn about(&self) -> About<'_> {
+        match self {
+            Self::Put { at, .. } | Self::Broken { at, .. } | Self::Remove { at, .. } => About::Places(at, at),
+            Self::RemoveVersion { at, .. } | Self::Mkcol { at, .. } | Self::Prop { at, .. } => {
+                About::Places(at, at)
+            }
+            Self::Lock { at, .. } | Self::Begin { at } => About::Places(at, at),
+            Self::Transfer { from, to, .. } => About::Places(from, to),
+            Self::Pages { bucket, prefix, grouped, limit } => {
+                About::Pages { bucket, prefix, grouped: *grouped, limit: usize::from(*limit) }
+            }
+            Self::Read { .. } | Self::Unlock { .. } => About::Nothing,
+            _ => About::Everything,
+        }
+    }
+}
+
 /// What happens around the server.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum World {

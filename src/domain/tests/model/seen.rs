@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use futures::TryStreamExt as _;
 
 use super::{
-    op::Op,
-    rules::{Ended, Model},
+    op::{About, Op},
+    rules::{Model, uploads::Ended},
     run::{Run, address},
+    runs::{Same, same},
     state::{Bucket, Content},
 };
 use crate::{
@@ -41,16 +42,6 @@ pub(super) struct Ids {
     pub(super) uploads: HashMap<usize, String>,
 }
 
-pub(super) type Same = Result<(), String>;
-
-pub(super) fn same<T: PartialEq + std::fmt::Debug>(what: &str, model: T, shown: T) -> Same {
-    if model == shown {
-        Ok(())
-    } else {
-        Err(format!("{what}: the model has\n{model:?}, shown is\n{shown:?}"))
-    }
-}
-
 pub(super) fn text<E: std::fmt::Debug>(error: E) -> String {
     format!("{error:?}")
 }
@@ -77,19 +68,13 @@ impl Run {
         if all {
             return self.compare_all().await;
         }
-        let (one, other) = match op {
-            Op::Put { at, .. } | Op::Broken { at, .. } | Op::Remove { at, .. } | Op::Mkcol { at, .. } => {
-                (at, at)
+        let (one, other) = match op.about() {
+            About::Nothing => return Ok(()),
+            About::Places(one, other) => (one, other),
+            About::Pages { bucket, prefix, grouped, limit } => {
+                return self.pages((bucket, prefix), grouped, limit).await;
             }
-            Op::RemoveVersion { at, .. } | Op::Prop { at, .. } | Op::Lock { at, .. } | Op::Begin { at } => {
-                (at, at)
-            }
-            Op::Transfer { from, to, .. } => (from, to),
-            Op::Pages { bucket, prefix, grouped, limit } => {
-                return self.pages((bucket, prefix), *grouped, usize::from(*limit)).await;
-            }
-            Op::Read { .. } | Op::Unlock { .. } => return Ok(()),
-            _ => return self.compare_all().await,
+            About::Everything => return self.compare_all().await,
         };
         for name in [&one.bucket, &other.bucket] {
             if self.model.buckets.contains_key(name) {

@@ -8,7 +8,7 @@ mod each;
 mod extras;
 mod files;
 mod transfer;
-mod uploads;
+pub(crate) mod uploads;
 
 use std::{cell::RefCell, collections::BTreeMap, collections::HashMap, rc::Rc};
 
@@ -19,8 +19,7 @@ use super::{
     op::{At, Body, Only, Op, World},
     state::{Bucket, Content, Stands, State, Version, parent, within},
 };
-#[allow(unused_imports, reason = "the doors need all, the domain most")]
-pub(crate) use uploads::{Ended, REMEMBERED, Upload, listed};
+use uploads::Upload;
 
 const DAY: i64 = 24 * 3600 * 1000;
 /// Days that history is kept where it was turned off since.
