@@ -12,7 +12,11 @@ use crate::{
             ListVersions, NewLock, NewUpload, Prop, PropChange, PropOptions, RemoveOptions, Transfer,
             TransferOptions, VersionEntry, VersionRef, Versioning, WriteOptions,
         },
-        tests::{account, bucket, newcomer},
+        tests::{
+            account, bucket,
+            model::make::{KEYS, PATHS},
+            newcomer,
+        },
     },
     model::{
         address::{Address, ItemPath, ObjectKey},
@@ -22,23 +26,6 @@ use crate::{
 
 /// `ada` and `plain` are never versioned; the first keeps history for people.
 const BUCKETS: [&str; 3] = ["ada", "plain", "kept"];
-const KEYS: [&str; 14] = [
-    "a",
-    "a/b",
-    "a/c/d",
-    "a/c/",
-    "b/",
-    "b/x",
-    "b/y/z",
-    "c",
-    "c//d",
-    "cafe\u{301}",
-    "e/f/g/h",
-    "e/f",
-    "..",
-    "a/c/e",
-];
-const PATHS: [&str; 10] = ["a", "a/b", "a/c", "a/c/d", "b", "b/x", "b/y", "caf\u{e9}", "e/f", "n"];
 const FOLDERS: [&str; 6] = ["a", "a/c", "b", "b/y", "e", "e/f"];
 
 /// An upload that was begun.

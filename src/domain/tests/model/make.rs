@@ -18,7 +18,7 @@ pub(crate) const HABITS: [Habit; 3] = [Habit::Wide, Habit::Narrow, Habit::Deep];
 
 /// `home` keeps history for people; all begin without versions.
 pub(crate) const BUCKETS: [&str; 3] = ["home", "plain", "kept"];
-const KEYS: [&str; 18] = [
+pub(crate) const KEYS: [&str; 18] = [
     "a",
     "a/b",
     "a/c/d",
@@ -38,7 +38,7 @@ const KEYS: [&str; 18] = [
     "b/x/w",
     "e/./q",
 ];
-const PATHS: [&str; 16] = [
+pub(crate) const PATHS: [&str; 16] = [
     "a",
     "a/b",
     "a/c",
