@@ -107,19 +107,24 @@ impl Meta {
         let _driving = lock(&self.driving);
         let mut group = Group::default();
         let ran = self.run(&mut group);
+        let count = group.submissions.len();
         if self.faults().has(Fault::AnswerBeforeCommit) {
-            group.submissions.iter_mut().for_each(Submission::answer);
+            self.answer(std::mem::take(&mut group.submissions), &Ok(()));
         }
         let outcome = ran.and_then(|()| self.commit(std::mem::take(&mut group.changes)));
-        let count = group.submissions.len();
-        self.verbs.fetch_add(count as u64, Ordering::Relaxed);
-        for mut submission in group.submissions {
-            if let Err(error) = &outcome {
+        self.answer(group.submissions, &outcome);
+        count
+    }
+
+    /// Answers verbs; they are counted first, so that nobody is answered who does not count.
+    fn answer(&self, submissions: Vec<Submission>, outcome: &Result<(), StoreError>) {
+        self.verbs.fetch_add(submissions.len() as u64, Ordering::Relaxed);
+        for mut submission in submissions {
+            if let Err(error) = outcome {
                 submission.fail(error.clone());
             }
             submission.answer();
         }
-        count
     }
 
     /// Drives the committer until the store is closed and everything taken is answered: the body

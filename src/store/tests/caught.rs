@@ -64,6 +64,7 @@ const CAUGHT: &[(Broken, &str, &str)] = &[
     (Sync(Site::SnapshotData), SNAPSHOTS, SNAPSHOT_CUTS),
     (Sync(Site::SnapshotDir), SNAPSHOTS, SNAPSHOT_CUTS),
     (Rule(AnswerBeforeCommit), META, META_CUTS),
+    (Rule(AnswerBeforeCommit), VERBS, VERB_CUTS),
     (Rule(RowsBeforeBytes), STORE, STORE_CUTS),
     (Rule(CommitNotSynced), META, META_CUTS),
     (Rule(GroupInHalves), STORE, STORE_CUTS),

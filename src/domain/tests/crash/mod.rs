@@ -4,7 +4,8 @@
 //! A workload runs once, and its disk is photographed while it runs, before every change: each
 //! picture is one image of what a power cut at that moment could leave (see [`SimDisk::crash`]).
 //! An image is opened, and must show what was there before the operation under way or what is
-//! there after it. While it is opened and put in order it is photographed again, and so on: the
+//! there after it; of a moment in which the last of its verbs was answered, what is there after it.
+//! While it is opened and put in order it is photographed again, and so on: the
 //! power goes up to three times in a row. Only a folder verb that goes file by file may be cut in
 //! between: it is finished then, and must show the state behind it.
 //!
@@ -32,6 +33,7 @@ use crate::{
     store::{
         dir::RoomOptions,
         io::{Io, Site, sim::SimDisk},
+        meta::Meta,
     },
 };
 use seen::seen;
@@ -129,6 +131,13 @@ impl Outcome {
     }
 }
 
+/// An image, and how many verbs were answered by then.
+struct Photo {
+    shot: Shot,
+    image: SimDisk,
+    answered: u64,
+}
+
 /// Runs a workload, takes images while it does and verifies them.
 fn run(seed: u64, operations: u64, taken: Taken) -> Outcome {
     let runtime = runtime();
@@ -136,18 +145,22 @@ fn run(seed: u64, operations: u64, taken: Taken) -> Outcome {
     let mut work = runtime.block_on(Workload::new(open(&disk, &clock).unwrap(), seed));
     let mut before = Arc::new(runtime.block_on(seen(&work.holdall)));
     let mut outcome = Outcome::default();
-    let shots: Arc<Mutex<Vec<(Shot, SimDisk)>>> = Arc::default();
+    let photos: Arc<Mutex<Vec<Photo>>> = Arc::default();
+    let meta = Arc::clone(work.holdall.store.meta());
     let moments = Arc::new(AtomicU64::new(0));
     for _ in 0..operations {
         clock.advance(1000);
-        watch(&disk, (seed, operations, taken), &shots, &moments);
+        watch(&disk, (seed, operations, taken), (&photos, &moments), Arc::clone(&meta));
         let answer = runtime.block_on(work.step());
         disk.unwatch();
+        let answered = meta.counters().verbs;
         outcome.did.extend(answer.split(' ').next().map(str::to_owned));
         let after = Arc::new(runtime.block_on(seen(&work.holdall)));
         let around = Around { before, after: Arc::clone(&after), answer, begun: None };
-        for (shot, image) in std::mem::take(&mut *shots.lock().unwrap()) {
-            judge(&runtime, shot, &image, &around, &mut outcome);
+        let told = Around { before: Arc::clone(&after), ..around.clone() };
+        for photo in std::mem::take(&mut *photos.lock().unwrap()) {
+            let around = if photo.answered == answered { &told } else { &around };
+            judge(&runtime, &photo, around, &mut outcome);
         }
         before = after;
     }
@@ -161,28 +174,24 @@ fn run(seed: u64, operations: u64, taken: Taken) -> Outcome {
 fn watch(
     disk: &SimDisk,
     (seed, operations, taken): (u64, u64, Taken),
-    shots: &Arc<Mutex<Vec<(Shot, SimDisk)>>>,
-    moments: &Arc<AtomicU64>,
+    (photos, moments): (&Arc<Mutex<Vec<Photo>>>, &Arc<AtomicU64>),
+    meta: Arc<Meta>,
 ) {
-    let (shots, moments) = (Arc::clone(shots), Arc::clone(moments));
+    let (photos, moments) = (Arc::clone(photos), Arc::clone(moments));
     disk.watch(move |moment| {
         moments.fetch_add(1, Ordering::Relaxed);
         for shot in taken.of(seed, operations, moment.number()) {
             // Where everything is durable one image is all there is.
             if shot.image == 0 || !moment.is_settled() {
-                shots.lock().unwrap().push((shot, moment.crash(shot.dice().next())));
+                let (image, answered) = (moment.crash(shot.dice().next()), meta.counters().verbs);
+                photos.lock().unwrap().push(Photo { shot, image, answered });
             }
         }
     });
 }
 
-fn judge(
-    runtime: &tokio::runtime::Runtime,
-    shot: Shot,
-    image: &SimDisk,
-    around: &Around,
-    outcome: &mut Outcome,
-) {
+fn judge(runtime: &tokio::runtime::Runtime, photo: &Photo, around: &Around, outcome: &mut Outcome) {
+    let Photo { shot, image, .. } = photo;
     let judged = catch_unwind(AssertUnwindSafe(|| runtime.block_on(verify(image, around, shot.dice(), 1))));
     let why = match judged {
         Ok(Ok(verified)) => {
@@ -196,7 +205,7 @@ fn judge(
             text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic").to_owned()
         }
     };
-    let Shot { seed, operations, change, image } = shot;
+    let Shot { seed, operations, change, image } = *shot;
     outcome.failures.push(format!(
         "HOLDALL_CRASH_SEED={seed},{operations},{change},{image} cargo test --release --lib \
          what_was_acknowledged_is_seen_in_every_crash_image: {why}"
