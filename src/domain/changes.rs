@@ -5,16 +5,20 @@ use super::{
     access::Verb,
     buckets::allowed,
     caller::Caller,
-    nouns::{Change, Changes, Event},
+    nouns::{Change, Changes, Event, StartOver},
 };
 use crate::{
-    model::{ids::Seq, limits, name::BucketName},
+    model::{
+        ids::{Cursor, Seq},
+        limits,
+        name::BucketName,
+    },
     store::rows::journal::{self, ChangeRow, EventKind},
 };
 
 impl Holdall {
-    /// Changes of a bucket behind a place, oldest first, without gaps; or that the journal does not
-    /// reach back to that place any more.
+    /// Changes of a bucket behind a cursor, or all that are kept, oldest first and without gaps; or
+    /// that they cannot be told from there.
     ///
     /// # Errors
     /// If there is no such bucket, or the caller may not read it.
@@ -22,18 +26,30 @@ impl Holdall {
         &self,
         caller: &Caller,
         bucket: &BucketName,
-        after: Seq,
+        after: Option<Cursor>,
         limit: usize,
     ) -> Result<Changes, Error> {
         let (caller, name) = (caller.clone(), bucket.clone());
+        let incarnation = self.store.meta().incarnation();
         self.read(move |rows| {
-            let bucket = allowed(rows, &caller, &name, Verb::Read)?;
-            let oldest = journal::oldest(rows, bucket.id)?;
-            if oldest.is_some_and(|oldest| after.next() < oldest) {
-                return Ok(Changes::Expired);
+            let bucket = allowed(rows, &caller, &name, Verb::Read)?.id;
+            let cursor = |seq| Cursor { incarnation, bucket, seq };
+            let seq = after.map_or(Seq(0), |after| after.seq);
+            let leads_nowhere = match after {
+                Some(after) if after.incarnation != incarnation => Some(StartOver::Restored),
+                Some(after) if after.bucket != bucket => Some(StartOver::OtherBucket),
+                _ => {
+                    let oldest = journal::oldest(rows, bucket)?;
+                    oldest.filter(|oldest| seq.next() < *oldest).map(|_| StartOver::Forgotten)
+                }
+            };
+            if let Some(why) = leads_nowhere {
+                let newest = journal::newest(rows, bucket)?.unwrap_or_default();
+                return Ok(Changes::StartOver { why, next: cursor(newest) });
             }
-            let found = journal::changes(rows, bucket.id, after, limit.min(limits::LIST_PAGE))?;
-            Ok(Changes::Listed(found.into_iter().map(change).collect()))
+            let found = journal::changes(rows, bucket, seq, limit.min(limits::LIST_PAGE))?;
+            let next = cursor(found.last().map_or(seq, |(last, _)| *last));
+            Ok(Changes::Listed { changes: found.into_iter().map(change).collect(), next })
         })
         .await
     }

@@ -64,6 +64,19 @@ impl Seq {
     }
 }
 
+/// How far somebody has followed the changes of a bucket. It is good for that bucket alone, and for
+/// that life of the store alone: after a restore the same places hold other changes, and whoever
+/// went on from one of before would miss some, or take for removed what was only not restored.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Cursor {
+    /// Incarnation of the store.
+    pub incarnation: u32,
+    /// The bucket; one that is made anew under an old name is another.
+    pub bucket: BucketId,
+    /// The last change that was seen.
+    pub seq: Seq,
+}
+
 /// Names one version of a file: the incarnation of the store and the journal place of the commit
 /// that made it. A restore starts a new incarnation, so no id is given out twice.
 ///

@@ -4,7 +4,7 @@ use super::{FileVersion, Folder, Owner, VersionRef};
 use crate::model::{
     checksum::ChecksumKind,
     etag::Etag,
-    ids::{AccountId, NodeId, Seq, VersionId},
+    ids::{AccountId, Cursor, NodeId, Seq, VersionId},
     time::Timestamp,
 };
 
@@ -139,24 +139,51 @@ pub struct FolderPage {
     pub next: Option<String>,
 }
 
-/// What is behind a place in a bucket's journal.
+/// What happened in a bucket behind a cursor.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Changes {
-    /// The changes, oldest first.
-    Listed(Vec<Change>),
-    /// Some of them are not kept any more: who asks has to list the bucket and begin anew.
-    Expired,
+    /// The changes, oldest first; no more than these if there are none.
+    Listed {
+        /// The changes.
+        changes: Vec<Change>,
+        /// The cursor behind them.
+        next: Cursor,
+    },
+    /// That cannot be told from there.
+    StartOver {
+        /// Why.
+        why: StartOver,
+        /// The cursor of now: whoever lists the bucket after this answer goes on from there.
+        next: Cursor,
+    },
 }
 
 impl Changes {
-    /// The changes, if they are all there.
+    /// The changes, if they can be told.
     #[must_use]
     pub fn listed(self) -> Option<Vec<Change>> {
         match self {
-            Self::Listed(changes) => Some(changes),
-            Self::Expired => None,
+            Self::Listed { changes, .. } => Some(changes),
+            Self::StartOver { .. } => None,
         }
     }
+}
+
+/// Why a cursor leads nowhere, and what to do: whoever follows a bucket lists it and begins anew.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
+pub enum StartOver {
+    /// What is not in the listing was removed, if it was ever seen there.
+    #[error("changes since then are not kept any more: list the bucket and start over")]
+    Forgotten,
+    /// What is not in the listing may only not have been restored: nothing was removed because of it.
+    #[error(
+        "the store was restored to an earlier state since then: list the bucket and start over, and delete \
+         nothing for not being in it"
+    )]
+    Restored,
+    /// The one that was followed is gone.
+    #[error("that is another bucket of the same name: list it and start over")]
+    OtherBucket,
 }
 
 /// One row of a bucket's journal.

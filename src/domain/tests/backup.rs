@@ -6,7 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{shelf::Shelf, *};
 use crate::{
-    domain::{BackupDone, FirstAdmin, backup_points, restore_backup, verify_backup},
+    domain::{
+        BackupDone, FirstAdmin, backup_points,
+        nouns::{Changes, Event, StartOver},
+        restore_backup, verify_backup,
+    },
     model::ids::VersionId,
     proof,
     store::{backup::Progress, error::StoreError},
@@ -169,6 +173,45 @@ async fn a_restored_system_gives_out_no_version_that_was_given_out_before() {
         third.put(&third.key("a"), "newer").await.unwrap().version.id.incarnation,
         new.id.incarnation + 1
     );
+}
+
+/// The same, for whoever follows the changes: a file that was written behind the backup is not
+/// there, and nobody is told that it was removed.
+#[tokio::test]
+async fn whoever_followed_a_system_before_it_was_restored_starts_over() {
+    let (started, to) = (started().await, SimDisk::new());
+    let shelf = &started.shelf;
+    let changes = async |shelf: &Shelf, after| {
+        shelf.holdall.changes(&shelf.who, &shelf.bucket, after, 1000).await.unwrap()
+    };
+    shelf.put(&shelf.key("kept"), "kept").await.unwrap();
+    let Changes::Listed { next: earlier, .. } = changes(shelf, None).await else { panic!() };
+    started.back_up(&to).await.unwrap();
+    shelf.put(&shelf.key("lost"), "lost").await.unwrap();
+    let Changes::Listed { next: followed, changes: seen } = changes(shelf, Some(earlier)).await else {
+        panic!("it is the same life")
+    };
+    assert_eq!(seen.iter().map(|change| change.path.as_str()).collect::<Vec<_>>(), ["lost"]);
+
+    let again = started.restored(&to).await;
+    again.put(&again.key("other"), "at the place of the lost one").await.unwrap();
+    let mut from = None;
+    for before in [earlier, followed] {
+        let Changes::StartOver { why, next } = changes(&again, Some(before)).await else {
+            panic!("{before:?} is of another life")
+        };
+        assert_eq!(why, StartOver::Restored);
+        assert!(why.to_string().contains("delete nothing"), "{why}");
+        from = Some(next);
+    }
+    again.put(&again.key("new"), "new").await.unwrap();
+    let after = changes(&again, from).await.listed().unwrap();
+    assert_eq!(
+        after.iter().map(|change| (&change.event, change.path.as_str())).collect::<Vec<_>>(),
+        [(&Event::Put, "new")]
+    );
+    let all = changes(&again, None).await.listed().unwrap();
+    assert!(all.iter().all(|change| change.event != Event::Removed), "{all:?}");
 }
 
 #[tokio::test]

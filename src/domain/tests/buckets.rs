@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     domain::{
         error::What,
-        nouns::{BucketChange, BucketOptions, ListBuckets, Versioning},
+        nouns::{BucketChange, BucketOptions, Changes, ListBuckets, StartOver, Versioning},
     },
     model::{
         condition::{Conditions, EtagList},
@@ -184,4 +184,28 @@ async fn an_account_has_a_thousand_buckets_at_most() {
     let made = futures::future::join_all(names.iter().map(|name| make(&trial, &ada, name))).await;
     assert!(made.iter().all(Result::is_ok));
     assert!(matches!(make(&trial, &ada, "one-more").await, Err(Error::TooMany { .. })));
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_made_anew_is_not_followed_from_a_place_in_the_old_one() {
+    let trial = Trial::new().await;
+    let ada = trial.caller("ada").await;
+    let name = bucket("again");
+    let mut followed = None;
+    for turn in 0..2 {
+        trial.holdall.create_bucket(&ada, &name, BucketOptions::default()).await.unwrap();
+        trial.put(&ada, &key("again", "a"), &[]).await.unwrap();
+        let changes = trial.holdall.changes(&ada, &name, followed, 10).await.unwrap();
+        followed = match (turn, changes) {
+            (0, Changes::Listed { changes, next }) if changes.len() == 1 => Some(next),
+            (1, Changes::StartOver { why: StartOver::OtherBucket, next }) => Some(next),
+            (_, other) => panic!("{other:?}"),
+        };
+        assert_eq!(
+            trial.holdall.changes(&ada, &name, followed, 10).await.unwrap().listed(),
+            Some(Vec::new())
+        );
+        trial.holdall.remove(&ada, &key("again", "a"), Default::default()).await.unwrap();
+        trial.holdall.remove_bucket(&ada, &name, Default::default()).await.unwrap();
+    }
 }

@@ -9,7 +9,7 @@ use crate::{
             PropsSet, Versioning,
         },
     },
-    model::{ids::Seq, limits},
+    model::limits,
 };
 
 fn prop(name: &str, value: &str) -> Prop {
@@ -59,7 +59,7 @@ impl Props {
     }
 
     async fn journal(&self) -> Vec<Change> {
-        self.trial.holdall.changes(&self.ada, &bucket("ada"), Seq(0), 1000).await.unwrap().listed().unwrap()
+        self.trial.holdall.changes(&self.ada, &bucket("ada"), None, 1000).await.unwrap().listed().unwrap()
     }
 
     async fn keys(&self) -> String {

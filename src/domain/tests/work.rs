@@ -4,7 +4,7 @@ use super::{shelf::Shelf, *};
 use crate::{
     domain::{FindingKind, nouns::*},
     model::{
-        ids::{Seq, UploadId},
+        ids::{Cursor, Seq, UploadId},
         limits,
     },
     store::{
@@ -248,16 +248,25 @@ async fn a_journal_loses_what_is_old_and_far_behind_and_says_who_is_too_late() {
         Ok(())
     };
     trial.holdall.write(fill).await.unwrap();
+    let changes = async |after| trial.holdall.changes(&ada, &super::bucket("ada"), after, 1).await.unwrap();
+    let Changes::Listed { next: begin, .. } = changes(None).await else { panic!("nothing is old") };
     let first = async |after: u64| {
-        let found = trial.holdall.changes(&ada, &super::bucket("ada"), Seq(after), 1).await.unwrap();
-        found.listed().map(|changes| changes[0].seq.0)
+        let after = Cursor { seq: Seq(after), ..begin };
+        match changes(Some(after)).await {
+            Changes::Listed { changes, next } => {
+                assert_eq!(next, Cursor { seq: changes[0].seq, ..after });
+                Ok(changes[0].seq.0)
+            }
+            Changes::StartOver { why, next } => Err((why, next.seq.0)),
+        }
     };
     trial.holdall.clear_trash().await.unwrap();
-    assert_eq!(first(0).await, Some(1), "it is young enough");
+    assert_eq!(first(0).await, Ok(1), "it is young enough");
     trial.clock.advance((limits::JOURNAL_DAYS + 1) * 24 * 3600 * 1000);
     trial.holdall.clear_trash().await.unwrap();
-    assert_eq!([first(0).await, first(599).await], [None, None], "600 and more are gone");
-    assert_eq!([first(600).await, first(650).await], [Some(601), Some(651)]);
+    let late = Err((StartOver::Forgotten, limits::JOURNAL_ROWS + 600));
+    assert_eq!([first(0).await, first(599).await], [late, late], "600 and more are gone");
+    assert_eq!([first(600).await, first(650).await], [Ok(601), Ok(651)]);
     let next = trial.put(&ada, &key("ada", "g"), &[]).await.unwrap().version.id.seq;
     assert_eq!(next.0, limits::JOURNAL_ROWS + 601);
 }

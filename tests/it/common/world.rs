@@ -14,7 +14,6 @@ use holdall::{
     },
     model::{
         address::{Address, ObjectKey},
-        ids::Seq,
         name::{AccountName, BucketName},
         secret::Secret,
         time::Timestamp,
@@ -205,7 +204,7 @@ impl World {
         };
         let versions = holdall.list_versions(caller, name, which).await.unwrap();
         writeln!(text, "    {versions:?}").unwrap();
-        let changes = holdall.changes(caller, name, Seq(0), 1000).await.unwrap().listed().unwrap();
+        let changes = holdall.changes(caller, name, None, 1000).await.unwrap().listed().unwrap();
         writeln!(text, "    {} changes, last {:?}", changes.len(), changes.last()).unwrap();
         let which = ListUploads { limit: 1000, ..ListUploads::default() };
         for upload in holdall.list_uploads(caller, name, which).await.unwrap().uploads {

@@ -15,7 +15,6 @@ use crate::{
     model::{
         address::{Address, ObjectKey},
         condition::Conditions,
-        ids::Seq,
         name::BucketName,
     },
 };
@@ -83,7 +82,7 @@ async fn inside(
         let parts: Vec<_> = parts.iter().map(|part| (part.number, part.size, &part.etag)).collect();
         lines.push(format!("{name} upload {} of {}: {parts:?}", upload.id, upload.key));
     }
-    for change in holdall.changes(ada, name, Seq(0), ALL).await?.listed().unwrap() {
+    for change in holdall.changes(ada, name, None, ALL).await?.listed().unwrap() {
         let Change { seq, at, by, event, node, path } = change;
         lines.push(format!("{name} {seq:?} {event:?} {path:?} {by:?} at {at:?} {node:?}"));
     }

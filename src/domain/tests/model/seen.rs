@@ -14,13 +14,12 @@ use super::{
 use crate::{
     domain::{
         caller::Caller,
-        nouns::{Event, FileVersion, ListBuckets, ListUploads, ListVersions, VersionEntry, VersionRef},
+        nouns::{
+            Changes, Event, FileVersion, ListBuckets, ListUploads, ListVersions, VersionEntry, VersionRef,
+        },
         tests::{bucket as name_of, key, stray::strays},
     },
-    model::{
-        condition::Conditions,
-        ids::{Seq, VersionId},
-    },
+    model::{condition::Conditions, ids::VersionId},
 };
 
 pub(super) const ALL: usize = 1000;
@@ -146,12 +145,16 @@ impl Run {
     async fn journal(&self, name: &str) -> Same {
         let Some(bucket) = self.model.buckets.get(name) else { return Ok(()) };
         let mut shown = Vec::new();
-        let mut after = Seq(0);
+        let mut after = None;
         loop {
             let changes = self.holdall.changes(&self.ada, &name_of(name), after, ALL).await.map_err(text)?;
-            let changes = changes.listed().ok_or("the journal does not reach back")?;
-            let Some(last) = changes.last() else { break };
-            after = last.seq;
+            let Changes::Listed { changes, next } = changes else {
+                return Err(format!("the journal does not reach back: {changes:?}"));
+            };
+            if changes.is_empty() {
+                break;
+            }
+            after = Some(next);
             shown.extend(changes.into_iter().map(|change| {
                 let (what, from) = match change.event {
                     Event::Put => ("put", None),

@@ -5,10 +5,7 @@ use futures::TryStreamExt as _;
 use sha2::{Digest, Sha256};
 
 use super::{make::KEY, *};
-use crate::{
-    domain::nouns::*,
-    model::{condition::Conditions, ids::Seq},
-};
+use crate::{domain::nouns::*, model::condition::Conditions};
 
 const ALL: usize = 1000;
 
@@ -41,7 +38,7 @@ pub(super) async fn told(holdall: &Arc<Holdall>) -> Vec<String> {
         lines.push(format!("{name} {versioning:?} {history:?} {quota:?} {bytes} bytes"));
         versions(holdall, &ada, name, &mut lines).await;
         uploads(holdall, &ada, name, &mut lines).await;
-        for change in holdall.changes(&ada, name, Seq(0), ALL).await.unwrap().listed().unwrap() {
+        for change in holdall.changes(&ada, name, None, ALL).await.unwrap().listed().unwrap() {
             lines.push(format!(
                 "{name} change {} at {} {:?} {}",
                 change.seq.0, change.at.0, change.event, change.path
