@@ -2,6 +2,14 @@
 //! connection that is cut after it did, never a wrong byte and never a clean end that came too
 //! early. And what makes it whole again.
 
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener},
+    os::unix::fs::FileExt as _,
+    path::Path,
+    process::{Output, Stdio},
+};
+
 use holdall::{
     domain::{Portion, caller::Caller},
     store::io::{Io as _, Mode, sim::SimDisk},
@@ -9,6 +17,7 @@ use holdall::{
 
 use crate::common::{
     ask::Ask,
+    process::{run, serve_at},
     sim::{Olga, SimServer},
     wire::Reply,
 };
@@ -102,4 +111,88 @@ async fn a_damaged_file_is_refused_or_cut_and_heals_through_either_door() {
         let (known, _) = server.holdall.damage(&Caller::Operator, None).await.unwrap();
         assert!(known.is_empty(), "{known:?}");
     }
+}
+
+/// Turns a bit of these bytes around wherever they lie in a data directory.
+fn flip(data: &Path, bytes: &[u8]) -> u64 {
+    for folder in fs::read_dir(data.join("segments")).unwrap() {
+        for file in fs::read_dir(folder.unwrap().path()).unwrap() {
+            let path = file.unwrap().path();
+            let all = fs::read(&path).unwrap();
+            if let Some(at) = all.windows(bytes.len()).position(|window| window == bytes) {
+                let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+                file.write_all_at(&[bytes[0] ^ 4], at as u64).unwrap();
+                return at as u64;
+            }
+        }
+    }
+    panic!("it is stored nowhere");
+}
+
+async fn dav(address: SocketAddr, method: &str, path: &str, body: &[u8]) -> Reply {
+    let ask = Ask::new(method, path).basic("ann", "secret 12").body(body);
+    ask.send(address).await.expect("an answer")
+}
+
+fn as_json(output: &Output) -> serde_json::Value {
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// All that somebody at the command line is told, with a server and without.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_damaged_is_told_with_all_that_is_known_of_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, log) = (directory.path().join("data"), directory.path().join("log"));
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let variables = [("HOLDALL_ADMIN_USER", "ann"), ("HOLDALL_ADMIN_PASSWORD", "secret 12")];
+    let output = [Stdio::null(), fs::File::create(&log).unwrap().into()];
+    let served = serve_at(&data, &address.to_string(), &variables, output);
+    let mut body = noise("told", 40_000);
+    for (name, body) in [("letter", &body), ("other", &noise("other", 40_000))] {
+        assert_eq!(dav(address, "PUT", &format!("/dav/ann/{name}"), body).await.status, 201);
+    }
+    let run = |arguments: &[&str]| run(&data, arguments);
+    let at = flip(&data, &body[3000..3100]);
+    assert_eq!(run(&["check"]).status.code(), Some(0), "nobody has looked yet");
+    let expected = hex::encode(blake3::hash(&body).as_bytes());
+    body[3000] ^= 4;
+    let found = hex::encode(blake3::hash(&body).as_bytes());
+    body[3000] ^= 4;
+
+    let scrubbed = run(&["scrub", "--json"]);
+    assert_eq!((scrubbed.status.code(), &as_json(&scrubbed)["damaged"]), (Some(1), &1.into()));
+    let metrics = dav(address, "GET", "/-/metrics", b"").await;
+    assert!(metrics.text().contains("\nholdall_damaged 1\n"), "{}", metrics.text());
+    assert!(fs::read_to_string(&log).unwrap().contains("a chunk is damaged"));
+    assert_eq!(dav(address, "GET", "/dav/ann/letter", b"").await.status, 500);
+    assert_eq!(dav(address, "GET", "/dav/ann/other", b"").await.status, 200);
+    assert_eq!(dav(address, "GET", "/-/ready", b"").await.status, 200, "the rest is served");
+    assert_eq!(run(&["doctor"]).status.code(), Some(1));
+    let online = run(&["check", "--json"]);
+    let told = as_json(&online);
+    let (damage, file) = (&told["damage"][0], &told["files"][0]);
+    assert_eq!(
+        (online.status.code(), &told["clean"], &damage["kind"]),
+        (Some(1), &false.into(), &"bytes".into())
+    );
+    assert_eq!((&damage["expected"], &damage["found"]), (&expected.into(), &found.into()), "{damage}");
+    assert_eq!(damage["offset"].as_u64().unwrap() + 136 + 3000, at, "{damage}");
+    assert!(damage["first_seen"].as_str().unwrap().starts_with("20") && damage["segment"].is_string());
+    assert_eq!(
+        (&file["path"], &file["owner"], &file["bucket"]),
+        (&"letter".into(), &"ann".into(), &"ann".into())
+    );
+    assert_eq!((&file["bytes"], &file["kind"]), (&40_000.into(), &"current".into()));
+    assert_eq!((&file["chunks"][0]["chunk"], &file["chunks"][0]["at"]), (&damage["chunk"], &0.into()));
+    assert!(file["version"].is_string() && told["files"].as_array().unwrap().len() == 1, "{told}");
+    drop(served);
+    assert_eq!(as_json(&run(&["check", "--json"])), told, "without a server");
+
+    let _served = serve_at(&data, &address.to_string(), &variables, [Stdio::null(), Stdio::null()]);
+    assert_eq!(dav(address, "PUT", "/dav/ann/copy", &body).await.status, 201);
+    assert!(dav(address, "GET", "/dav/ann/letter", b"").await.body == body, "the same content heals it");
+    assert_eq!(
+        (run(&["check"]).status.code(), run(&["scrub", "--part", "1/1"]).status.code()),
+        (Some(0), Some(0))
+    );
 }
