@@ -28,6 +28,7 @@ mod namespace;
 mod props;
 mod quota;
 mod released;
+mod scrub;
 mod shelf;
 mod stray;
 mod uploads;
