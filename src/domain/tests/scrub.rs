@@ -1,10 +1,12 @@
 //! Who may have the store read again, and how it is read by itself.
 
+use std::time::{Duration, Instant};
+
 use super::{
     decay::{noise, segments, write},
     *,
 };
-use crate::domain::Portion;
+use crate::domain::{Portion, ScrubOptions};
 
 #[tokio::test]
 async fn names_of_damaged_files_are_for_the_operator_alone() {
@@ -37,12 +39,63 @@ async fn the_store_is_scrubbed_by_itself() {
     let trial = Trial::new().await;
     let ada = trial.caller("ada").await;
     write(&trial, &ada, &key("ada", "a"), noise(1, 50_000)).await;
-    let options = crate::domain::ScrubOptions { days: 30, rate: 1 << 30 };
-    trial.holdall.scrub_in_background(crate::domain::ScrubOptions { days: 0, ..options }).await.unwrap();
+    let options = ScrubOptions { days: 30, rate: 1 << 30 };
+    trial.holdall.scrub_in_background(ScrubOptions { days: 0, ..options }).await.unwrap();
     assert!(trial.holdall.scrub_state().last.is_none(), "never is never");
     trial.holdall.scrub_in_background(options).await.unwrap();
     let last = trial.holdall.scrub_state().last.unwrap();
     assert!(last.chunks > 0);
     trial.holdall.scrub_in_background(options).await.unwrap();
     assert_eq!(trial.holdall.scrub_state().last, Some(last));
+}
+
+/// A store of about nine megabytes, which a run reads in more than one step.
+async fn some_megabytes() -> (Trial, u64) {
+    let trial = Trial::new().await;
+    let ada = trial.caller("ada").await;
+    for n in 0..3 {
+        write(&trial, &ada, &key("ada", &n.to_string()), noise(n, 3_000_000)).await;
+    }
+    let all = trial.holdall.scrub(&Caller::Operator, Portion::ALL).await.unwrap();
+    assert!(all.bytes > 9_000_000);
+    trial.clock.advance(40 * 86_400_000);
+    (trial, all.bytes)
+}
+
+/// The bytes of a second are not read in less.
+#[tokio::test]
+async fn a_run_of_the_background_keeps_to_its_rate() {
+    let (trial, bytes) = some_megabytes().await;
+    let began = Instant::now();
+    trial.holdall.scrub_in_background(ScrubOptions { days: 30, rate: 10_000_000 }).await.unwrap();
+    let took = began.elapsed();
+    assert_eq!(trial.holdall.scrub_state().last.unwrap().bytes, bytes);
+    // Each step may be a millisecond early.
+    assert!(took >= Duration::from_millis(bytes / 10_000 - 50), "{bytes} bytes in {took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_of_the_background_gives_way_and_goes_on_where_it_was() {
+    let (trial, all) = some_megabytes().await;
+    let before = trial.holdall.scrub_state();
+    let holdall = Arc::clone(&trial.holdall);
+    // So slow that it does not end by itself.
+    let slow =
+        tokio::spawn(async move { holdall.scrub_in_background(ScrubOptions { days: 30, rate: 1 }).await });
+    let first = loop {
+        match trial.holdall.scrub_state().now {
+            Some(now) if now.bytes > 0 => break now,
+            _ => tokio::task::yield_now().await,
+        }
+    };
+    assert!(first.bytes < all, "{first:?}");
+    let half = Portion::new(1, 2).unwrap();
+    let asked = trial.holdall.scrub(&Caller::Operator, half).await.unwrap();
+    slow.await.unwrap().unwrap();
+    let now = trial.holdall.scrub_state();
+    assert_eq!((now.now, now.last), (Some(first), before.last), "it is kept how far it came");
+    trial.holdall.scrub_in_background(ScrubOptions { days: 30, rate: 1 << 30 }).await.unwrap();
+    let after = trial.holdall.scrub_state();
+    assert_eq!(after.last.unwrap().bytes, all);
+    assert_eq!(after.bytes - before.bytes, all + asked.bytes, "nothing is read twice");
 }
