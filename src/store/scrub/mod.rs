@@ -30,7 +30,7 @@ use super::{
     },
     error::StoreError,
     meta::Tx,
-    segments::{Flaw, SegmentState, record_bytes},
+    segments::{Flaw, SEGMENT_HEADER, SegmentState, record_bytes},
     sync::Arc,
 };
 use crate::model::ids::{ChunkNo, SegmentId};
@@ -257,6 +257,9 @@ impl Scrubber {
             // Nothing was ever written to it, or every chunk in it is known to be missing.
             return Ok(0);
         };
+        // Behind the last record an open segment has room alone, which nobody reads.
+        let footer = if state.sealed { length.saturating_sub(state.length) } else { 0 };
+        let bytes = SEGMENT_HEADER + footer;
         let flaw = self.store.segments().examine_frame(id, state)?;
         let flaw = match flaw {
             Some(flaw) if self.is_needed(id)? => Some(flaw),
@@ -264,7 +267,7 @@ impl Scrubber {
         };
         let known = self.store.meta().look(|rows| damage::is_known(rows, Part::Segment(id)))??;
         if flaw.is_none() && !known {
-            return Ok(length.saturating_sub(state.length));
+            return Ok(bytes);
         }
         let new = self.store.apply(None, move |tx: &mut Tx<'_>| {
             let now = tx.now();
@@ -280,7 +283,7 @@ impl Scrubber {
             }
         }
         self.store.blobs().recount_damage();
-        Ok(length.saturating_sub(state.length))
+        Ok(bytes)
     }
 
     /// Whether a chunk lies in a segment. Goes through all chunks: damage is rare.
