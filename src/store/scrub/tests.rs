@@ -236,6 +236,23 @@ fn a_run_goes_on_where_it_was_and_one_of_a_portion_leaves_it_alone() {
     assert_eq!(scrub(&store).damaged, 2);
 }
 
+/// Whoever paces a run makes way for others, and not for the run itself.
+#[test]
+fn a_run_tells_the_work_of_others_from_its_own() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    let ids: Vec<_> = (0..300).map(|n| put(&store, &noise(&format!("pace {n}"), 5_000))).collect();
+    let mut scrubber = Scrubber::begin(&store, Portion::ALL).unwrap();
+    let alone = scrubber.others();
+    assert!(matches!(scrubber.step(), Ok(Step::More(1..))) && scrubber.others() == alone);
+    get(&store, ids[0]).unwrap();
+    let read = scrubber.others();
+    assert!(read > alone);
+    assert!(matches!(scrubber.step(), Ok(Step::More(1..))) && scrubber.others() == read);
+    put(&store, b"new");
+    assert!(scrubber.others() > read);
+}
+
 #[test]
 fn portions_find_together_what_there_is() {
     let disk = SimDisk::new();
