@@ -163,7 +163,14 @@ async fn what_is_damaged_is_told_with_all_that_is_known_of_it() {
     assert_eq!((scrubbed.status.code(), &as_json(&scrubbed)["damaged"]), (Some(1), &1.into()));
     let metrics = dav(address, "GET", "/-/metrics", b"").await;
     assert!(metrics.text().contains("\nholdall_damaged 1\n"), "{}", metrics.text());
-    assert!(fs::read_to_string(&log).unwrap().contains("a chunk is damaged"));
+    let logged = fs::read_to_string(&log).unwrap();
+    let line = |what: &str| logged.lines().find(|line| line.contains(what)).expect(what);
+    assert!(
+        [&expected, &found].iter().all(|digest| line("a chunk is damaged").contains(*digest)),
+        "{logged}"
+    );
+    let [file, other] = ["letter", "other"].map(|name| line("a file is damaged").contains(name));
+    assert!(file && !other, "{logged}");
     assert_eq!(dav(address, "GET", "/dav/ann/letter", b"").await.status, 500);
     assert_eq!(dav(address, "GET", "/dav/ann/other", b"").await.status, 200);
     assert_eq!(dav(address, "GET", "/-/ready", b"").await.status, 200, "the rest is served");

@@ -23,7 +23,6 @@ mod versions;
 use std::collections::BTreeMap;
 
 use damage::DAMAGE_PAGE;
-#[cfg(test)]
 pub(crate) use damage::hits;
 pub use damage::{Damaged, DamagedPart, Hit, HitCursor, HitKind, Hits};
 pub use report::{CheckReport, Counts, Finding, FindingKind};

@@ -11,7 +11,7 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::{ScrubOptions, ScrubSummary};
+use super::{ScrubOptions, ScrubSummary, tell_files};
 use crate::{
     domain::{Error, Holdall, pace::rest},
     model::time::Timestamp,
@@ -84,6 +84,7 @@ fn paced_run(store: &Arc<Store>, rate: u64, give_way: &dyn Fn() -> bool) -> Resu
                 damaged = done.damaged,
                 "everything stored was read again"
             );
+            tell_files(store, done);
             return Ok(());
         };
         let busy = std::mem::replace(&mut others, scrubber.others()) != others;

@@ -14,7 +14,7 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, Holdall, access, caller::Caller};
+use super::{Error, Hit, HitCursor, Holdall, access, caller::Caller, check::hits};
 use crate::store::{
     Store,
     error::StoreError,
@@ -25,6 +25,8 @@ pub use crate::store::scrub::{Summary as ScrubSummary, rows::Portion};
 
 /// How long a run waits for another to give way before it looks again.
 const WAIT: Duration = Duration::from_millis(10);
+/// Damaged files told in the log after a run.
+const FILES_TOLD: usize = 100;
 
 /// How often and how fast the store is read again in the background.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -125,6 +127,26 @@ fn may_scrub(caller: &Caller) -> Result<(), Error> {
     if access::is_manager(caller) { Ok(()) } else { Err(Error::Denied("only admins scrub".into())) }
 }
 
+/// Lines in the log for the files that a run found to be damaged, known before or not. Damage that a
+/// read meets is told with the request.
+fn tell_files(store: &Store, done: ScrubSummary) {
+    if done.damaged == 0 {
+        return;
+    }
+    let found = match store.snapshot().and_then(|rows| hits(&rows, HitCursor::default(), FILES_TOLD)) {
+        Ok(found) => found,
+        Err(error) => return tracing::warn!(%error, "which files are damaged could not be told"),
+    };
+    for hit in &found.hits {
+        let Hit { bucket, path, owner, bytes, .. } = hit;
+        let (kind, version) = (hit.kind.code(), hit.version.map(|version| version.to_string()));
+        tracing::error!(bucket, path, owner, kind, version, part = hit.part, bytes, "a file is damaged");
+    }
+    if found.next.is_some() {
+        tracing::error!("more files are damaged; `holdall check` lists all");
+    }
+}
+
 /// Runs to the end, once any other run has ended.
 fn asked_run(store: &Arc<Store>, portion: Portion, gone: &CancellationToken) -> Result<ScrubSummary, Error> {
     let ended = || StoreError::Unavailable("it is closing".into());
@@ -139,7 +161,9 @@ fn asked_run(store: &Arc<Store>, portion: Portion, gone: &CancellationToken) -> 
             return Err(ended().into());
         }
         if scrubber.step()? == Step::Done {
-            return Ok(scrubber.summary());
+            let done = scrubber.summary();
+            tell_files(store, done);
+            return Ok(done);
         }
     }
 }

@@ -296,7 +296,7 @@ impl Blobs {
         let blobs = Arc::clone(self);
         self.meta.submit(verb, move |noted: Result<bool, StoreError>| {
             if noted.is_ok_and(|new| new) {
-                tell(Part::Chunk(chunk), (seen.segment, seen.offset), flaw);
+                tell_chunk(chunk, &seen, flaw);
                 blobs.recount_damage();
             }
         });
@@ -323,18 +323,20 @@ impl Blobs {
     }
 }
 
-/// A line in the log for damage nobody knew of.
-pub(crate) fn tell(part: Part, (segment, offset): (SegmentId, u64), flaw: Flaw) {
+/// A line in the log for a damaged chunk nobody knew of.
+pub(crate) fn tell_chunk(chunk: ChunkNo, row: &ChunkRow, flaw: Flaw) {
     let (kind, what) = (flaw.kind.code(), flaw.kind.text());
-    match part {
-        Part::Chunk(chunk) => tracing::error!(
-            %chunk, %segment, offset, kind,
-            "a chunk is damaged ({what}); `holdall check` tells which files need it, and it heals when the \
-             same content is stored again"
-        ),
-        Part::Segment(_) => tracing::error!(
-            %segment, kind,
-            "a segment is damaged ({what}); its chunks are looked at one by one"
-        ),
-    }
+    let (segment, offset) = (row.segment, row.offset);
+    let (expected, found) = (hex::encode(row.digest), flaw.found.map(hex::encode));
+    tracing::error!(
+        %chunk, %segment, offset, kind, expected, found,
+        "a chunk is damaged ({what}); `holdall check` tells which files need it, and it heals when the \
+         same content is stored again"
+    );
+}
+
+/// The same for a segment's header or footer.
+pub(crate) fn tell_segment(segment: SegmentId, flaw: Flaw) {
+    let (kind, what) = (flaw.kind.code(), flaw.kind.text());
+    tracing::error!(%segment, kind, "a segment is damaged ({what}); its chunks are looked at one by one");
 }

@@ -226,7 +226,7 @@ impl Scrubber {
                 Some(flaw) => {
                     self.row.damaged += 1;
                     if changed {
-                        damage::tell(Part::Chunk(chunk), (row.segment, row.offset), flaw);
+                        damage::tell_chunk(chunk, &row, flaw);
                     }
                 }
                 None if changed => {
@@ -279,7 +279,7 @@ impl Scrubber {
         if let Some(flaw) = flaw {
             self.row.damaged += 1;
             if new {
-                damage::tell(Part::Segment(id), (id, 0), flaw);
+                damage::tell_segment(id, flaw);
             }
         }
         self.store.blobs().recount_damage();
