@@ -124,8 +124,18 @@ impl Blocks {
         if let Some(number) = self.next(kind) {
             return Ok(number);
         }
+        let before = self.end(kind);
         extend()?;
-        self.next(kind).ok_or_else(|| StoreError::Busy("ids are used faster than they are made".into()))
+        self.next(kind).ok_or_else(|| {
+            if self.end(kind) == before {
+                return StoreError::Damaged("the end of an id block is not what was written".into());
+            }
+            StoreError::Busy("ids are used faster than they are made".into())
+        })
+    }
+
+    fn end(&self, kind: Kind) -> Option<u64> {
+        lock(&self.held).get(&kind).map(|block| block.end)
     }
 
     fn next(&self, kind: Kind) -> Option<u64> {

@@ -12,6 +12,7 @@ use super::{
     health::from_redb,
     migrate,
     on_disk::{definition, make_file, replace_file},
+    sums::with_sum,
     table::Table,
 };
 use crate::{
@@ -111,7 +112,7 @@ fn put(database: &Database, batch: &[TableRow]) -> Result<(), redb::Error> {
         let Some((table, ..)) = run.first() else { continue };
         let mut open = transaction.open_table(definition(*table))?;
         for (_, key, value) in run {
-            open.insert(key.as_slice(), value.as_slice())?;
+            open.insert(key.as_slice(), with_sum(*table, key, value).as_slice())?;
         }
     }
     transaction.commit()?;

@@ -20,6 +20,7 @@ mod overlay;
 mod queue;
 pub mod rows;
 mod snapshot;
+mod sums;
 pub mod table;
 mod tables;
 #[cfg(test)]

@@ -3,7 +3,8 @@
 //! Every commit is durable and in two phases: the file names the new state only after all of it
 //! was synced. That is also what makes it safe to open the file again after a failed sync, when
 //! the system may have forgotten pages it could not write: they belong to the state that was
-//! never named. Knows tables and changes, not verbs.
+//! never named. Every value has a sum behind it ([`super::sums`]), looked at whenever it is read.
+//! Knows tables and changes, not verbs.
 
 use std::{
     collections::BTreeSet,
@@ -12,8 +13,8 @@ use std::{
 };
 
 use redb::{
-    Database, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition,
-    TableHandle, WriteTransaction,
+    Database, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable,
+    ReadableTableMetadata, TableDefinition, TableHandle, WriteTransaction,
 };
 
 use super::{
@@ -24,6 +25,7 @@ use super::{
     migrate,
     overlay::{Changes, RowIter, bounds},
     rows::{KeyRange, Order},
+    sums::{with_sum, without_sum},
     table::Table,
     tables::{Ahead, State, Tables},
 };
@@ -210,10 +212,11 @@ impl Drop for Committed {
 impl State for Committed {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let open = self.table(table)?;
-        self.latch.reading(|| {
+        let found = self.latch.reading(|| {
             let found = open.get(key)?;
-            Ok::<_, redb::StorageError>(found.map(|value| value.value().to_vec()))
-        })
+            Ok::<_, redb::StorageError>(found.map(|stored| without_sum(table, key, stored.value())))
+        })?;
+        found.map(|value| value.ok_or_else(|| other_row(table))).transpose()
     }
 
     fn iter(&self, table: Table, range: &KeyRange, order: Order) -> Result<RowIter<'_>, StoreError> {
@@ -226,14 +229,25 @@ impl State for Committed {
                     Order::Reverse => found.next_back(),
                 };
                 let copied = row.map(|row| {
-                    let (key, value) = row?;
-                    Ok::<_, redb::StorageError>((key.value().to_vec(), value.value().to_vec()))
+                    let (key, stored) = row?;
+                    let value = without_sum(table, key.value(), stored.value());
+                    Ok::<_, redb::StorageError>((key.value().to_vec(), value))
                 });
                 copied.transpose()
             };
-            self.latch.reading(next).transpose()
+            let row = self.latch.reading(next).transpose()?;
+            Some(row.and_then(|(key, value)| Ok((key, value.ok_or_else(|| other_row(table))?))))
         })))
     }
+}
+
+/// A damaged row says nothing of any other, so the store goes on.
+fn other_row(table: Table) -> StoreError {
+    StoreError::Damaged(format!(
+        "metadata: a row of {} is not what was written; `holdall check` counts them, `holdall rebuild` makes the \
+         metadata anew",
+        table.name()
+    ))
 }
 
 fn closed() -> StoreError {
@@ -250,7 +264,9 @@ fn put_rows(
         let mut open = transaction.open_table(definition(table))?;
         for (key, value) in rows {
             match value {
-                Some(value) => drop(open.insert(key.as_slice(), value.as_slice())?),
+                Some(value) => {
+                    open.insert(key.as_slice(), with_sum(table, key, value).as_slice())?;
+                }
                 None => drop(open.remove(key.as_slice())?),
             }
         }
@@ -258,17 +274,38 @@ fn put_rows(
     if due.is_empty() {
         return Ok(Vec::new());
     }
+    lengthen(transaction, due, faults)
+}
+
+/// Makes the blocks of some kinds longer. Where a row is damaged, or gone from a store that has
+/// others, nobody knows which numbers were given out, so no more are.
+fn lengthen(
+    transaction: &WriteTransaction,
+    due: &[Kind],
+    faults: Faults,
+) -> Result<Vec<Extension>, redb::Error> {
     let mut open = transaction.open_table(definition(Table::Blocks))?;
+    let new_store = open.is_empty()?;
     let mut extensions = Vec::new();
     for &kind in due {
+        let key = kind.key();
         // The row, not memory, says where the block ends: another thread may have moved it.
-        let held = open.get(kind.key().as_slice())?.map(|value| value.value().to_vec());
-        let extension = Extension::of(kind, held.as_deref())
-            .map_err(|error| redb::Error::Corrupted(error.to_string()))?;
-        if !faults.has(Fault::IdsNotDurable) {
-            open.insert(kind.key().as_slice(), extension.row().as_slice())?;
+        let held = open.get(key.as_slice())?.map(|stored| without_sum(Table::Blocks, &key, stored.value()));
+        let extension = match held {
+            Some(Some(row)) => Extension::of(kind, Some(&row)),
+            None if new_store => Extension::of(kind, None),
+            Some(None) | None => Err(other_row(Table::Blocks)),
+        };
+        match extension {
+            Ok(extension) => {
+                if !faults.has(Fault::IdsNotDurable) {
+                    let row = with_sum(Table::Blocks, &key, &extension.row());
+                    open.insert(key.as_slice(), row.as_slice())?;
+                }
+                extensions.push(extension);
+            }
+            Err(error) => tracing::error!(?kind, %error, "no more ids of this kind are given out"),
         }
-        extensions.push(extension);
     }
     Ok(extensions)
 }
@@ -342,7 +379,7 @@ fn first_rows(database: &Database) -> Result<(), redb::Error> {
     {
         let mut config = transaction.open_table(definition(Table::Config))?;
         for (key, value) in migrate::first_rows() {
-            config.insert(key, value.as_slice())?;
+            config.insert(key, with_sum(Table::Config, key, &value).as_slice())?;
         }
     }
     transaction.commit()?;

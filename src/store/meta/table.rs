@@ -1,4 +1,5 @@
-//! Every table of the metadata on one page: its name, its key, its value.
+//! Every table of the metadata on one page: its name, its key, its value. In the file a sum follows
+//! each value; see [`super::sums`].
 //!
 //! Numbers in keys are big-endian, so rows lie in order. A variable part that is not last is
 //! escaped (see [`super::key`]). `!seq` is the seq with its bits turned, newest first. `?` marks

@@ -3,6 +3,7 @@
 mod crash;
 mod failure;
 mod model;
+mod sums;
 
 use std::sync::{
     Arc, Mutex,
