@@ -11,7 +11,8 @@ use http::Method;
 use super::{Context, failure::Failure, reach::Reach};
 use crate::doors::api::types::{Check, DamagedFile, DamagedFiles, Damages};
 
-/// Runs: exit code 0 if all is clean, 1 if something is damaged, 2 if it could not finish.
+/// Runs: exit code 0 if all is clean, 1 if something is damaged, whatever else could not be looked at,
+/// 2 if it could not finish and found nothing.
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let asked = async {
         let reach = Reach::find(&context.settings).await?;
@@ -28,9 +29,9 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     };
     context.printer.one(&checked, || as_text(&checked))?;
     match (&checked.unfinished, checked.found) {
-        (Some(_), _) => Err(Failure::Said(2)),
         (None, 0) => Ok(()),
-        (None, _) => Err(Failure::Said(1)),
+        (Some(_), 0) => Err(Failure::Said(2)),
+        (_, _) => Err(Failure::Said(1)),
     }
 }
 
@@ -121,12 +122,16 @@ fn as_text(checked: &Check) -> String {
     if more > 0 {
         lines.push(format!("and {more} more"));
     }
-    lines.push(match (&checked.unfinished, checked.found) {
-        (Some(why), _) => format!("not finished: {why}"),
-        (None, 0) => "clean".to_owned(),
-        (None, found) => {
-            format!("{found} faults; keep a copy of the data directory before anything else")
-        }
-    });
+    if checked.found > 0 {
+        lines.push(format!(
+            "{} faults; keep a copy of the data directory before anything else",
+            checked.found
+        ));
+    }
+    match &checked.unfinished {
+        Some(why) => lines.push(format!("not finished: {why}")),
+        None if checked.found == 0 => lines.push("clean".to_owned()),
+        None => {}
+    }
     lines.join("\n")
 }

@@ -36,6 +36,8 @@ pub enum FindingKind {
     Segment,
     /// Background work cannot be done.
     Work,
+    /// A row is not what was written.
+    Row,
 }
 
 impl FindingKind {
@@ -56,6 +58,7 @@ impl FindingKind {
             Self::Body => "body",
             Self::Segment => "segment",
             Self::Work => "work",
+            Self::Row => "row",
         }
     }
 }

@@ -1,6 +1,8 @@
 //! A check is clean after ordinary work, and finds whatever is broken.
 
-use super::{Trial, bucket};
+use std::sync::Arc;
+
+use super::{Trial, bucket, start};
 use crate::{
     domain::{
         CheckReport, Error, FindingKind,
@@ -15,6 +17,7 @@ use crate::{
         time::Timestamp,
     },
     store::{
+        io::{Io as _, Mode},
         meta::{
             Tx,
             rows::{KeyRange, Order, Rows as _, RowsMut as _},
@@ -261,4 +264,35 @@ async fn bounds_are_not_lowered_below_what_came_after_they_were_counted() {
     assert!(!lower(stale).await);
     assert!(lower(count().await).await);
     assert!(trial.holdall.check(&Caller::Operator).await.unwrap().is_clean());
+}
+
+/// Flips a bit of a table's first row that has a long value, wherever the file has it.
+async fn decay(trial: &Trial, table: Table) {
+    let all = KeyRange::prefix(Vec::new());
+    let rows = trial.holdall.read(move |rows| Ok(rows.scan(table, &all, Order::Forward, 100)?));
+    let (_, value) = rows.await.unwrap().into_iter().find(|(_, value)| value.len() > 16).unwrap();
+    let file = trial.disk.open("meta/holdall.redb", Mode::Read).unwrap();
+    let mut bytes = vec![0; usize::try_from(file.len().unwrap()).unwrap()];
+    file.read_at(&mut bytes, 0).unwrap();
+    for at in (0..bytes.len()).filter(|at| bytes[*at..].starts_with(&value)) {
+        trial.disk.damage("meta/holdall.redb", at as u64, 1).unwrap();
+    }
+}
+
+/// In tables that nothing is followed through, too.
+#[tokio::test]
+async fn a_row_that_is_not_what_was_written_is_told_by_its_table() {
+    let trial = filled().await;
+    trial.holdall.close().unwrap();
+    for table in [Table::Account, Table::Dent, Table::Versions, Table::Chunk] {
+        let disk = Arc::new(trial.disk.crash(0));
+        let damaged = start(Arc::clone(&disk), 1).unwrap();
+        decay(&damaged, table).await;
+        damaged.holdall.close().unwrap();
+        let report = check(&start(Arc::new(disk.crash(0)), 1).unwrap()).await;
+        let told = format!("rows of {} are not what was written", table.name());
+        let found = report.findings.iter().filter(|finding| finding.kind == FindingKind::Row);
+        assert!(found.clone().all(|finding| finding.text.contains(&told)), "{report:#?}");
+        assert!(report.found > 0 && found.count() == 1 && report.unfinished.is_some(), "{report:#?}");
+    }
 }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use redb::{
-    Database, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable,
+    AccessGuard, Database, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable,
     ReadableTableMetadata, TableDefinition, TableHandle, WriteTransaction,
 };
 
@@ -238,6 +238,23 @@ impl State for Committed {
             let row = self.latch.reading(next).transpose()?;
             Some(row.and_then(|(key, value)| Ok((key, value.ok_or_else(|| other_row(table))?))))
         })))
+    }
+
+    fn damaged(&self, table: Table) -> Result<u64, StoreError> {
+        let open = self.table(table)?;
+        let mut rows = self.latch.reading(|| open.range::<&[u8]>(..))?;
+        let mut next = || {
+            let row = rows.next().transpose()?;
+            let is_whole = |(key, stored): (AccessGuard<'_, Bytes>, AccessGuard<'_, Bytes>)| {
+                without_sum(table, key.value(), stored.value()).is_some()
+            };
+            Ok::<_, redb::StorageError>(row.map(is_whole))
+        };
+        let mut damaged = 0;
+        while let Some(is_whole) = self.latch.reading(&mut next)? {
+            damaged += u64::from(!is_whole);
+        }
+        Ok(damaged)
     }
 }
 

@@ -44,6 +44,14 @@ impl Snapshot {
         self.total.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Reads a table to its end; how many of its rows are not what was written.
+    ///
+    /// # Errors
+    /// If it cannot be read to its end.
+    pub fn damaged(&self, table: Table) -> Result<u64, StoreError> {
+        self.state.damaged(table)
+    }
+
     /// The rows of a stretch, read as the caller takes them.
     pub(super) fn iter(
         &self,

@@ -52,4 +52,7 @@ pub(super) trait State: Send + Sync {
 
     /// The rows of a stretch that has room for keys, read as the caller takes them.
     fn iter(&self, table: Table, range: &KeyRange, order: Order) -> Result<RowIter<'_>, StoreError>;
+
+    /// Reads a table to its end; how many of its rows are not what was written.
+    fn damaged(&self, table: Table) -> Result<u64, StoreError>;
 }
