@@ -198,7 +198,7 @@ async fn make_a_released_directory() {
     maker.versions().await;
     maker.uploads().await;
     maker.beside().await;
-    let lines = told(&maker.trial.holdall).await;
+    let lines = all(&maker.trial.holdall).await;
     drop(maker);
     fs::write(golden("format-1.zst"), packed(&disk)).unwrap();
     fs::write(golden("format-1.txt"), lines.join("\n") + "\n").unwrap();

@@ -1,119 +1,169 @@
 //! Everything a client can learn of the directory, as lines that name each thing by itself, so that
-//! a later build which knows more of it still writes the same.
+//! a later build which knows more of it still writes the same, and so that what cannot be read is
+//! missed in its own lines only.
 
 use futures::TryStreamExt as _;
 use sha2::{Digest, Sha256};
 
-use super::{make::KEY, *};
+use super::*;
 use crate::{domain::nouns::*, model::condition::Conditions};
 
 const ALL: usize = 1000;
 
-pub(super) async fn told(holdall: &Arc<Holdall>) -> Vec<String> {
-    let trial = Trial {
-        disk: Arc::default(),
-        clock: Arc::new(SetClock::at(Timestamp(0))),
-        holdall: Arc::clone(holdall),
-    };
-    let (ada, bob) = (trial.caller("ada").await, trial.caller("bob").await);
-    trial.by_key(KEY.0, &Secret::new(KEY.1)).await.expect("the key still signs");
-    let mut lines = Vec::new();
-    for one in holdall.list_accounts(&Caller::Operator).await.unwrap() {
-        let keys = holdall.list_keys_of(&Caller::Operator, &one.name).await.unwrap();
-        let keys: Vec<_> = keys.into_iter().map(|key| key.id).collect();
-        let apps = holdall.list_app_passwords(&Caller::Operator, &one.name).await.unwrap();
-        let apps: Vec<_> =
-            apps.into_iter().map(|app| format!("{} {} {:?}", app.id, app.label, app.scope)).collect();
-        lines.push(format!(
-            "account {} {} {:?} keys {keys:?} apps {apps:?}",
-            one.name, one.canonical_id, one.email
-        ));
+/// What a directory told, and what it refused to.
+#[derive(Default)]
+pub(super) struct Told {
+    pub(super) lines: Vec<String>,
+    pub(super) errors: Vec<Error>,
+}
+
+/// Asks for everything, as these two.
+pub(super) async fn told(holdall: &Holdall, ada: &Caller, bob: &Caller) -> Told {
+    let mut told = Told::default();
+    for one in told.or_none(holdall.list_accounts(&Caller::Operator).await) {
+        told.lines.push(format!("account {} {} {:?}", one.name, one.canonical_id, one.email));
+        for key in told.or_none(holdall.list_keys_of(&Caller::Operator, &one.name).await) {
+            told.lines.push(format!("account {} key {}", one.name, key.id));
+        }
+        for app in told.or_none(holdall.list_app_passwords(&Caller::Operator, &one.name).await) {
+            told.lines.push(format!("account {} app {} {} {:?}", one.name, app.id, app.label, app.scope));
+        }
     }
     let which = ListBuckets { prefix: String::new(), after: None, limit: ALL };
-    for one in holdall.list_buckets(&ada, which).await.unwrap() {
-        let usage = holdall.bucket_usage(&ada, &one.name).await.unwrap();
-        let Bucket { name, versioning, history, quota, .. } = &one;
-        // Jobs count as history what was live before.
-        let bytes = usage.live + usage.versions + usage.history;
-        lines.push(format!("{name} {versioning:?} {history:?} {quota:?} {bytes} bytes"));
-        versions(holdall, &ada, name, &mut lines).await;
-        uploads(holdall, &ada, name, &mut lines).await;
-        for change in holdall.changes(&ada, name, None, ALL).await.unwrap().listed().unwrap() {
-            lines.push(format!(
+    for Bucket { name, versioning, history, quota, .. } in
+        told.or_none(holdall.list_buckets(ada, which).await)
+    {
+        told.lines.push(format!("{name} {versioning:?} {history:?} {quota:?}"));
+        told.usage(holdall, ada, &name).await;
+        told.versions(holdall, ada, &name).await;
+        told.uploads(holdall, ada, &name).await;
+        let changes = holdall.changes(ada, &name, None, ALL).await;
+        for change in told.or_none(changes.map(|changes| changes.listed().unwrap())) {
+            told.lines.push(format!(
                 "{name} change {} at {} {:?} {}",
                 change.seq.0, change.at.0, change.event, change.path
             ));
         }
     }
-    tree(holdall, &ada, "", &mut lines).await;
-    let (given, other) = (path("ada", "contents/empty"), path("ada", "moved/c"));
-    let sees =
-        [holdall.stat(&bob, &given, None).await.is_ok(), holdall.stat(&bob, &other, None).await.is_ok()];
-    lines.push(format!("bob sees what he was given and what not: {sees:?}"));
-    lines
+    told.tree(holdall, ada, "").await;
+    for at in ["contents/empty", "moved/c"] {
+        match holdall.stat(bob, &path("ada", at), None).await {
+            Ok(_) => told.lines.push(format!("bob sees {at}")),
+            Err(Error::NotFound(..) | Error::Denied(_)) => {}
+            Err(error) => told.errors.push(error),
+        }
+    }
+    told
+}
+
+impl Told {
+    /// What was answered; nothing, if that was an error.
+    fn or_none<T: Default>(&mut self, answer: Result<T, Error>) -> T {
+        answer.unwrap_or_else(|error| {
+            self.errors.push(error);
+            T::default()
+        })
+    }
+
+    async fn usage(&mut self, holdall: &Holdall, ada: &Caller, name: &BucketName) {
+        match holdall.bucket_usage(ada, name).await {
+            // Jobs count as history what was live before.
+            Ok(usage) => {
+                self.lines.push(format!("{name} {} bytes", usage.live + usage.versions + usage.history))
+            }
+            Err(error) => self.errors.push(error),
+        }
+    }
+
+    async fn versions(&mut self, holdall: &Holdall, ada: &Caller, name: &BucketName) {
+        let which = ListVersions { limit: ALL, ..ListVersions::default() };
+        let page = holdall.list_versions(ada, name, which).await;
+        for entry in self.or_none(page.map(|page| page.entries)) {
+            let line = match entry {
+                VersionEntry::Version(one) => self.version(holdall, ada, name, one).await,
+                VersionEntry::Marker { key, id, null, latest, committed, .. } => Some(format!(
+                    "{name} {key:?} marker {}.{} null {null} latest {latest} committed {}",
+                    id.incarnation, id.seq.0, committed.0
+                )),
+                VersionEntry::Prefix(prefix) => panic!("{prefix}"),
+            };
+            self.lines.extend(line);
+        }
+    }
+
+    async fn version(
+        &mut self,
+        holdall: &Holdall,
+        ada: &Caller,
+        name: &BucketName,
+        one: FileVersion,
+    ) -> Option<String> {
+        let at = Address::key(name.clone(), ObjectKey::parse(&one.key).unwrap());
+        let which = if one.null { VersionRef::Null } else { VersionRef::Id(one.id) };
+        let sum = match sum(holdall, ada, &at, one.versioned.then_some(which)).await {
+            Ok(sum) => sum,
+            Err(error) => {
+                self.errors.push(error);
+                return None;
+            }
+        };
+        let FileVersion { key, node, id, null, latest, size, etag, committed, modified, parts, .. } = one;
+        let Attributes { content_type, user, .. } = one.attributes;
+        Some(format!(
+            "{name} {key:?} node {} version {}.{} null {null} latest {latest} {size} bytes {etag} {sum} \
+             committed {} modified {} parts {parts:?} {content_type:?} {user:?}",
+            node.0, id.incarnation, id.seq.0, committed.0, modified.0
+        ))
+    }
+
+    async fn uploads(&mut self, holdall: &Holdall, ada: &Caller, name: &BucketName) {
+        let which = ListUploads { limit: ALL, ..ListUploads::default() };
+        let page = holdall.list_uploads(ada, name, which).await;
+        for upload in self.or_none(page.map(|page| page.uploads)) {
+            let at = Address::key(name.clone(), ObjectKey::parse(&upload.key).unwrap());
+            let parts = holdall.list_parts(ada, &at, &upload.id, 0, ALL).await;
+            for part in self.or_none(parts.map(|page| page.parts)) {
+                let (id, key, Part { number, size, etag, .. }) = (&upload.id, &upload.key, part);
+                self.lines.push(format!("{name} upload {id} of {key}: part {number} {size} {etag}"));
+            }
+        }
+    }
+
+    /// The tree as WebDAV shows it, with what hangs on it.
+    async fn tree(&mut self, holdall: &Holdall, ada: &Caller, folder: &str) {
+        let page = holdall.list_folder(ada, &path("ada", folder), None, ALL).await;
+        for member in self.or_none(page.map(|page| page.members)) {
+            let (kind, shown) = match &member {
+                Member::File(file) => ("file", file.key.clone()),
+                Member::Folder(folder) => ("folder", folder.path.clone()),
+            };
+            self.lines.push(format!("{kind} {shown:?}"));
+            let at = path("ada", shown.trim_end_matches('/'));
+            for Prop { namespace, name, xml } in self.or_none(holdall.props(ada, &at).await) {
+                self.lines.push(format!("{kind} {shown:?} prop {namespace} {name} {xml}"));
+            }
+            for lock in self.or_none(holdall.locks(ada, &at).await) {
+                let (token, root, exclusive, deep) = (&lock.token, &lock.root, lock.exclusive, lock.deep);
+                self.lines.push(format!(
+                    "{kind} {shown:?} lock {token:?} on {root:?} exclusive {exclusive} deep {deep}"
+                ));
+            }
+            if kind == "folder" {
+                Box::pin(self.tree(holdall, ada, shown.trim_end_matches('/'))).await;
+            }
+        }
+    }
 }
 
 /// The SHA-256 of a version's bytes, as they are read.
-async fn sum(holdall: &Holdall, ada: &Caller, at: &Address, version: Option<VersionRef>) -> String {
-    let opened = holdall.open(ada, at, version, &Conditions::default()).await.unwrap();
+async fn sum(
+    holdall: &Holdall,
+    ada: &Caller,
+    at: &Address,
+    version: Option<VersionRef>,
+) -> Result<String, Error> {
+    let opened = holdall.open(ada, at, version, &Conditions::default()).await?;
     let size = opened.version.size;
-    let pieces: Vec<bytes::Bytes> = opened.read(0..size).try_collect().await.unwrap();
-    hex::encode(Sha256::digest(pieces.concat()))
-}
-
-async fn versions(holdall: &Holdall, ada: &Caller, name: &BucketName, lines: &mut Vec<String>) {
-    let which = ListVersions { limit: ALL, ..ListVersions::default() };
-    for entry in holdall.list_versions(ada, name, which).await.unwrap().entries {
-        lines.push(match entry {
-            VersionEntry::Version(one) => {
-                let at = Address::key(name.clone(), ObjectKey::parse(&one.key).unwrap());
-                let which = if one.null { VersionRef::Null } else { VersionRef::Id(one.id) };
-                let sum = sum(holdall, ada, &at, one.versioned.then_some(which)).await;
-                let FileVersion { key, node, id, null, latest, size, etag, committed, modified, parts, .. } = one;
-                let Attributes { content_type, user, .. } = one.attributes;
-                format!(
-                    "{name} {key:?} node {} version {}.{} null {null} latest {latest} {size} bytes {etag} {sum} \
-                     committed {} modified {} parts {parts:?} {content_type:?} {user:?}",
-                    node.0, id.incarnation, id.seq.0, committed.0, modified.0
-                )
-            }
-            VersionEntry::Marker { key, id, null, latest, committed, .. } => format!(
-                "{name} {key:?} marker {}.{} null {null} latest {latest} committed {}",
-                id.incarnation, id.seq.0, committed.0
-            ),
-            VersionEntry::Prefix(prefix) => panic!("{prefix}"),
-        });
-    }
-}
-
-async fn uploads(holdall: &Holdall, ada: &Caller, name: &BucketName, lines: &mut Vec<String>) {
-    let which = ListUploads { limit: ALL, ..ListUploads::default() };
-    for upload in holdall.list_uploads(ada, name, which).await.unwrap().uploads {
-        let at = Address::key(name.clone(), ObjectKey::parse(&upload.key).unwrap());
-        for part in holdall.list_parts(ada, &at, &upload.id, 0, ALL).await.unwrap().parts {
-            let Part { number, size, etag, .. } = part;
-            lines.push(format!("{name} upload {} of {}: part {number} {size} {etag}", upload.id, upload.key));
-        }
-    }
-}
-
-/// The tree as WebDAV shows it, with what hangs on it.
-async fn tree(holdall: &Holdall, ada: &Caller, folder: &str, lines: &mut Vec<String>) {
-    let at = path("ada", folder);
-    for member in holdall.list_folder(ada, &at, None, ALL).await.unwrap().members {
-        let (kind, shown) = match &member {
-            Member::File(file) => ("file", file.key.clone()),
-            Member::Folder(folder) => ("folder", folder.path.clone()),
-        };
-        let at = path("ada", shown.trim_end_matches('/'));
-        let props = holdall.props(ada, &at).await.unwrap();
-        let locks = holdall.locks(ada, &at).await.unwrap();
-        let locks: Vec<_> =
-            locks.iter().map(|lock| (&lock.token, &lock.root, lock.exclusive, lock.deep)).collect();
-        let props: Vec<_> = props.iter().map(|prop| (&prop.namespace, &prop.name, &prop.xml)).collect();
-        lines.push(format!("{kind} {shown:?} props {props:?} locks {locks:?}"));
-        if kind == "folder" {
-            Box::pin(tree(holdall, ada, shown.trim_end_matches('/'), lines)).await;
-        }
-    }
+    let pieces: Vec<bytes::Bytes> = opened.read(0..size).try_collect().await?;
+    Ok(hex::encode(Sha256::digest(pieces.concat())))
 }
