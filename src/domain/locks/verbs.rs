@@ -14,6 +14,7 @@ use crate::{
         nouns::{Lock, NewLock},
         put::{install, target},
         spot::{Found, Stands},
+        tree::broken,
     },
     model::{
         address::Address,
@@ -125,7 +126,12 @@ fn covering(rows: &dyn Rows, bucket: BucketId, found: &Found, now: Timestamp) ->
 }
 
 fn shown(rows: &dyn Rows, caller: &Caller, lock: &LockRow, now: Timestamp) -> Result<Lock, Error> {
-    let (root, _) = whereabouts(rows, lock.node)?;
+    let (root, above) = whereabouts(rows, lock.node)?;
+    // Otherwise the name of a lock would be that of another folder.
+    let highest = tree::node(rows, above.last().copied().unwrap_or(lock.node))?;
+    if highest.is_none_or(|row| row.parent.is_some()) {
+        return Err(broken("a lock hangs on nothing"));
+    }
     let kind = tree::node(rows, lock.node)?.map(|row| row.kind);
     let left = u64::try_from(lock.expires.0.saturating_sub(now.0)).unwrap_or(0).div_ceil(1000);
     Ok(Lock {

@@ -17,7 +17,8 @@ use crate::{
         error::StoreError,
         meta::{
             Tx,
-            rows::{KeyRange, KeyValue, Order, Rows},
+            codec::Row as _,
+            rows::{KeyRange, KeyValue, Order, Rows, RowsMut as _},
             table::Table,
         },
         rows::{lock, tree},
@@ -315,6 +316,30 @@ async fn locks_outlive_a_restart() {
     again.put(&ada, &path("ada", "a/b"), &[&token]).await.unwrap();
     let locks = again.holdall.locks(&ada, &path("ada", "a/b")).await.unwrap();
     assert_eq!(locks[0].token.as_deref(), Some(token.as_str()));
+}
+
+/// A folder whose row was lost: the lock was said to be on the bucket.
+#[tokio::test]
+async fn a_lock_whose_place_is_lost_has_no_other() {
+    let it = Locks::new(&["a/b/c"]).await;
+    it.token("a/b/c", exclusive()).await;
+    let all = KeyRange::prefix(Vec::new());
+    let nodes = it.trial.holdall.read(move |rows| Ok(rows.scan(Table::Node, &all, Order::Forward, 99)?));
+    let chain = nodes.await.unwrap();
+    let named = |name: &str| {
+        let is = |row: &&KeyValue| tree::NodeRow::decode(&row.1).unwrap().name == name;
+        chain.iter().find(is).unwrap().0.clone()
+    };
+    for lost in [named("c"), named("a")] {
+        let again = start(Arc::new(it.trial.disk.crash(1)), 2).unwrap();
+        let lose = move |tx: &mut Tx<'_>| {
+            tx.delete(Table::Node, lost.clone());
+            Ok(())
+        };
+        again.holdall.write(lose).await.unwrap();
+        let locks = again.holdall.locks(&it.ada, &path("ada", "a/b/c")).await;
+        assert!(matches!(locks, Err(Error::Damaged { .. })), "{locks:?}");
+    }
 }
 
 #[tokio::test]
