@@ -27,7 +27,10 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser as _, error::ErrorKind};
 
-use crate::config::{Given, Settings};
+use crate::{
+    config::{Given, Settings},
+    store::meta::tell_of_damage,
+};
 use arguments::{Arguments, Command, ConfigCommand};
 use failure::Failure;
 use print::Printer;
@@ -43,6 +46,7 @@ struct Context {
 /// finished.
 #[must_use]
 pub fn main() -> ExitCode {
+    tell_of_damage();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return misread(&error),

@@ -17,6 +17,7 @@ mod load;
 mod migrate;
 mod on_disk;
 mod overlay;
+mod panics;
 mod queue;
 pub mod rows;
 mod snapshot;
@@ -37,6 +38,7 @@ pub use self::{
     health::Health,
     load::{NewLife, TableRow, load, replace},
     on_disk::{DIR as FOLDER, NAME as FILE},
+    panics::tell_of_damage,
     queue::Submission,
     snapshot::Snapshot,
     tx::{Tx, ctag_key},

@@ -1,6 +1,7 @@
 //! Data directories of released formats, in `tests/golden`: every later build opens them and shows
 //! what was written. They are never written again; [`make`] says how one comes to be.
 
+mod decay;
 mod make;
 mod pack;
 mod told;
