@@ -198,7 +198,7 @@ impl<'a> Case<'a> {
         Watch::new().look(&holdall.store, &holdall.health, later);
         match holdall.ready() {
             Readiness::Ready => {}
-            Readiness::No(Unready::Segments) if self.plan.forever => {}
+            Readiness::No(Unready::Segments) if self.plan.forever || self.plan.fault == Failing::SyncDir => {}
             other => {
                 return Err(format!("it does not recover: {other:?}, {:?}", holdall.store.meta().health()));
             }

@@ -5,13 +5,7 @@
 
 use std::time::Duration;
 
-use super::{
-    Placed, SegmentState, Shared,
-    footer::SealError,
-    held::Held,
-    record::Prepared,
-    writer::{self, Writer},
-};
+use super::{Placed, SegmentState, Shared, footer::SealError, held::Held, record::Prepared, writer::Writer};
 use crate::{
     model::ids::SegmentId,
     store::{
@@ -291,7 +285,7 @@ impl Lane {
 
     fn sync(&self, due: &Due) -> std::io::Result<()> {
         if !due.named {
-            writer::sync_name(&self.shared, due.id)?;
+            self.shared.names.sync(&*self.shared.io, due.id)?;
         }
         match due.file.sync(self.kind.site()) {
             Err(_) if self.shared.faults.has(Fault::SegmentSyncRetried) => due.file.sync(self.kind.site())?,

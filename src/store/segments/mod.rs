@@ -18,6 +18,7 @@ mod footer;
 mod header;
 mod held;
 mod lane;
+mod names;
 mod path;
 mod read;
 mod record;
@@ -45,6 +46,7 @@ use crate::{
 };
 use held::Holds;
 use lane::Lane;
+use names::Names;
 use read::{Files, Place};
 use record::Prepared;
 
@@ -161,6 +163,7 @@ struct Shared {
     /// Rows to write with the next commit. Never held while anything else is asked for.
     states: Mutex<Vec<(SegmentId, SegmentState)>>,
     holds: Arc<Holds>,
+    names: Names,
     faults: Faults,
 }
 
@@ -200,8 +203,14 @@ impl Segments {
         known: Vec<(SegmentId, SegmentState)>,
     ) -> Result<(Self, Vec<Recovered>), StoreError> {
         let faults = Faults::of(&*io);
-        let shared =
-            Arc::new(Shared { io, options, states: Mutex::default(), holds: Arc::default(), faults });
+        let shared = Arc::new(Shared {
+            io,
+            options,
+            states: Mutex::default(),
+            holds: Arc::default(),
+            names: Names::default(),
+            faults,
+        });
         let recovered = recover::recover(&shared, known)?;
         let lane = |kind| Lane::new(kind, shared.clone());
         let segments = Self {
@@ -226,10 +235,10 @@ impl Segments {
         }
     }
 
-    /// Why a lane takes nothing more until the next start, if one does not.
+    /// Why a lane takes nothing more until the next start, or no segment begins, if so.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
-        LaneId::all().find_map(|id| self.lane(id).failure())
+        self.shared.names.doubt().or_else(|| LaneId::all().find_map(|id| self.lane(id).failure()))
     }
 
     /// Lends a lane to a large stream until it is dropped; `None` if all are lent. One that takes

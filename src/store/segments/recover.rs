@@ -13,7 +13,6 @@ use super::{
     lane::LaneKind,
     path,
     scan::scan,
-    writer::sync_name,
 };
 use crate::{
     model::ids::SegmentId,
@@ -145,7 +144,10 @@ fn one(shared: &Shared, id: SegmentId, row: Option<SegmentState>) -> Result<Reco
 
 /// The name of a file without a row may not be durable; a row may follow only when it is.
 fn name(shared: &Shared, id: SegmentId, row: Option<SegmentState>) -> Result<(), StoreError> {
-    if row.is_none() { sync_name(shared, id).map_err(|error| unsynced(&error)) } else { Ok(()) }
+    if row.is_some() {
+        return Ok(());
+    }
+    shared.names.sync(&*shared.io, id).map_err(|error| unsynced(&error))
 }
 
 fn unsynced(error: &io::Error) -> StoreError {

@@ -14,7 +14,7 @@ use crate::{
     model::ids::SegmentId,
     store::{
         error::StoreError,
-        io::{File, Mode, Site},
+        io::{File, Mode},
         sync::Arc,
     },
 };
@@ -52,6 +52,7 @@ impl Writeback {
 impl Writer {
     /// Makes the file of a new segment. Its name is not durable yet.
     pub(super) fn create(shared: &Shared, kind: LaneKind) -> Result<Self, StoreError> {
+        shared.names.certain()?;
         let (id, file) = loop {
             let id = (shared.options.fresh)()?;
             shared.io.create_dir(&path::folder(id))?;
@@ -132,12 +133,4 @@ impl Writer {
     pub(super) fn seal(&mut self, shared: &Shared) -> Result<(), SealError> {
         footer::seal(&*self.file, shared.options.uuid, self.id, self.end, &mut self.entries)
     }
-}
-
-/// Makes the name of a segment durable, and those of the folders it is in.
-pub(super) fn sync_name(shared: &Shared, id: SegmentId) -> io::Result<()> {
-    for dir in [&*path::folder(id), path::ROOT, ""] {
-        shared.io.sync_dir(dir, Site::SegmentDir)?;
-    }
-    Ok(())
 }

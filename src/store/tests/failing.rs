@@ -21,25 +21,23 @@ fn after_crashes(disk: &SimDisk, what: impl Fn(&Arc<Store>)) {
 /// one went well must not be taken for durable.
 #[test]
 fn an_upload_from_before_a_failed_sync_is_refused_and_those_after_it_are_kept() {
-    for site in [Site::SegmentData, Site::SegmentDir] {
-        let disk = SimDisk::new();
-        let store = open(&disk);
-        let bodies = ["waits", "late", "next"].map(|seed| noise(seed, 20_000));
-        let [waits, late, next] = &bodies;
-        let waiting = stage(&store, waits, &small(20_000));
-        let staged_late = stage(&store, late, &small(20_000));
-        disk.fail_once(site);
-        assert!(matches!(seal(&store, waiting), Err(StoreError::Unavailable(_))));
-        let kept = seal(&store, stage(&store, next, &small(20_000))).unwrap();
-        assert!(matches!(seal(&store, staged_late), Err(StoreError::Unavailable(_))));
-        let again = seal(&store, stage(&store, late, &small(20_000))).unwrap();
-        assert!(get(&store, kept).unwrap() == *next && get(&store, again).unwrap() == *late);
-        assert_eq!(recount(&store, &[kept, again]).findings, []);
-        after_crashes(&disk, |store| {
-            assert!(get(store, kept).unwrap() == *next && get(store, again).unwrap() == *late);
-            assert_eq!(recount(store, &[kept, again]).findings, []);
-        });
-    }
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    let bodies = ["waits", "late", "next"].map(|seed| noise(seed, 20_000));
+    let [waits, late, next] = &bodies;
+    let waiting = stage(&store, waits, &small(20_000));
+    let staged_late = stage(&store, late, &small(20_000));
+    disk.fail_once(Site::SegmentData);
+    assert!(matches!(seal(&store, waiting), Err(StoreError::Unavailable(_))));
+    let kept = seal(&store, stage(&store, next, &small(20_000))).unwrap();
+    assert!(matches!(seal(&store, staged_late), Err(StoreError::Unavailable(_))));
+    let again = seal(&store, stage(&store, late, &small(20_000))).unwrap();
+    assert!(get(&store, kept).unwrap() == *next && get(&store, again).unwrap() == *late);
+    assert_eq!(recount(&store, &[kept, again]).findings, []);
+    after_crashes(&disk, |store| {
+        assert!(get(store, kept).unwrap() == *next && get(store, again).unwrap() == *late);
+        assert_eq!(recount(store, &[kept, again]).findings, []);
+    });
 }
 
 /// A long upload commits piece by piece; one piece that is lost is all of it.

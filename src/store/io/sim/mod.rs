@@ -80,7 +80,12 @@ impl SimDisk {
     /// The next sync of this site fails. As systems do it, later ones of that file answer well
     /// and do nothing for what was written until now: what was given up is not tried again.
     pub fn fail_once(&self, site: Site) {
-        self.state().failing_once.insert(site);
+        self.fail_nth(site, 1);
+    }
+
+    /// As [`SimDisk::fail_once`], the `nth` sync of this site from now on.
+    pub fn fail_nth(&self, site: Site, nth: u32) {
+        self.state().failing_nth.insert(site, nth);
     }
 
     /// Lets the first `calls` changing calls from now on through. The next is cut off by the

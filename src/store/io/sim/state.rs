@@ -92,7 +92,7 @@ pub(super) struct State {
     pub(super) logged: u64,
     pub(super) skipped: BTreeSet<Site>,
     pub(super) failing: BTreeSet<Site>,
-    pub(super) failing_once: BTreeSet<Site>,
+    pub(super) failing_nth: BTreeMap<Site, u32>,
     pub(super) power_until: Option<u64>,
     /// The number of the write that fails half-way.
     pub(super) cut_write: Option<u64>,
@@ -112,7 +112,7 @@ impl Default for State {
             logged: 0,
             skipped: asked_to_skip(),
             failing: BTreeSet::new(),
-            failing_once: BTreeSet::new(),
+            failing_nth: BTreeMap::new(),
             power_until: None,
             cut_write: None,
             counts: Counts::default(),
@@ -406,7 +406,7 @@ impl State {
     }
 
     pub(super) fn sync(&mut self, inode: usize, site: Site) -> io::Result<()> {
-        if self.failing_once.remove(&site) {
+        if self.fails_now(site) {
             let inode = self.inode(inode)?;
             inode.given_up = true;
             inode.pending.clear();
@@ -424,11 +424,18 @@ impl State {
         Ok(())
     }
 
+    /// Whether this is the sync that is to fail once.
+    fn fails_now(&mut self, site: Site) -> bool {
+        let Some(left) = self.failing_nth.get_mut(&site) else { return false };
+        *left -= 1;
+        *left == 0 && self.failing_nth.remove(&site).is_some()
+    }
+
     pub(super) fn sync_dir(&mut self, dir: &str, site: Site) -> io::Result<()> {
         if !self.is_folder(dir) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        if self.failing_once.remove(&site) {
+        if self.fails_now(site) {
             self.pending_names.retain(|(_, step)| step.dir != dir);
             return Err(io::Error::other("the simulated disk could not sync"));
         }

@@ -239,36 +239,65 @@ fn an_append_that_was_cut_short_ends_its_segment_and_the_next_goes_on_elsewhere(
 
 #[test]
 fn after_a_failed_sync_a_lane_goes_on_elsewhere_and_vouches_for_nothing_of_before() {
-    for site in [Site::SegmentData, Site::SegmentDir] {
+    let (disk, segments) = on_sim();
+    let first = segments.lane(LaneId::Normal).life();
+    let lost = append(&segments, LaneId::Normal, 1, b"a").unwrap();
+    disk.fail_once(Site::SegmentData);
+    assert!(matches!(synced(&segments, LaneId::Normal), Err(StoreError::Unavailable(_))));
+    let syncs = disk.counts().syncs;
+    assert!(matches!(vouched(&segments, LaneId::Normal, first), Err(StoreError::Unavailable(_))));
+    assert!(!segments.step(LaneId::Normal), "nothing is left to do");
+    assert_eq!(disk.counts().syncs, syncs, "a failed sync is never tried again");
+    assert!(segments.take_states().is_empty() && segments.failure().is_none());
+
+    let kept = append(&segments, LaneId::Normal, 2, b"b").unwrap();
+    assert_ne!(lost.segment, kept.segment);
+    // Who wrote before and waits only now, while there is something new to sync.
+    assert!(matches!(vouched(&segments, LaneId::Normal, first), Err(StoreError::Unavailable(_))));
+    synced(&segments, LaneId::Normal).unwrap();
+    let states = segments.take_states();
+    assert!(states.iter().all(|(id, _)| *id == kept.segment), "{states:?}");
+    read(&segments, lost).unwrap();
+    drop(segments);
+
+    let was_lost = |seed| {
+        let io: Arc<dyn Io> = Arc::new(disk.crash(seed));
+        let ids = Ids::new(AtomicU64::new(9));
+        let segments = Segments::open(io, options(&ids), states.clone()).unwrap().0;
+        read(&segments, kept).unwrap();
+        read(&segments, lost).is_err()
+    };
+    assert!((0..20).filter(|seed| was_lost(*seed)).count() > 0, "it may have reached the disk by chance");
+}
+
+#[test]
+fn after_a_failed_sync_of_a_folder_no_lane_begins_a_segment_and_those_with_names_go_on() {
+    for failing in 1..=3 {
         let (disk, segments) = on_sim();
-        let first = segments.lane(LaneId::Normal).life();
-        let lost = append(&segments, LaneId::Normal, 1, b"a").unwrap();
-        disk.fail_once(site);
+        let before = append(&segments, LaneId::Small, 1, b"a").unwrap();
+        synced(&segments, LaneId::Small).unwrap();
+        let other = append(&segments, LaneId::Normal, 2, b"b").unwrap();
+        let long = append(&segments, LaneId::Exclusive(0), 3, b"c").unwrap();
+        disk.fail_nth(Site::SegmentDir, failing);
         assert!(matches!(synced(&segments, LaneId::Normal), Err(StoreError::Unavailable(_))));
-        let syncs = disk.counts().syncs;
-        assert!(matches!(vouched(&segments, LaneId::Normal, first), Err(StoreError::Unavailable(_))));
-        assert!(!segments.step(LaneId::Normal), "nothing is left to do");
-        assert_eq!(disk.counts().syncs, syncs, "a failed sync is never tried again");
-        assert!(segments.take_states().is_empty() && segments.failure().is_none());
-
-        let kept = append(&segments, LaneId::Normal, 2, b"b").unwrap();
-        assert_ne!(lost.segment, kept.segment);
-        // Who wrote before and waits only now, while there is something new to sync.
-        assert!(matches!(vouched(&segments, LaneId::Normal, first), Err(StoreError::Unavailable(_))));
-        synced(&segments, LaneId::Normal).unwrap();
+        // The name of this one was lost with it, though nobody asked for it yet.
+        assert!(matches!(synced(&segments, LaneId::Exclusive(0)), Err(StoreError::Unavailable(_))));
+        for lane in [LaneId::Normal, LaneId::Relocation, LaneId::Exclusive(0)] {
+            assert!(matches!(append(&segments, lane, 4, b"d"), Err(StoreError::Unavailable(_))), "{lane:?}");
+        }
+        assert!(segments.failure().unwrap().contains("folder"));
+        let after = append(&segments, LaneId::Small, 5, b"e").unwrap();
+        synced(&segments, LaneId::Small).unwrap();
         let states = segments.take_states();
-        assert!(states.iter().all(|(id, _)| *id == kept.segment), "{states:?}");
-        read(&segments, lost).unwrap();
+        assert!(states.iter().all(|(id, _)| ![other.segment, long.segment].contains(id)), "{states:?}");
         drop(segments);
-
-        let was_lost = |seed| {
+        for seed in 0..5 {
             let io: Arc<dyn Io> = Arc::new(disk.crash(seed));
-            let ids = Ids::new(AtomicU64::new(9));
-            let segments = Segments::open(io, options(&ids), states.clone()).unwrap().0;
-            read(&segments, kept).unwrap();
-            read(&segments, lost).is_err()
-        };
-        assert!((0..20).filter(|seed| was_lost(*seed)).count() > 0, "it may have reached the disk by chance");
+            let segments =
+                Segments::open(io, options(&Ids::new(AtomicU64::new(9))), states.clone()).unwrap().0;
+            read(&segments, before).unwrap();
+            read(&segments, after).unwrap();
+        }
     }
 }
 
