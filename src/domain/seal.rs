@@ -25,13 +25,12 @@ use crate::{
     outside::random::Random,
     store::{
         error::StoreError,
-        io::{Io, Mode, Site},
+        io::{Io, Mode, Site, put_whole},
     },
 };
 
 const DIR: &str = "keys";
 pub(super) const NAME: &str = "keys/holdall.key";
-const ASIDE: &str = "keys/holdall.key.new";
 const MAGIC: &[u8; 8] = b"HOLDKEY1";
 const BODY_BYTES: usize = 8 + 4 + 32 + 32;
 const NONCE_BYTES: usize = 24;
@@ -108,12 +107,8 @@ impl Keys {
         random.fill(&mut *keys.sealing);
         random.fill(&mut *keys.token);
         io.create_dir(DIR)?;
-        io.remove(ASIDE)?;
-        let file = io.open(ASIDE, Mode::Create)?;
-        file.write_at(&keys.written(), 0)?;
-        file.sync(Site::Keys)?;
-        io.rename(ASIDE, NAME)?;
-        sync_names(io)?;
+        put_whole(io, NAME, &keys.written(), (Site::Keys, Site::KeysDir))?;
+        io.sync_dir("", Site::KeysDir)?;
         Ok(keys)
     }
 

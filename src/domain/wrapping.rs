@@ -15,8 +15,6 @@
 //! reads a backup alone has neither. The recovery key has 256 random bits, so there is nothing to
 //! guess, and a slow derivation would add nothing. The voucher tells a wrong key from damage.
 
-use std::io::ErrorKind;
-
 use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305, XNonce,
     aead::{Aead, Payload},
@@ -29,12 +27,11 @@ use crate::{
     outside::random::Random,
     store::{
         error::StoreError,
-        io::{Io, Mode, Site},
+        io::{Io, Site, open_if_there, put_whole},
     },
 };
 
 pub(super) const NAME: &str = "keys/holdall.wrapped";
-const ASIDE: &str = "keys/holdall.wrapped.new";
 const MAGIC: &[u8; 8] = b"HOLDWRAP";
 const HEAD_BYTES: usize = 8 + 32 + 24;
 /// No wrapped keys are longer.
@@ -58,12 +55,7 @@ impl Keys {
         recovery_key: &Secret,
     ) -> Result<(), StoreError> {
         let wrapped = self.wrapped(random, recovery_key)?;
-        io.remove(ASIDE)?;
-        let file = io.open(ASIDE, Mode::Create)?;
-        file.write_at(&wrapped, 0)?;
-        file.sync(Site::Keys)?;
-        io.rename(ASIDE, NAME)?;
-        Ok(io.sync_dir("keys", Site::KeysDir)?)
+        Ok(put_whole(io, NAME, &wrapped, (Site::Keys, Site::KeysDir))?)
     }
 
     fn wrapped(&self, random: &dyn Random, recovery_key: &Secret) -> Result<Vec<u8>, StoreError> {
@@ -81,10 +73,7 @@ impl Keys {
 
 /// The wrapped keys that are kept, if they are under the recovery key of this voucher.
 pub(super) fn kept(io: &dyn Io, voucher: [u8; 32]) -> Result<Option<Vec<u8>>, StoreError> {
-    let file = match io.open(NAME, Mode::Read) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        opened => opened?,
-    };
+    let Some(file) = open_if_there(io, NAME)? else { return Ok(None) };
     let length = file.len()?.min(MAX_BYTES);
     let mut bytes = vec![0; usize::try_from(length).unwrap_or_default()];
     file.read_at(&mut bytes, 0)?;

@@ -4,7 +4,7 @@
 //! hold ─ rows (one read transaction) ─ segments they name ─ let go ─ list of the point ─ older go
 //! ```
 
-use std::{collections::BTreeMap, io::ErrorKind};
+use std::collections::BTreeMap;
 
 use super::{
     BackupFolder, Part, Point, PointFile, Progress, SegmentCopy, Watch,
@@ -19,7 +19,7 @@ use crate::{
         collect::Hold,
         dir,
         error::StoreError,
-        io::{File, Io, Mode, Site},
+        io::{File, Io, Site, open_if_there},
         segments::{SEGMENT_HEADER, SegmentState, file_of},
         snapshots,
         sync::Arc,
@@ -87,7 +87,7 @@ pub fn create(
     (done.bytes, done.segments) = (point.bytes(), point.segments.len() as u64);
     folder.io().sync_dir(SEGMENTS, Site::BackupDir)?;
     folder.io().sync_dir(POINTS, Site::BackupDir)?;
-    folder.put_text(POINTS, &Point::path(number), &point.text())?;
+    folder.put_text(&Point::path(number), &point.text())?;
     if let Some(keep) = keep {
         match prune(&folder, keep) {
             Ok(removed) => done.removed = removed,
@@ -202,10 +202,7 @@ impl Making<'_> {
         state: SegmentState,
         end: Option<u64>,
     ) -> Result<Option<Source>, StoreError> {
-        let file = match self.store.io().open(&file_of(id), Mode::Read) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            opened => opened?,
-        };
+        let Some(file) = open_if_there(&**self.store.io(), &file_of(id))? else { return Ok(None) };
         let copy = |length, seal| SegmentCopy { segment: id, length, digest: [0; 32], seal };
         // Of one that is written, what is written; it was cut to that length if it was not sealed.
         if let Some(end) = end {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::store::{
     error::StoreError,
-    io::{File, Io, Mode, Site},
+    io::{ASIDE, File, Io, Mode, Site, open_if_there, put_whole, walk},
     sync::Arc,
 };
 
@@ -16,13 +16,10 @@ const MARKER: &str = "HOLDALL-BACKUP";
 const LOCK: &str = "LOCK";
 pub(super) const SEGMENTS: &str = "segments";
 pub(super) const POINTS: &str = "points";
-const ASIDE: &str = ".new";
 /// No marker and no list of a point is longer: a tebibyte of segments takes about a megabyte.
 const MAX_TEXT: u64 = 1 << 30;
 /// No FORMAT and no wrapped keys are longer.
 const MAX_SMALL: u64 = 64 << 10;
-/// Copied at once.
-const PIECE: usize = 1 << 20;
 /// Synced after so many bytes: a sync of somebody else on the same disk waits for no more.
 const SYNC_EVERY: u64 = 16 << 20;
 
@@ -69,7 +66,7 @@ impl BackupFolder {
         let folder = Self { io, uuid };
         if found.is_none() {
             let text = format!("holdall backup 1\nuuid {}\n", hex::encode(uuid));
-            folder.put_text("", MARKER, &text)?;
+            folder.put_text(MARKER, &text)?;
         }
         for name in [SEGMENTS, POINTS] {
             folder.io.create_dir(name)?;
@@ -146,11 +143,7 @@ impl BackupFolder {
     }
 
     fn file(&self, path: &str) -> Result<Option<Arc<dyn File>>, StoreError> {
-        match self.io.open(path, Mode::Read) {
-            Ok(file) => Ok(Some(file)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        Ok(open_if_there(&*self.io, path)?)
     }
 
     /// Opens a file that has not been there.
@@ -158,15 +151,10 @@ impl BackupFolder {
         Ok(self.io.open(path, Mode::Create)?)
     }
 
-    /// Has a whole text appear in a folder, durably.
-    pub(super) fn put_text(&self, dir: &str, path: &str, text: &str) -> Result<(), StoreError> {
-        let aside = format!("{path}{ASIDE}");
-        self.io.remove(&aside)?;
-        let file = self.io.open(&aside, Mode::Create)?;
-        file.write_at(with_sum(text).as_bytes(), 0)?;
-        file.sync(Site::BackupData)?;
-        self.io.rename(&aside, path)?;
-        Ok(self.io.sync_dir(dir, Site::BackupDir)?)
+    /// Has a whole text appear, durably.
+    pub(super) fn put_text(&self, path: &str, text: &str) -> Result<(), StoreError> {
+        let sites = (Site::BackupData, Site::BackupDir);
+        Ok(put_whole(&*self.io, path, with_sum(text).as_bytes(), sites)?)
     }
 
     /// Removes what belongs to no point and is in nobody's way but its own: what a backup that was
@@ -246,23 +234,6 @@ pub(super) fn is_content(
         && blake3::Hash::from(digest_of(file, length, tell)?) == blake3::Hash::from(digest))
 }
 
-/// Hands over the bytes piece by piece, each with its place.
-fn walk(
-    file: &dyn File,
-    length: u64,
-    mut each: impl FnMut(&[u8], u64) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    let (mut buffer, mut at) = (vec![0; PIECE], 0);
-    while at < length {
-        let take = usize::try_from(length - at).unwrap_or(PIECE).min(PIECE);
-        let piece = buffer.get_mut(..take).unwrap_or_default();
-        file.read_at(piece, at)?;
-        each(piece, at)?;
-        at += take as u64;
-    }
-    Ok(())
-}
-
 /// Tells how far a phase is, as its bytes are done.
 pub(super) fn telling<'a>(
     watch: Watch<'a>,
@@ -297,10 +268,7 @@ fn with_sum(text: &str) -> String {
 
 /// A text that was put whole; `None` if there is none.
 fn read_text(io: &dyn Io, path: &str) -> Result<Option<String>, StoreError> {
-    let file = match io.open(path, Mode::Read) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        opened => opened?,
-    };
+    let Some(file) = open_if_there(io, path)? else { return Ok(None) };
     let bad = || damaged(format!("{path} is not what was written"));
     let length = Some(file.len()?).filter(|length| *length <= MAX_TEXT).ok_or_else(bad)?;
     let mut bytes = vec![0; usize::try_from(length).map_err(|_| bad())?];

@@ -18,12 +18,10 @@ use std::io::ErrorKind;
 
 use crate::store::{
     error::StoreError,
-    faults::{Fault, Faults},
-    io::{File, Io, Mode, Site},
+    io::{File, Io, Mode, Site, put_whole},
 };
 
 const NAME: &str = "FORMAT";
-const ASIDE: &str = "FORMAT.new";
 /// The newest version this build reads and the one it writes.
 const VERSION: u32 = 1;
 /// No FORMAT is longer; a longer one is damaged.
@@ -83,13 +81,7 @@ fn make(io: &dyn Io, uuid: [u8; 16]) -> Result<(), StoreError> {
 }
 
 fn write(io: &dyn Io, bytes: &[u8]) -> Result<(), StoreError> {
-    let aside = if Faults::of(io).has(Fault::WrittenInPlace) { NAME } else { ASIDE };
-    io.remove(aside)?;
-    let file = io.open(aside, Mode::Create)?;
-    file.write_at(bytes, 0)?;
-    file.sync(Site::Format)?;
-    io.rename(aside, NAME)?;
-    Ok(io.sync_dir("", Site::RootDir)?)
+    Ok(put_whole(io, NAME, bytes, (Site::Format, Site::RootDir))?)
 }
 
 fn text(uuid: [u8; 16]) -> String {

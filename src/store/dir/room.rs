@@ -4,15 +4,13 @@
 //!
 //! Knows how much is free, not what for.
 
-use std::io::ErrorKind;
-
 use super::Clock;
 use crate::{
     model::time::Timestamp,
     store::{
         error::StoreError,
         faults::{Fault, Faults},
-        io::{Io, Mode, Site},
+        io::{Io, Mode, Site, open_if_there},
         sync::{Arc, Mutex, MutexGuard, PoisonError},
     },
 };
@@ -102,11 +100,7 @@ impl Room {
 
     /// How long the reserve is.
     fn reserve_bytes(&self) -> Result<u64, StoreError> {
-        match self.io.open(RESERVE, Mode::Read) {
-            Ok(file) => Ok(file.len()?),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
-            Err(error) => Err(error.into()),
-        }
+        Ok(open_if_there(&*self.io, RESERVE)?.map_or(Ok(0), |file| file.len())?)
     }
 
     /// How full the disk is; the answer may be a second old.

@@ -10,11 +10,13 @@ pub mod sim;
 
 #[cfg(test)]
 mod suite;
+mod whole;
 
 use std::io;
 
 use crate::store::sync::Arc;
 
+pub use self::whole::{ASIDE, open_if_there, put_whole, walk};
 #[cfg(test)]
 use super::faults::Faults;
 

@@ -2,12 +2,9 @@
 
 use crate::store::{
     error::StoreError,
-    io::{Io, Mode, Site},
+    io::{Io, Mode, Site, walk},
     meta,
 };
-
-/// Bytes copied at once.
-const BLOCK: usize = 1 << 20;
 
 fn path(number: usize) -> String {
     format!("{}/{}", meta::FOLDER, name(number))
@@ -37,15 +34,7 @@ pub(super) fn put_by(io: &dyn Io) -> Result<Option<String>, StoreError> {
 
 fn copy(io: &dyn Io, from: &str, to: &str) -> Result<(), StoreError> {
     let (from, to) = (io.open(from, Mode::Read)?, io.open(to, Mode::Create)?);
-    let (mut at, end) = (0, from.len()?);
-    let mut block = vec![0; BLOCK];
-    while at < end {
-        let length = usize::try_from(end - at).unwrap_or(BLOCK).min(BLOCK);
-        block.resize(length, 0);
-        from.read_at(&mut block, at)?;
-        to.write_at(&block, at)?;
-        at += length as u64;
-    }
+    walk(&*from, from.len()?, |bytes, at| to.write_at(bytes, at))?;
     Ok(to.sync(Site::Meta)?)
 }
 
