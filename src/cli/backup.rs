@@ -2,17 +2,22 @@
 //! restored it is without either.
 
 use std::{
-    cell::Cell,
-    io::{ErrorKind, IsTerminal as _},
+    io::ErrorKind,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant},
 };
 
 use http::Method;
 use serde_json::json;
 
-use super::{Context, arguments::BackupCommand, check::say, failure::Failure, reach::Reach, recovery};
+use super::{
+    Context,
+    arguments::BackupCommand,
+    failure::Failure,
+    progress::{Line, while_telling},
+    reach::Reach,
+    recovery,
+};
 use crate::{
     domain::{BackupProgress, backup_points, restore_backup, verify_backup},
     doors::api::types::{BackedUp, Backup, BackupRun},
@@ -24,8 +29,6 @@ use crate::{
 };
 
 const ADDRESS: &str = "/api/v1/backup";
-/// How often people are told how far it is.
-const TOLD_EVERY: Duration = Duration::from_millis(500);
 
 pub(super) async fn run(context: &Context, command: BackupCommand) -> Result<(), Failure> {
     match command {
@@ -43,7 +46,11 @@ async fn create(context: &Context, dest: &Path, keep: Option<u64>) -> Result<(),
     let reach = Reach::find(&context.settings).await?;
     let what = BackupRun { folder: folder.to_owned(), keep };
     let asked = reach.tell::<BackedUp>(Method::POST, ADDRESS, &what);
-    let done = while_telling(&reach, asked).await?;
+    let so_far = async || {
+        let state: Backup = reach.ask(Method::GET, ADDRESS).await.ok()?;
+        Some(shown(&state.phase, state.done_bytes, state.total_bytes))
+    };
+    let done = while_telling(asked, so_far).await?;
     context.printer.one(&done, || as_text(&done))?;
     if let Some(why) = &done.not_removed {
         return Err(Failure::Refused(format!("the backup is made, and no older one was removed: {why}")));
@@ -66,49 +73,15 @@ fn as_text(done: &BackedUp) -> String {
     text
 }
 
-/// Tells people at a terminal every second how far it is.
-async fn while_telling<T>(reach: &Reach, work: impl Future<Output = T>) -> T {
-    if !std::io::stderr().is_terminal() {
-        return work.await;
-    }
-    let mut work = std::pin::pin!(work);
-    let teller = Teller::default();
-    loop {
-        if let Ok(done) = tokio::time::timeout(TOLD_EVERY, &mut work).await {
-            return done;
-        }
-        if let Ok(state) = reach.ask::<Backup>(Method::GET, ADDRESS).await {
-            teller.tell(&state.phase, state.done_bytes, state.total_bytes);
-        }
-    }
+/// How far a step of it is, as people read it.
+fn shown(phase: &str, done: u64, total: u64) -> String {
+    let of = if total > 0 { format!(" of {}", amount(total)) } else { String::new() };
+    format!("{phase}: {}{of}", amount(done))
 }
 
-/// A line at the terminal that is written over, and is gone at the end.
-#[derive(Default)]
-struct Teller(Cell<Option<Instant>>);
-
-impl Teller {
-    fn tell(&self, phase: &str, done: u64, total: u64) {
-        let soon = self.0.get().is_some_and(|told| told.elapsed() < TOLD_EVERY);
-        if !soon && std::io::stderr().is_terminal() {
-            let of = if total > 0 { format!(" of {}", amount(total)) } else { String::new() };
-            say(&format!("\r\x1b[K{phase}: {}{of}", amount(done)));
-            self.0.set(Some(Instant::now()));
-        }
-    }
-
-    fn watch(&self, progress: BackupProgress) -> Result<(), StoreError> {
-        self.tell(progress.phase, progress.done, progress.total);
-        Ok(())
-    }
-}
-
-impl Drop for Teller {
-    fn drop(&mut self) {
-        if self.0.get().is_some() {
-            say("\r\x1b[K");
-        }
-    }
+fn watch(line: &Line, progress: BackupProgress) -> Result<(), StoreError> {
+    line.tell(|| shown(progress.phase, progress.done, progress.total));
+    Ok(())
 }
 
 fn list(context: &Context, dest: &Path) -> Result<(), Failure> {
@@ -127,9 +100,9 @@ fn list(context: &Context, dest: &Path) -> Result<(), Failure> {
 
 /// Exit code 0 if all is whole, 1 if anything is damaged, 2 if that is not known.
 fn verify(context: &Context, dest: &Path, point: Option<u64>) -> Result<(), Failure> {
-    let teller = Teller::default();
-    let verified = verify_backup(folder(dest)?, point, &|progress| teller.watch(progress));
-    drop(teller);
+    let line = Line::new();
+    let verified = verify_backup(folder(dest)?, point, &|progress| watch(&line, progress));
+    drop(line);
     let found = verified.map_err(|error| match error {
         StoreError::Damaged(_) => Failure::Refused(told(&error)),
         _ => Failure::Usage(told(&error)),
@@ -158,10 +131,10 @@ fn verify(context: &Context, dest: &Path, point: Option<u64>) -> Result<(), Fail
 fn restore(context: &Context, dest: &Path, into: PathBuf, point: Option<u64>) -> Result<(), Failure> {
     let folder = folder(dest)?;
     let key = recovery::asked()?;
-    let teller = Teller::default();
+    let line = Line::new();
     let made = || Ok(Arc::new(Disk::open(&into)?) as Arc<dyn Io>);
-    let restored = restore_backup(folder, point, &key, made, &|progress| teller.watch(progress));
-    drop(teller);
+    let restored = restore_backup(folder, point, &key, made, &|progress| watch(&line, progress));
+    drop(line);
     let restored = restored.map_err(|error| Failure::Refused(told(&error)))?;
     let value = json!({
         "point": restored.number,

@@ -1,14 +1,11 @@
 //! `holdall check`: has every reference followed both ways and every count counted again, by the
 //! server that runs or on the data itself.
 
-use std::{
-    io::{IsTerminal as _, Write as _},
-    time::{Duration, Instant},
-};
+use std::time::Instant;
 
 use http::Method;
 
-use super::{Context, failure::Failure, reach::Reach};
+use super::{Context, failure::Failure, progress::while_telling, reach::Reach};
 use crate::doors::api::types::{Check, DamagedFile, DamagedFiles, Damages};
 
 /// Runs: exit code 0 if all is clean, 1 if something is damaged, whatever else could not be looked at,
@@ -19,7 +16,9 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
         let checked = reach.ask::<Check>(Method::GET, "/api/v1/check").await?;
         whole(&reach, checked).await
     };
-    let checked = match while_telling(asked).await {
+    let since = Instant::now();
+    let so_far = async || Some(format!("checking, {} s", since.elapsed().as_secs()));
+    let checked = match while_telling(asked, so_far).await {
         Ok(checked) => checked,
         // Whatever was in the way: nothing is known of the data.
         Err(failure) => {
@@ -62,35 +61,6 @@ async fn whole(reach: &Reach, mut checked: Check) -> Result<Check, Failure> {
 
 fn page(address: &str, after: &str) -> String {
     if after.is_empty() { address.to_owned() } else { format!("{address}?after={after}") }
-}
-
-/// Tells people at a terminal every second that it is still at work.
-async fn while_telling<T>(work: impl Future<Output = T>) -> T {
-    if !std::io::stderr().is_terminal() {
-        return work.await;
-    }
-    let since = Instant::now();
-    let mut work = std::pin::pin!(work);
-    let mut told = false;
-    loop {
-        match tokio::time::timeout(Duration::from_secs(1), &mut work).await {
-            Ok(done) => {
-                if told {
-                    say("\r\x1b[K");
-                }
-                return done;
-            }
-            Err(_) => say(&format!("\rchecking, {} s", since.elapsed().as_secs())),
-        }
-        told = true;
-    }
-}
-
-/// Writes to the terminal.
-pub(super) fn say(text: &str) {
-    let mut out = std::io::stderr().lock();
-    // A terminal that has gone is no fault of the command.
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// One line for a version that cannot be read whole.

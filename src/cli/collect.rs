@@ -1,11 +1,9 @@
 //! `holdall gc` and `holdall compact`: give back the room of what was deleted, by the server that
 //! runs or on the data itself.
 
-use std::{io::IsTerminal as _, time::Duration};
-
 use http::Method;
 
-use super::{Context, arguments::Gc, check::say, failure::Failure, reach::Reach};
+use super::{Context, arguments::Gc, failure::Failure, progress::while_telling, reach::Reach};
 use crate::{
     doors::api::types::{Collected, Collection, CollectionRun},
     model::size::shown as amount,
@@ -26,7 +24,7 @@ pub(super) async fn compact(context: &Context) -> Result<(), Failure> {
 async fn run(context: &Context, what: CollectionRun) -> Result<(), Failure> {
     let reach = Reach::find(&context.settings).await?;
     let asked = reach.tell::<Collected>(Method::POST, ADDRESS, &what);
-    let collected = while_telling(&reach, asked).await?;
+    let collected = while_telling(asked, async || so_far(&reach).await).await?;
     context.printer.one(&collected, || as_text(&collected, what.compact))?;
     match &collected.aborted {
         Some(why) => Err(Failure::Refused(format!("nothing more was freed: {why}"))),
@@ -37,31 +35,12 @@ async fn run(context: &Context, what: CollectionRun) -> Result<(), Failure> {
     }
 }
 
-/// Tells people at a terminal every second how far it is.
-async fn while_telling<T>(reach: &Reach, work: impl Future<Output = T>) -> T {
-    if !std::io::stderr().is_terminal() {
-        return work.await;
-    }
-    let mut work = std::pin::pin!(work);
-    let mut told = false;
-    loop {
-        if let Ok(done) = tokio::time::timeout(Duration::from_secs(1), &mut work).await {
-            if told {
-                say("\r\x1b[K");
-            }
-            return done;
-        }
-        if let Ok(state) = reach.ask::<Collection>(Method::GET, ADDRESS).await {
-            let done = &state.done;
-            let (chunks, moved) = (done.chunks, amount(done.moved_bytes));
-            let returned = amount(done.returned_bytes);
-            say(&format!(
-                "\r\x1b[K{}: {chunks} chunks deleted, {moved} moved, {returned} given back",
-                state.phase
-            ));
-            told = true;
-        }
-    }
+/// How far it is.
+async fn so_far(reach: &Reach) -> Option<String> {
+    let state: Collection = reach.ask(Method::GET, ADDRESS).await.ok()?;
+    let (chunks, moved) = (state.done.chunks, amount(state.done.moved_bytes));
+    let returned = amount(state.done.returned_bytes);
+    Some(format!("{}: {chunks} chunks deleted, {moved} moved, {returned} given back", state.phase))
 }
 
 fn as_text(collected: &Collected, compact: bool) -> String {

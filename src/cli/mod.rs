@@ -15,6 +15,7 @@ mod first;
 mod hints;
 mod import;
 mod print;
+mod progress;
 mod reach;
 mod rebuild;
 mod recovery;

@@ -1,7 +1,7 @@
 //! `holdall rebuild`: makes the metadata anew from what is left of it, from its snapshots and from the
 //! segments, while no server runs; then has it checked.
 
-use std::{io::IsTerminal as _, sync::Arc};
+use std::sync::Arc;
 
 use serde_json::json;
 use tokio::task::block_in_place;
@@ -9,8 +9,9 @@ use tokio::task::block_in_place;
 use super::{
     Context,
     arguments::Rebuild,
-    check::{self, say},
+    check,
     failure::Failure,
+    progress::Line,
     reach::{must_be_ours, room, show_repair, socket_of},
 };
 use crate::{
@@ -32,30 +33,23 @@ pub(super) async fn run(context: &Context, asked: &Rebuild) -> Result<(), Failur
         return Err(Failure::Refused("a server runs on this data; stop it first".into()));
     }
     let io = Disk::open(&settings.data).map_err(|error| Failure::Refused(error.to_string()))?;
+    let line = Line::new();
     let options = RebuildOptions {
         io: Arc::new(io),
         now: Arc::new(|| SystemClock.now()),
         room: room(settings),
         force: asked.force,
         repair: Arc::new(show_repair),
-        progress: Arc::new(show_progress),
+        progress: Arc::new(move |read, all| line.tell(|| format!("reading segments: {read} of {all}"))),
     };
     let done = block_in_place(|| rebuild(&options));
-    if std::io::stderr().is_terminal() {
-        say("\r\x1b[K");
-    }
+    drop(options);
     let done = done.map_err(|error| match error {
         StoreError::Io(why) => Failure::Refused(format!("the disk failed: {why}")),
         other => Failure::Refused(other.to_string()),
     })?;
     context.printer.one(&as_json(&done), || as_text(&done))?;
     check::run(context).await
-}
-
-fn show_progress(read: u64, all: u64) {
-    if std::io::stderr().is_terminal() {
-        say(&format!("\r\x1b[Kreading segments: {read} of {all}"));
-    }
 }
 
 fn as_json(done: &Rebuilt) -> serde_json::Value {

@@ -1,11 +1,9 @@
 //! `holdall scrub`: has everything stored read again, by the server that runs or on the data
 //! itself.
 
-use std::{io::IsTerminal as _, time::Duration};
-
 use http::Method;
 
-use super::{Context, arguments::Scrub, check::say, failure::Failure, reach::Reach};
+use super::{Context, arguments::Scrub, failure::Failure, progress::while_telling, reach::Reach};
 use crate::{
     doors::api::types::{ScrubRun, Scrubbed, Scrubbing},
     model::size::shown as amount,
@@ -19,7 +17,7 @@ pub(super) async fn run(context: &Context, scrub: &Scrub) -> Result<(), Failure>
         let reach = Reach::find(&context.settings).await?;
         let what = ScrubRun { part: scrub.part.clone() };
         let asked = reach.tell::<Scrubbed>(Method::POST, ADDRESS, &what);
-        while_telling(&reach, asked).await
+        while_telling(asked, async || so_far(&reach).await).await
     };
     let scrubbed = match asked.await {
         Ok(scrubbed) => scrubbed,
@@ -32,28 +30,11 @@ pub(super) async fn run(context: &Context, scrub: &Scrub) -> Result<(), Failure>
     if scrubbed.damaged == 0 { Ok(()) } else { Err(Failure::Said(1)) }
 }
 
-/// Tells people at a terminal every second how far it is.
-async fn while_telling<T>(reach: &Reach, work: impl Future<Output = T>) -> T {
-    if !std::io::stderr().is_terminal() {
-        return work.await;
-    }
-    let mut work = std::pin::pin!(work);
-    let mut told = false;
-    loop {
-        if let Ok(done) = tokio::time::timeout(Duration::from_secs(1), &mut work).await {
-            if told {
-                say("\r\x1b[K");
-            }
-            return done;
-        }
-        if let Ok(state) = reach.ask::<Scrubbing>(Method::GET, ADDRESS).await
-            && let Some(now) = state.now
-        {
-            let (percent, read, damaged) = (now.percent, amount(now.bytes), now.damaged);
-            say(&format!("\r\x1b[Kscrubbing: {percent:.0} %, {read} read, {damaged} damaged"));
-            told = true;
-        }
-    }
+/// How far it is.
+async fn so_far(reach: &Reach) -> Option<String> {
+    let now = reach.ask::<Scrubbing>(Method::GET, ADDRESS).await.ok()?.now?;
+    let (percent, read, damaged) = (now.percent, amount(now.bytes), now.damaged);
+    Some(format!("scrubbing: {percent:.0} %, {read} read, {damaged} damaged"))
 }
 
 fn as_text(scrubbed: &Scrubbed) -> String {

@@ -1,18 +1,14 @@
 //! What was done so far, told to people at a terminal every second, and at the end.
 
-use std::{
-    io::IsTerminal as _,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::Duration,
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{check::say, failure::Failure, print::Printer},
+    cli::{failure::Failure, print::Printer, progress},
     model::size::shown,
 };
 
@@ -61,8 +57,7 @@ impl Tally {
     pub(in crate::cli) fn refuse(&self, name: &str, why: &str) {
         self.refused.fetch_add(1, Relaxed);
         let name = name.escape_debug().to_string();
-        let clear = if std::io::stderr().is_terminal() { "\r\x1b[K" } else { "" };
-        say(&format!("{clear}{name}: {why}\n"));
+        progress::note(&format!("{name}: {why}"));
         let mut problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
         if problems.len() < PROBLEMS {
             problems.push((name, why.to_owned()));
@@ -71,19 +66,7 @@ impl Tally {
 
     /// Runs, telling people at a terminal every second how far it is.
     pub(in crate::cli) async fn while_telling<T>(&self, verb: &str, work: impl Future<Output = T>) -> T {
-        if !std::io::stderr().is_terminal() {
-            return work.await;
-        }
-        let mut work = std::pin::pin!(work);
-        loop {
-            match tokio::time::timeout(Duration::from_secs(1), &mut work).await {
-                Ok(done) => {
-                    say("\r\x1b[K");
-                    return done;
-                }
-                Err(_) => say(&format!("\r\x1b[K{verb}: {}", self.so_far())),
-            }
-        }
+        progress::while_telling(work, async || Some(format!("{verb}: {}", self.so_far()))).await
     }
 
     fn so_far(&self) -> String {
