@@ -20,6 +20,7 @@ use super::{
     failure::Failure,
     files::{
         crowd::{self, Work},
+        failed::{is_of_one, refused, unfinished},
         folder::{Folder, set_modified},
         link::{Asked, Link},
         tag::{Tagger, is_of_parts},
@@ -73,27 +74,6 @@ pub(super) async fn run(context: &Context, export: Export) -> Result<(), Failure
     done.map_err(|failure| unfinished(&failure, "export"))?;
     block_in_place(|| folder.sync()).map_err(|error| refused(&dest, &error))?;
     tally.end(context.printer, "exported")
-}
-
-/// An end before the end, of which only the way on is to be said.
-pub(super) fn unfinished(failure: &Failure, verb: &str) -> Failure {
-    let why = failure.message().unwrap_or("something is in the way");
-    Failure::Usage(format!("not finished: {why}; the same {verb} again goes on where it was"))
-}
-
-/// Whether an error ends everything; others are of one file.
-pub(super) fn is_of_one(failure: &Failure) -> bool {
-    match failure {
-        Failure::Problem(problem) => {
-            !matches!(problem.code.as_str(), "busy" | "unavailable" | "disk_full" | "stopping")
-        }
-        Failure::Refused(_) => true,
-        Failure::Usage(_) | Failure::Said(_) => false,
-    }
-}
-
-fn refused(path: &Path, error: &io::Error) -> Failure {
-    Failure::Refused(format!("{}: {error}", path.display()))
 }
 
 /// The last path is the destination.

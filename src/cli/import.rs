@@ -19,10 +19,10 @@ use super::{
     Context,
     arguments::Import,
     bucket, escaped,
-    export::{is_of_one, unfinished},
     failure::Failure,
     files::{
         crowd::{self, Work},
+        failed::{is_of_one, refused, unfinished},
         folder::{self, ASIDE},
         link::{Asked, Link},
         tag::{Tagger, is_of_parts},
@@ -68,10 +68,6 @@ pub(super) async fn run(context: &Context, import: Import) -> Result<(), Failure
     let done = tally.while_telling("importing", work).await;
     done.map_err(|failure| unfinished(&failure, "import"))?;
     tally.end(context.printer, "imported")
-}
-
-fn refused(path: &Path, error: &io::Error) -> Failure {
-    Failure::Refused(format!("{}: {error}", path.display()))
 }
 
 /// Whether the folder is of an export, or in one: names are escaped there.

@@ -86,8 +86,7 @@ impl Link {
                 return Ok(answer);
             }
             let (head, body) = answer.into_parts();
-            let read = http_body_util::Limited::new(body, DOCUMENT_BYTES).collect().await;
-            let bytes = read.map_err(|error| Failure::Usage(error.to_string()))?.to_bytes();
+            let bytes = collected(body).await?;
             match understand::<serde::de::IgnoredAny>(&Response::from_parts(head, bytes)) {
                 Err(Failure::Problem(problem)) if problem.code == "busy" && tries < TRIES => {
                     tokio::time::sleep(REST * tries).await;

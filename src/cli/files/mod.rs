@@ -2,6 +2,7 @@
 //! written safely, and what is told of it all.
 
 pub(super) mod crowd;
+pub(super) mod failed;
 pub(super) mod folder;
 pub(super) mod link;
 pub(super) mod tag;
