@@ -1,8 +1,6 @@
 //! What `/-/metrics` tells of the room that files take, as it was counted last, and of what is kept
 //! for the worst day; and of damage.
 
-use std::fmt::Write as _;
-
 use crate::{
     domain::{BackupState, CollectionState, Condition, Readiness, ScrubState, Unready},
     model::time::Timestamp,
@@ -16,7 +14,6 @@ pub(crate) fn condition(condition: &Condition) -> String {
         Readiness::Repairing(_) => (0, Some(Unready::Metadata)),
         Readiness::Ready => (0, None),
     };
-    let mut text = String::new();
     let disk = condition.disk.map(|(free, total)| {
         [("holdall_disk_free_bytes", "gauge", free), ("holdall_disk_bytes", "gauge", total)]
     });
@@ -26,16 +23,11 @@ pub(crate) fn condition(condition: &Condition) -> String {
         ("holdall_metadata_reopened_total", "counter", condition.reopened),
         ("holdall_segments_failed", "gauge", u64::from(failed == Some(Unready::Segments))),
     ];
-    for (name, kind, value) in disk.into_iter().flatten().chain(known) {
-        // Writing to a String does not fail.
-        let _ = writeln!(text, "# TYPE {name} {kind}\n{name} {value}");
-    }
-    text
+    lines(disk.into_iter().flatten().chain(known))
 }
 
 /// The text form. What was not counted since the start is left out.
 pub(crate) fn text(state: &CollectionState, backups: &BackupState) -> String {
-    let mut text = String::new();
     let counted = state.space.map(|space| {
         [
             ("holdall_logical_bytes", "gauge", space.logical_bytes),
@@ -57,16 +49,11 @@ pub(crate) fn text(state: &CollectionState, backups: &BackupState) -> String {
         ("holdall_snapshot_timestamp_seconds", "gauge", backups.snapshot.map(seconds)),
     ];
     let kept = kept.into_iter().filter_map(|(name, kind, value)| Some((name, kind, value?)));
-    for (name, kind, value) in counted.into_iter().flatten().chain(known).chain(kept) {
-        // Writing to a String does not fail.
-        let _ = writeln!(text, "# TYPE {name} {kind}\n{name} {value}");
-    }
-    text
+    lines(counted.into_iter().flatten().chain(known).chain(kept))
 }
 
 /// The same of scrubbing. Times are seconds since 1970; what was never done has none.
 pub(crate) fn scrub_text(state: &ScrubState) -> String {
-    let mut text = String::new();
     let ended = state.last.and_then(|last| last.ended).map(|ended| ended.seconds());
     let ended = ended.and_then(|seconds| u64::try_from(seconds).ok());
     let last = ended.map(|seconds| ("holdall_scrub_last_end_seconds", "gauge", seconds));
@@ -75,10 +62,12 @@ pub(crate) fn scrub_text(state: &ScrubState) -> String {
         ("holdall_scrub_running", "gauge", u64::from(state.running)),
         ("holdall_scrubbed_bytes_total", "counter", state.bytes),
     ];
-    for (name, kind, value) in last.into_iter().chain(known) {
-        let _ = writeln!(text, "# TYPE {name} {kind}\n{name} {value}");
-    }
-    text
+    lines(last.into_iter().chain(known))
+}
+
+fn lines(counts: impl Iterator<Item = (&'static str, &'static str, u64)>) -> String {
+    let line = |(name, kind, value)| format!("# TYPE {name} {kind}\n{name} {value}\n");
+    counts.map(line).collect()
 }
 
 #[cfg(test)]
