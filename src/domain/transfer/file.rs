@@ -50,22 +50,7 @@ pub(super) fn transfer(tx: &mut Tx<'_>, plan: &Plan) -> Result<Outcome, Error> {
     if same {
         refuse_plain_self_copy(plan)?;
     }
-    let target = match &hit {
-        Hit::File(row) => Some((row.node, row.locks)),
-        Hit::Folder(row) => Some((row.node, row.locks)),
-        Hit::Nothing => None,
-    };
-    let name = plan.to.to_string();
-    let touch = Touch { chain: &place.chain, node: target, membership: !same, name: &name };
-    locks::guard(&act, touch, &plan.options.tokens)?;
-    // A file that the folder hides is what is written to in the end.
-    if matches!(hit, Hit::Folder(_))
-        && let Some(hidden) = names::file(act.tx, Side::Live, place.at(&act.bucket), &place.name)?
-    {
-        let node = Some((hidden.node, hidden.locks));
-        let touch = Touch { chain: &place.chain, node, membership: false, name: &name };
-        locks::guard(&act, touch, &plan.options.tokens)?;
-    }
+    guard_target(&act, plan, (&place, &hit), !same)?;
     if let Some(id) = clear_folder(&mut act, plan, &source, (&place, &hit))? {
         return Ok(Outcome::Begun(id, false));
     }
@@ -104,6 +89,32 @@ pub(super) fn transfer(tx: &mut Tx<'_>, plan: &Plan) -> Result<Outcome, Error> {
     let created = matches!(hit, Hit::Nothing);
     let source = Some(shown(&source));
     Ok(Outcome::Done(Box::new(Transferred { item: Item::File(version), created, source })))
+}
+
+/// Asks for the locks on what is written to; `joins` says that the file is a new member there.
+fn guard_target(
+    act: &Act<'_, '_>,
+    plan: &Plan,
+    (place, hit): (&Place, &Hit),
+    joins: bool,
+) -> Result<(), Error> {
+    let target = match hit {
+        Hit::File(row) => Some((row.node, row.locks)),
+        Hit::Folder(row) => Some((row.node, row.locks)),
+        Hit::Nothing => None,
+    };
+    let name = plan.to.to_string();
+    let touch = Touch { chain: &place.chain, node: target, membership: joins, name: &name };
+    locks::guard(act, touch, &plan.options.tokens)?;
+    // A file that the folder hides is what is written to in the end.
+    if matches!(hit, Hit::Folder(_))
+        && let Some(hidden) = names::file(act.tx, Side::Live, place.at(&act.bucket), &place.name)?
+    {
+        let node = Some((hidden.node, hidden.locks));
+        let touch = Touch { chain: &place.chain, node, membership: false, name: &name };
+        locks::guard(act, touch, &plan.options.tokens)?;
+    }
+    Ok(())
 }
 
 fn source(tx: &mut Tx<'_>, plan: &Plan) -> Result<Source, Error> {
