@@ -1,9 +1,10 @@
 //! What can go wrong below the rules. The domain turns these into its own kinds at its edge.
 
-use super::sync::Arc;
 use std::io;
 
 use rustix::io::Errno;
+
+use super::sync::Arc;
 
 /// A failure of the store. Cheap to clone: one failed commit answers a whole group.
 #[derive(Clone, Debug, thiserror::Error)]

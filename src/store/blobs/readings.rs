@@ -4,9 +4,9 @@
 //! look there; once they are gone nobody does, because everybody else has read rows that no longer
 //! name the place. Marks are counted, not timed.
 
-use crate::store::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
 use std::collections::BTreeMap;
+
+use crate::store::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A point that readings lie before or after.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

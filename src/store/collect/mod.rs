@@ -18,8 +18,6 @@
 //! A [`Collector`] is a state machine: [`Collector::step`] does the next step, on whatever thread
 //! it is called. Knows rows and segments; who runs it, when and how fast is decided above.
 
-use crate::store::sync::{Arc, thread};
-
 mod compact;
 mod condemn;
 mod forecast;
@@ -41,6 +39,7 @@ use super::{
     blobs::rows::{Queued, queued_numbers},
     error::StoreError,
     meta::{Tx, rows::Rows},
+    sync::{Arc, thread},
 };
 
 pub use self::{

@@ -151,7 +151,7 @@ impl Run {
         let other = |error: &Error| word(error).is_none() && !matches!(error, Error::Partly { .. });
         let lost = cut.is_some() && done.as_ref().is_err_and(other);
         if !lost {
-            self.agree(op, &answer, &done)?;
+            self.agree(&answer, &done)?;
         }
         match cut {
             Some((_, seed)) => self.after_cut(seed, (before, lost)).await,
@@ -160,11 +160,11 @@ impl Run {
     }
 
     /// Whether an answer is the model's.
-    fn agree(&self, op: &Op, answer: &Answer, done: &Done) -> Result<(), String> {
+    fn agree(&self, answer: &Answer, done: &Done) -> Result<(), String> {
         let same = match (answer, done) {
             (Answer::Done(did), Ok(done)) => {
                 let (of, wanted) = (self.got.as_ref(), did.content.as_ref());
-                seen::same_content(&self.model, op, wanted, of)?;
+                seen::same_content(&self.model, wanted, of)?;
                 Did { content: None, ..did.clone() } == *done
             }
             (Answer::Partly, Err(Error::Partly { .. })) => true,

@@ -46,7 +46,7 @@ pub(super) fn text<E: std::fmt::Debug>(error: E) -> String {
 }
 
 /// Whether what was read is what the model has.
-pub(super) fn same_content(model: &Model, _: &Op, wanted: Option<&Content>, got: Option<&Got>) -> Same {
+pub(super) fn same_content(model: &Model, wanted: Option<&Content>, got: Option<&Got>) -> Same {
     let (Some(wanted), Some(got)) = (wanted, got) else {
         return same("whether there is content", wanted.is_some(), got.is_some());
     };
