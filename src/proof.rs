@@ -7,8 +7,6 @@
 //! - `HOLDALL_SEED` is where random numbers begin: `conformance/run` takes it from the commit, so
 //!   that each commit tries others, and prints it, so that any of them can be tried again.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on ends there")]
-
 /// How often something is tried: `usual` for every change, `long` by hand.
 #[must_use]
 pub(crate) fn size(usual: u64, long: u64) -> u64 {
