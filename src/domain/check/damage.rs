@@ -120,7 +120,7 @@ pub struct HitCursor {
 }
 
 impl HitCursor {
-    /// Reads [`HitCursor::to_string`].
+    /// Reads what it is written as.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('-');
