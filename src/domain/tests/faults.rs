@@ -19,7 +19,7 @@ use super::crash::{
 };
 use crate::{
     domain::{
-        Holdall, StartOptions, World,
+        Holdall, Portion, StartOptions, World,
         caller::Caller,
         health::{Readiness, Unready, Watch},
     },
@@ -203,7 +203,15 @@ impl<'a> Case<'a> {
                 return Err(format!("it does not recover: {other:?}, {:?}", holdall.store.meta().health()));
             }
         }
-        holdall.finish_batches(&CancellationToken::new()).await.map_err(|error| format!("{error:?}"))?;
+        let told = |error| format!("{error:?}");
+        holdall.finish_batches(&CancellationToken::new()).await.map_err(told)?;
+        if self.plan.fault == Failing::Read {
+            // What the disk refused to read is damage until it was read again.
+            let scrubbed = holdall.scrub(&Caller::Operator, Portion::ALL).await.map_err(told)?;
+            if scrubbed.damaged > 0 {
+                return Err(format!("still damaged: {scrubbed:?}"));
+            }
+        }
         Ok(self.seen().await)
     }
 }
