@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::common::process::{run, serve};
 
 const META: &str = "meta/holdall.redb";
+const PAGE: usize = 4096;
 
 /// Data with a few files of an account, by a server that was killed.
 fn fill(place: &Path) -> std::path::PathBuf {
@@ -95,4 +96,26 @@ fn a_rebuild_is_refused_where_nothing_is_wrong_or_a_server_runs() {
     fs::write(data.join(META), &whole[..whole.len() / 3]).unwrap();
     refused(&["rebuild"], "no whole snapshot");
     assert_eq!(fs::read(data.join(META)).unwrap(), &whole[..whole.len() / 3]);
+}
+
+/// Whatever page is spoiled: who hears that something is wrong hears what to do.
+#[test]
+fn damaged_metadata_is_told_with_what_to_do() {
+    let place = tempfile::tempdir().unwrap();
+    let data = fill(place.path());
+    let whole = fs::read(data.join(META)).unwrap();
+    let full = |page: &usize| whole[page * PAGE..][..PAGE].iter().any(|byte| *byte != 0);
+    let mut told = [0; 3];
+    for page in (0..whole.len() / PAGE).filter(full) {
+        let mut spoiled = whole.clone();
+        spoiled[page * PAGE..][..PAGE].iter_mut().skip(page % 7).step_by(41).for_each(|byte| *byte ^= 0x24);
+        fs::write(data.join(META), spoiled).unwrap();
+        let done = run(&data, &["check"]);
+        let Some(code @ 0..3) = done.status.code() else { panic!("page {page}: {done:?}") };
+        told[code as usize] += 1;
+        assert!(code == 0 || said(&done).contains("`holdall rebuild`"), "page {page}: {done:?}");
+    }
+    assert!(told[1] > 0 && told[2] > 0, "{told:?}");
+    fs::write(data.join(META), whole).unwrap();
+    assert_whole(&data, place.path(), "to");
 }

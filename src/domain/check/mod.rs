@@ -129,7 +129,7 @@ fn sums(rows: &Snapshot, report: &mut CheckReport) -> Result<(), StoreError> {
                 report.found += damaged - 1;
                 format!("{damaged} rows of {} are not what was written", table.name())
             }
-            Err(StoreError::Damaged(why)) => format!("{} ends early: {why}", table.name()),
+            Err(StoreError::Damaged(_)) => format!("{} cannot be read to its end", table.name()),
             Err(error) => return Err(error),
         };
         report.note(FindingKind::Row, format!("{what}; `holdall rebuild` makes the metadata anew"));

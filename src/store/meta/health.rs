@@ -83,7 +83,9 @@ impl Latch {
             Ok(result) => result.map_err(|error| self.fault("reading rows", error)),
             Err(_) => {
                 self.set("reading rows: a page contradicts itself");
-                Err(StoreError::Damaged("metadata: a page contradicts itself".into()))
+                Err(StoreError::Damaged(
+                    "metadata: a page contradicts itself: `holdall rebuild` makes it anew".into(),
+                ))
             }
         }
     }

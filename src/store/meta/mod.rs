@@ -171,8 +171,12 @@ impl Meta {
     /// Refused for tables of a newer version or a missing file that must not be made; damaged if
     /// the file is not what was written; otherwise what the disk says.
     pub fn open(io: Arc<dyn Io>, options: MetaOptions) -> Result<Self, StoreError> {
-        let engine = Engine::open(io, options)?;
-        let incarnation = migrate::incarnation(&engine.snapshot()?)?;
+        let opened = Engine::open(io, options)
+            .and_then(|engine| Ok((migrate::incarnation(&engine.snapshot()?)?, engine)));
+        let (incarnation, engine) = opened.map_err(|error| match error {
+            StoreError::Damaged(why) if !why.contains("`holdall rebuild`") => on_disk::unreadable(why),
+            other => other,
+        })?;
         Ok(Self {
             engine,
             queue: Queue::default(),

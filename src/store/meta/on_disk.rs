@@ -261,7 +261,7 @@ impl State for Committed {
 /// A damaged row says nothing of any other, so the store goes on.
 fn other_row(table: Table) -> StoreError {
     StoreError::Damaged(format!(
-        "metadata: a row of {} is not what was written; `holdall check` counts them, `holdall rebuild` makes the \
+        "metadata: a row of {} is not what was written: `holdall check` counts them, `holdall rebuild` makes the \
          metadata anew",
         table.name()
     ))
@@ -420,7 +420,7 @@ fn open_file(io: &dyn Io, options: &MetaOptions) -> Result<Open, StoreError> {
     Ok(Open { database, file })
 }
 
-fn unreadable(why: impl std::fmt::Display) -> StoreError {
+pub(super) fn unreadable(why: impl std::fmt::Display) -> StoreError {
     StoreError::Damaged(format!(
         "{PATH}, the metadata file, cannot be read ({why}): keep a copy of the data directory as it is, then \
          put a whole one back, or make it anew with `holdall rebuild`"

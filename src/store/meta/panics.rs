@@ -26,9 +26,10 @@ fn is_of_engine(place: &Location<'_>) -> bool {
 
 fn words(told: &PanicHookInfo<'_>) -> String {
     let why = told.payload_as_str().unwrap_or_default();
-    let place = told.location().map(|place| place.line()).unwrap_or_default();
+    let file = |place: &Location<'_>| place.file().rsplit('/').next().unwrap_or_default().to_owned();
+    let place = told.location().map(|place| format!("{}:{}", file(place), place.line())).unwrap_or_default();
     format!(
-        "the metadata file is damaged: a page in it contradicts itself ({why}, line {place}). Stop the server, keep \
+        "the metadata file is damaged: a page in it contradicts itself ({why}, redb {place}). Stop the server, keep \
          a copy of the data directory as it is, then put a whole one back, or make the metadata anew with \
          `holdall rebuild`"
     )
