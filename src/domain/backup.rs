@@ -12,6 +12,7 @@ use std::{
 use super::{
     Error, Holdall,
     caller::Caller,
+    lanes::unless_closing,
     seal,
     wrapping::{self, Shut},
 };
@@ -99,8 +100,7 @@ impl Holdall {
         self.blocking(move || {
             let watch = |progress: Progress| {
                 backing_up.state().running = Some(progress);
-                let stopping = || StoreError::Unavailable("it is closing".into());
-                if stop.is_cancelled() { Err(stopping()) } else { Ok(()) }
+                unless_closing(&stop)
             };
             let done = folder().and_then(|io| backup::create(&store, io, &keys, keep, &watch).map_err(told));
             let mut state = backing_up.state();

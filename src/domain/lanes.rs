@@ -15,10 +15,12 @@ use tokio::{
     sync::oneshot,
     task,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{Error, Holdall};
 use crate::store::{
     blobs::Staged,
+    error::StoreError,
     io::disk::Wait,
     meta::{Snapshot, Tx, rows::Rows},
 };
@@ -130,6 +132,11 @@ impl Holdall {
     ) -> Result<T, Error> {
         blocking(work).await
     }
+}
+
+/// For long work off the async workers, between its steps: it ends where the system does.
+pub(crate) fn unless_closing(stop: &CancellationToken) -> Result<(), StoreError> {
+    if stop.is_cancelled() { Err(StoreError::Unavailable("it is closing".into())) } else { Ok(()) }
 }
 
 /// As [`Holdall::blocking`].

@@ -9,7 +9,7 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, Holdall, access::is_manager, caller::Caller};
+use super::{Error, Holdall, access::is_manager, caller::Caller, lanes::unless_closing};
 use crate::{
     model::time::Timestamp,
     store::{Store, error::StoreError, snapshots},
@@ -58,8 +58,7 @@ impl Holdall {
             let origin = (store.dir().uuid(), now);
             let taken =
                 snapshots::take(&**store.io(), &store.snapshot()?, origin, snapshots::KEPT, &mut |_| {
-                    let stopping = || StoreError::Unavailable("it is closing".into());
-                    if stop.is_cancelled() { Err(stopping()) } else { Ok(()) }
+                    unless_closing(&stop)
                 });
             let taken = taken?;
             known.snapshot_is(Some(taken.taken_at));

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, Holdall, access, caller::Caller};
+use super::{Error, Holdall, access, caller::Caller, lanes::unless_closing};
 use crate::store::{
     Store,
     collect::{self, CollectOptions, Collector, Step},
@@ -207,7 +207,6 @@ fn asked_run(
     options: CollectOptions,
     stop: &CancellationToken,
 ) -> Result<(CollectReport, Option<StoreError>), Error> {
-    let stopping = || StoreError::Unavailable("it is closing".into());
     let mut collector = loop {
         match Collector::begin(store, options) {
             Err(StoreError::Busy(_)) if !stop.is_cancelled() => std::thread::sleep(WAIT),
@@ -215,9 +214,7 @@ fn asked_run(
         }
     };
     loop {
-        if stop.is_cancelled() {
-            return Err(stopping().into());
-        }
+        unless_closing(stop)?;
         match collector.step() {
             Ok(Step::More) => {}
             Ok(Step::Waiting) => std::thread::sleep(WAIT),

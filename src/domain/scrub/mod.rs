@@ -14,7 +14,7 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, Hit, HitCursor, Holdall, access, caller::Caller, check::hits};
+use super::{Error, Hit, HitCursor, Holdall, access, caller::Caller, check::hits, lanes::unless_closing};
 use crate::store::{
     Store,
     error::StoreError,
@@ -149,7 +149,6 @@ fn tell_files(store: &Store, done: ScrubSummary) {
 
 /// Runs to the end, once any other run has ended.
 fn asked_run(store: &Arc<Store>, portion: Portion, gone: &CancellationToken) -> Result<ScrubSummary, Error> {
-    let ended = || StoreError::Unavailable("it is closing".into());
     let mut scrubber = loop {
         match Scrubber::begin(store, portion) {
             Err(StoreError::Busy(_)) if !gone.is_cancelled() => std::thread::sleep(WAIT),
@@ -157,9 +156,7 @@ fn asked_run(store: &Arc<Store>, portion: Portion, gone: &CancellationToken) -> 
         }
     };
     loop {
-        if gone.is_cancelled() {
-            return Err(ended().into());
-        }
+        unless_closing(gone)?;
         if scrubber.step()? == Step::Done {
             let done = scrubber.summary();
             tell_files(store, done);
