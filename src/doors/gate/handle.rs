@@ -36,6 +36,10 @@ use crate::{
 };
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// For an answer to a client that waited to be asked for a body that it then had none of. aws-cli up to
+/// 1.46 takes the next request of such a connection for answered, and waits for its body until the
+/// connection is closed.
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 /// What the gate is made of.
@@ -131,6 +135,7 @@ impl Gate {
         let id = RequestId::from_random((self.setup.random)());
         let context = RequestContext::new(id, inlet.peer, inlet.tls, (self.setup.now)());
         let expects = request.headers().contains_key(header::EXPECT);
+        let unasked = expects && request.body().is_end_stream() && !pulse.is_h2();
         let request = request.map(|body| {
             if body.is_end_stream() { body::empty() } else { Paced::new(body, pulse, expects).boxed_unsync() }
         });
@@ -138,7 +143,12 @@ impl Gate {
         let answered =
             self.tasks.spawn(async move { gate.run(request, context, inlet, (started, active)).await });
         match answered.await {
-            Ok(response) => response,
+            Ok(mut response) => {
+                if unasked {
+                    response.headers_mut().insert(header::CONNECTION, CLOSE);
+                }
+                response
+            }
             // The task catches panics itself and is never aborted: the runtime is going down.
             Err(_) => std::future::pending().await,
         }

@@ -133,6 +133,19 @@ async fn a_client_that_asks_first_is_told_no_before_it_sends() {
     assert_eq!(raw.reply().await.unwrap().text(), "1000");
 }
 
+/// The story: aws-cli asks before it sends, even nothing at all. The answer that came without a go-ahead
+/// before it made it read the next one wrongly, and wait for a minute after a folder with an empty file.
+#[tokio::test]
+async fn a_client_that_asks_and_has_nothing_to_send_begins_anew() {
+    let (server, _) = server().await;
+    let expect = "host: test\r\ncontent-length: 0\r\nexpect: 100-continue\r\n\r\n";
+    let mut raw = Raw::connect(server.address()).await;
+    raw.send(format!("PUT /count HTTP/1.1\r\n{expect}")).await;
+    let reply = raw.reply().await.unwrap();
+    assert_eq!((reply.text(), reply.header("connection")), ("0", Some("close")));
+    assert!(raw.rest().await.is_empty(), "the connection ends");
+}
+
 #[tokio::test]
 async fn two_lengths_smuggle_nothing() {
     let (server, _) = server().await;
