@@ -11,6 +11,13 @@ use crate::doors::api::types::{Check, DamagedFile, DamagedFiles, Damages};
 /// Runs: exit code 0 if all is clean, 1 if something is damaged, whatever else could not be looked at,
 /// 2 if it could not finish and found nothing.
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
+    let checked = ask(context).await?;
+    context.printer.one(&checked, || as_text(&checked))?;
+    ended(&checked)
+}
+
+/// Has it checked and waits for what was found.
+pub(super) async fn ask(context: &Context) -> Result<Check, Failure> {
     let asked = async {
         let reach = Reach::find(&context.settings).await?;
         let checked = reach.ask::<Check>(Method::GET, "/api/v1/check").await?;
@@ -18,15 +25,15 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     };
     let since = Instant::now();
     let so_far = async || Some(format!("checking, {} s", since.elapsed().as_secs()));
-    let checked = match while_telling(asked, so_far).await {
-        Ok(checked) => checked,
-        // Whatever was in the way: nothing is known of the data.
-        Err(failure) => {
-            let why = failure.message().unwrap_or_default();
-            return Err(Failure::Usage(format!("nothing was checked: {why}")));
-        }
-    };
-    context.printer.one(&checked, || as_text(&checked))?;
+    // Whatever was in the way: nothing is known of the data.
+    while_telling(asked, so_far).await.map_err(|failure| {
+        let why = failure.message().unwrap_or_default();
+        Failure::Usage(format!("nothing was checked: {why}"))
+    })
+}
+
+/// What was found as an exit code.
+pub(super) fn ended(checked: &Check) -> Result<(), Failure> {
     match (&checked.unfinished, checked.found) {
         (None, 0) => Ok(()),
         (Some(_), 0) => Err(Failure::Said(2)),

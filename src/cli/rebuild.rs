@@ -11,11 +11,12 @@ use super::{
     arguments::Rebuild,
     check,
     failure::Failure,
+    print::write,
     progress::Line,
     reach::{must_be_ours, room, show_repair, socket_of},
 };
 use crate::{
-    doors::gate::socket,
+    doors::{api::types::Check, gate::socket},
     model::size::shown,
     outside::clock::{Clock as _, SystemClock},
     store::{
@@ -48,11 +49,17 @@ pub(super) async fn run(context: &Context, asked: &Rebuild) -> Result<(), Failur
         StoreError::Io(why) => Failure::Refused(format!("the disk failed: {why}")),
         other => Failure::Refused(other.to_string()),
     })?;
-    context.printer.one(&as_json(&done), || as_text(&done))?;
-    check::run(context).await
+    if !context.printer.json {
+        write(&as_text(&done))?;
+        return check::run(context).await;
+    }
+    // One answer to one question.
+    let checked = check::ask(context).await;
+    context.printer.one(&as_json(&done, checked.as_ref().ok()), String::new)?;
+    check::ended(&checked?)
 }
 
-fn as_json(done: &Rebuilt) -> serde_json::Value {
+fn as_json(done: &Rebuilt, checked: Option<&Check>) -> serde_json::Value {
     let snapshot = match done.names {
         Names::Current => None,
         Names::Snapshot(kept) => Some(kept.taken_at.rfc3339()),
@@ -66,6 +73,7 @@ fn as_json(done: &Rebuilt) -> serde_json::Value {
         "damaged_bytes": done.damaged_bytes,
         "chunks": done.chunks,
         "lost_chunks": done.lost,
+        "check": checked,
     })
 }
 

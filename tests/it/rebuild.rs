@@ -70,6 +70,8 @@ fn lost_metadata_comes_back_from_a_snapshot() {
     fs::write(data.join(META), "this is no metadata").unwrap();
     let done = run(&data, &["rebuild", "--json"]);
     assert_eq!(done.status.code(), Some(0), "{done:?}");
+    let told: Value = serde_json::from_slice(&done.stdout).expect("one document");
+    assert_eq!((&told["lost_chunks"], &told["check"]["clean"]), (&0.into(), &true.into()), "{told}");
     assert_eq!(fs::read(data.join("meta/holdall.redb.kept-1")).unwrap(), b"this is no metadata");
     assert_whole(&data, place.path(), "two");
 }
