@@ -22,6 +22,7 @@ mod report;
 mod standing;
 mod usage;
 mod versions;
+mod watched;
 
 use std::collections::BTreeMap;
 
@@ -30,7 +31,9 @@ pub(crate) use damage::hits;
 pub use damage::{Damaged, DamagedPart, Hit, HitCursor, HitKind, Hits};
 pub use report::{CheckReport, Counts, Finding, FindingKind};
 
-use super::{Error, Holdall, access, caller::Caller};
+use tokio_util::sync::CancellationToken;
+
+use super::{Error, Holdall, access, caller::Caller, lanes::unless_closing};
 use crate::{
     model::ids::{BucketId, ManifestId, NodeId},
     store::{
@@ -57,6 +60,7 @@ use crate::{
 pub(crate) use bounds::Stale;
 use pages::{Ids, Pages, numbers};
 use standing::Counted;
+use watched::Watched;
 
 impl Holdall {
     /// Checks everything; only for who manages the system. A state that could not be read to its
@@ -68,8 +72,8 @@ impl Holdall {
         if !access::is_manager(caller) {
             return Err(Error::Denied("only admins check the store".into()));
         }
-        let store = std::sync::Arc::clone(&self.store);
-        let (mut report, stale) = self.blocking(move || Ok(run(&store))).await?;
+        let (store, stop) = (std::sync::Arc::clone(&self.store), self.stop.clone());
+        let (mut report, stale) = self.blocking(move || Ok(run(&store, &stop))).await?;
         if *caller != Caller::Operator {
             // Names of others' files; see [`damage`].
             report.hits.clear();
@@ -85,7 +89,7 @@ impl Holdall {
     }
 }
 
-fn run(store: &Store) -> (CheckReport, Vec<NodeId>) {
+fn run(store: &Store, stop: &CancellationToken) -> (CheckReport, Vec<NodeId>) {
     let rows = match store.snapshot() {
         Ok(rows) => rows,
         Err(error) => {
@@ -94,7 +98,7 @@ fn run(store: &Store) -> (CheckReport, Vec<NodeId>) {
         }
     };
     let mut report = CheckReport::default();
-    if let Err(error) = sums(&rows, &mut report) {
+    if let Err(error) = sums(&rows, stop, &mut report) {
         report.unfinished = Some(reason(&error));
     } else if report.found > 0 {
         report.unfinished = Some("the metadata is damaged, so what refers to what was not followed".into());
@@ -103,7 +107,7 @@ fn run(store: &Store) -> (CheckReport, Vec<NodeId>) {
         return (report, Vec::new());
     }
     let mut check = Check {
-        rows: &rows,
+        rows: &Watched { rows: &rows, stop },
         report,
         buckets: BTreeMap::new(),
         detached: BTreeMap::new(),
@@ -121,8 +125,9 @@ fn run(store: &Store) -> (CheckReport, Vec<NodeId>) {
 }
 
 /// Holds every row against its sum; each table with damage is one finding.
-fn sums(rows: &Snapshot, report: &mut CheckReport) -> Result<(), StoreError> {
+fn sums(rows: &Snapshot, stop: &CancellationToken, report: &mut CheckReport) -> Result<(), StoreError> {
     for &table in Table::ALL {
+        unless_closing(stop)?;
         let what = match rows.damaged(table) {
             Ok(0) => continue,
             Ok(damaged) => {

@@ -296,3 +296,12 @@ async fn a_row_that_is_not_what_was_written_is_told_by_its_table() {
         assert!(report.found > 0 && found.count() == 1 && report.unfinished.is_some(), "{report:#?}");
     }
 }
+
+#[tokio::test]
+async fn a_check_ends_when_the_system_closes_and_calls_nothing_clean() {
+    let trial = Trial::new().await;
+    trial.holdall.stop.cancel();
+    let report = check(&trial).await;
+    assert!(!report.is_clean() && report.found == 0, "{report:?}");
+    assert!(report.unfinished.is_some_and(|why| why.contains("closing")));
+}
