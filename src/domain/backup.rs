@@ -153,10 +153,10 @@ fn may(caller: &Caller) -> Result<(), Error> {
     }
 }
 
-/// The operator commands the machine: it is told what its disk says.
+/// The operator commands the machine: it is told what its disk says, and what in which folder is damaged.
 fn told(error: StoreError) -> Error {
     match error {
-        StoreError::Refused(why) => Error::Invalid(why),
+        StoreError::Refused(why) | StoreError::Damaged(why) => Error::Invalid(why),
         StoreError::Io(source) => Error::Invalid(format!("the backup stopped: {source}")),
         other => other.into(),
     }

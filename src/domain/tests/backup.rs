@@ -245,3 +245,32 @@ async fn only_the_operator_makes_backups_and_only_with_a_recovery_key() {
     let state = holdall.backup_state(&Caller::Operator).unwrap();
     assert!(state.running.is_none() && state.last.is_some());
 }
+
+/// The story: damage in a backup was told as damage of the store, without a word about where.
+#[tokio::test]
+async fn a_folder_of_a_newer_format_or_a_damaged_one_is_refused_by_name_and_left_as_it_is() {
+    let (started, folder) = (started().await, tempfile::tempdir().unwrap());
+    let back_up = || started.shelf.holdall.back_up(&Caller::Operator, folder.path(), None);
+    back_up().await.unwrap();
+    let marker = folder.path().join("HOLDALL-BACKUP");
+    let kept = std::fs::read_to_string(&marker).unwrap();
+    let newer = kept.replace("holdall backup 1", "holdall backup 2");
+    let signed = newer.split("blake3 ").next().unwrap();
+    let signed = format!("{signed}blake3 {}\n", blake3::hash(signed.as_bytes()).to_hex());
+    for (text, why) in [(signed, "use a newer one"), (newer, "HOLDALL-BACKUP is not what was written")] {
+        std::fs::write(&marker, &text).unwrap();
+        let refused = back_up().await;
+        assert!(matches!(&refused, Err(Error::Invalid(told)) if told.contains(why)), "{refused:?}");
+        let disk: Arc<dyn Io> = Arc::new(crate::store::io::disk::Disk::open(folder.path()).unwrap());
+        let into = || -> Result<Arc<dyn Io>, StoreError> { panic!("the folder was asked for") };
+        let told = [
+            verify_backup(Arc::clone(&disk), None, &quietly).unwrap_err(),
+            backup_points(Arc::clone(&disk)).unwrap_err(),
+            restore_backup(disk, None, &started.recovery_key, into, &quietly).unwrap_err(),
+        ];
+        assert!(told.iter().all(|error| error.to_string().contains(why)), "{told:?}");
+        assert_eq!(std::fs::read_to_string(&marker).unwrap(), text);
+    }
+    std::fs::write(&marker, kept).unwrap();
+    back_up().await.unwrap();
+}
