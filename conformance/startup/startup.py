@@ -108,13 +108,32 @@ with check("no data is made by a command that only reads"):
     done = server.holdall("--data", empty, "user", "list", good=False)
     same((done.returncode, list(empty.iterdir())), (1, []))
 
+with check("holdall check ends with 0 where all is clean, 1 where something is damaged, 2 where that is not known"):
+    server.s3().put_object(Bucket="admin", Key="file", Body=os.urandom(100_000))
+    same(server.holdall("check").returncode, 0)
+    server.stop()
+    for path in [path for path in server.data.glob("segments/*/*.seg") if path.stat().st_size > 100_000]:
+        path.rename(server.home / path.name)
+    done = server.holdall("check", "--json", good=False)
+    said = lib.as_json(done)
+    same((done.returncode, said["clean"], said["unfinished"], said["found"] > 0), (1, False, None, True))
+    meta = server.data / "meta" / "holdall.redb"
+    meta.write_bytes(meta.read_bytes()[:5000])
+    done = server.holdall("check", "--json", good=False)
+    same((done.returncode, done.stdout), (2, ""))
+    assert "nothing was checked" in done.stderr, done.stderr
+    lib.shutil.rmtree(server.data)
+    server.settings["HOLDALL_ADMIN_PASSWORD"] = lib.PASSWORD
+    server.start()
+
 if os.geteuid() == 0:
     with check("another user than the owner is refused"):
         os.chmod(server.home, 0o755)
         binary = lib.shutil.copy(lib.BINARY, server.home / "holdall")
         done = lib.run("setpriv", "--reuid=65534", "--clear-groups", binary, "--data", server.data, "user", "list",
-                       good=False, cwd="/")
+                       env=server.environment(), good=False, cwd="/")
         same(done.returncode, 1)
+        assert "another user" in done.stderr, done.stderr
 
 with check("a data directory whose path is over 107 bytes"):
     deep = server.home / ("d" * 90) / ("e" * 90)
