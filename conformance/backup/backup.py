@@ -236,6 +236,8 @@ with check("another recovery key restores nothing and makes nothing"):
     done = server.holdall("backup", "restore", dest, "--into", into, stdin="aaaa-bbbb\n", good=False)
     same((done.returncode, into.exists()), (1, False))
     assert "recovery key" in done.stderr, done.stderr
+    done = server.holdall("backup", "restore", dest, "--into", into, stdin="", good=False)
+    assert done.returncode == 2 and "the recovery key is read from standard input" in done.stderr, done
     (server.home / "full").mkdir()
     (server.home / "full" / "file").write_text("mine")
     done = server.holdall("backup", "restore", dest, "--into", server.home / "full", stdin=f"{key}\n", good=False)

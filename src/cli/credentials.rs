@@ -20,7 +20,7 @@ pub(super) async fn keys(context: &Context, command: KeyCommand) -> Result<(), F
     match command {
         KeyCommand::Add { name, access_key, secret_key } => {
             let secret_key = match secret_key.as_deref() {
-                Some("-") => Some(read_secret()?),
+                Some("-") => Some(read_secret("secret key")?),
                 given => given.map(Secret::new),
             };
             let new = NewKey { access_key, secret_key };

@@ -27,7 +27,7 @@ pub(super) fn asked() -> Result<Secret, Failure> {
         // Who reads standard input from a terminal without another sees no question, and no harm.
         let _ = out.write_all(b"recovery key: ").and_then(|()| out.flush());
     }
-    read_secret()
+    read_secret("recovery key")
 }
 
 /// Whether it was confirmed.

@@ -61,14 +61,14 @@ pub(super) fn address(name: &str) -> String {
 /// The password to set, and once more if it was made here and must be shown.
 fn password(from_stdin: bool) -> Result<(Secret, Option<Secret>), Failure> {
     if from_stdin {
-        return Ok((read_secret()?, None));
+        return Ok((read_secret("password")?, None));
     }
     let made = made_password(&SystemRandom);
     Ok((made.clone(), Some(made)))
 }
 
-/// The first line of standard input.
-pub(super) fn read_secret() -> Result<Secret, Failure> {
+/// The first line of standard input, which is this.
+pub(super) fn read_secret(what: &str) -> Result<Secret, Failure> {
     let mut text = String::new();
     let most = u64::try_from(limits::PASSWORD_BYTES).unwrap_or(u64::MAX) + 2;
     // Up to the end of the line: who types it need not say that nothing follows.
@@ -76,7 +76,7 @@ pub(super) fn read_secret() -> Result<Secret, Failure> {
     read.map_err(|error| Failure::Usage(format!("standard input: {error}")))?;
     let line = text.lines().next().unwrap_or_default();
     if line.is_empty() {
-        return Err(Failure::Usage("there is nothing on standard input".into()));
+        return Err(Failure::Usage(format!("the {what} is read from standard input, and nothing is there")));
     }
     Ok(Secret::new(line))
 }
