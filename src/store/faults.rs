@@ -46,12 +46,16 @@ faults! {
     SegmentSyncRetried,
     /// What was appended before a failed sync is vouched for by a later one.
     LostSyncVouched,
+    /// A folder that could not be synced is believed after the next sync.
+    FolderSyncTrusted,
     /// A segment's row says that it is sealed before it is.
     SealToldBeforeSync,
     /// The check sums of stored bytes are not looked at.
     SumsUnchecked,
     /// The digest of a chunk is not looked at.
     DigestUnchecked,
+    /// The sum behind a row is not looked at.
+    RowSumsUnchecked,
     /// A record is not asked which place it was written for.
     PlaceUnchecked,
     /// Recovery removes a segment that has no row.
@@ -84,6 +88,10 @@ faults! {
     HoldsIgnored,
     /// The old place of a moved chunk goes before the commit that switches to the new one.
     UnlinkBeforeSwitch,
+    /// Segments are moved and removed while a backup copies them.
+    BackupNotHeld,
+    /// A restored store goes on as the one it is a copy of.
+    RestoredAsItWas,
     /// Compaction switches a row that names another place by now.
     SwitchUnasked,
     /// Bodies are taken in while there is room for nothing but rows.

@@ -116,7 +116,7 @@ impl Collector {
     }
 
     fn begin_moving(&mut self) -> Result<Step, StoreError> {
-        if self.store.collection().is_held() {
+        if self.store.collection().is_held(self.store.meta().faults()) {
             self.candidates.clear();
             return Ok(Step::Done);
         }

@@ -4,6 +4,7 @@
 use super::Collection;
 use crate::store::{
     Store,
+    faults::{Fault, Faults},
     sync::{Arc, atomic::Ordering},
 };
 
@@ -38,7 +39,7 @@ impl Collection {
     }
 
     /// Whether segments must stay where they are.
-    pub(super) fn is_held(&self) -> bool {
-        self.holds.load(Ordering::SeqCst) > 0
+    pub(super) fn is_held(&self, faults: Faults) -> bool {
+        self.holds.load(Ordering::SeqCst) > 0 && !faults.has(Fault::BackupNotHeld)
     }
 }

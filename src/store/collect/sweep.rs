@@ -92,7 +92,7 @@ impl Collector {
     /// Removes the next marked segment.
     pub(super) fn sweep(&mut self) -> Result<Step, StoreError> {
         // What is marked stays marked, for a later run.
-        if self.store.collection().is_held() {
+        if self.store.collection().is_held(self.store.meta().faults()) {
             self.sweep = Sweep::default();
             return Ok(Step::Done);
         }

@@ -17,7 +17,12 @@ use super::{
 };
 use crate::{
     model::time::Timestamp,
-    store::{error::StoreError, io::Io, sync::Arc},
+    store::{
+        error::StoreError,
+        faults::{Fault, Faults},
+        io::Io,
+        sync::Arc,
+    },
 };
 
 /// Bytes of rows in one transaction.
@@ -45,6 +50,7 @@ pub fn load(
     rows: &mut dyn Iterator<Item = Result<TableRow, StoreError>>,
     life: Option<&NewLife>,
 ) -> Result<u64, StoreError> {
+    let life = life.filter(|_| !Faults::of(io).has(Fault::RestoredAsItWas));
     let mut count = 0;
     make_file(io, &options(), &mut |database| {
         count = fill(database, rows, life)?;

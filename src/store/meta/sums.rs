@@ -12,7 +12,7 @@
 use super::table::Table;
 
 /// Bytes of a sum.
-const SUM: usize = 4;
+pub(super) const SUM: usize = 4;
 
 fn sum(table: Table, key: &[u8], value: &[u8]) -> u32 {
     let name = crc_fast::crc32_iscsi(table.name().as_bytes());

@@ -13,6 +13,7 @@ use crate::{
     model::ids::SegmentId,
     store::{
         error::StoreError,
+        faults::{Fault, Faults},
         io::{Io, Site},
         sync::{Mutex, OnceLock, PoisonError},
     },
@@ -33,7 +34,13 @@ impl Names {
             return Err(io::Error::other(why));
         }
         for dir in [&*path::folder(id), path::ROOT, ""] {
-            io.sync_dir(dir, Site::SegmentDir).inspect_err(|error| self.doubted(error))?;
+            let synced = io.sync_dir(dir, Site::SegmentDir);
+            if let Err(error) = &synced
+                && !Faults::of(io).has(Fault::FolderSyncTrusted)
+            {
+                self.doubted(error);
+            }
+            synced?;
         }
         Ok(())
     }

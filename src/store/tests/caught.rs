@@ -81,6 +81,18 @@ const CAUGHT: &[(Broken, &str, &str)] = &[
         SEGMENTS,
         "after_a_failed_sync_a_lane_goes_on_elsewhere_and_vouches_for_nothing_of_before",
     ),
+    (
+        Rule(FolderSyncTrusted),
+        SEGMENTS,
+        "after_a_failed_sync_of_a_folder_no_lane_begins_a_segment_and_those_with_names_go_on",
+    ),
+    (Rule(RowSumsUnchecked), META, "sums::a_damaged_row_is_refused_by_name_and_every_other_goes_on"),
+    (Rule(BackupNotHeld), "store::backup::tests::", "nothing_is_removed_while_a_backup_holds_it"),
+    (
+        Rule(RestoredAsItWas),
+        "store::backup::tests::",
+        "a_restored_store_has_what_was_there_at_the_point_and_nothing_of_later",
+    ),
     (Rule(SealToldBeforeSync), SEGMENTS, "full_segments_are_sealed_with_a_footer_that_agrees_with_a_walk"),
     (Rule(SumsUnchecked), SEGMENTS, "a_bit_flipped_anywhere_in_a_record_is_damage"),
     (Rule(DigestUnchecked), SEGMENTS, "bytes_that_are_not_those_of_the_digest_are_damage"),
