@@ -65,6 +65,10 @@ fn as_text(collected: &Collected, compact: bool) -> String {
     if collected.no_room {
         lines.push("there is not enough free room to move segments together: one segment's worth".to_owned());
     }
+    if collected.held {
+        lines
+            .push("a backup or a check is under way, and files stayed; the next run removes them".to_owned());
+    }
     if collected.dead_bytes > 0 {
         let dead = amount(collected.dead_bytes);
         let hint = if compact {
@@ -89,6 +93,8 @@ mod tests {
         let done = Collected { chunks: 2, deleted_bytes: 1536, dead_bytes: 1 << 20, ..nothing };
         let text = as_text(&done, false);
         assert!(text.starts_with("2 chunks (1.5 KiB) deleted; 0 segments, 0 B, given back\n1.0 MiB dead"));
+        let held = as_text(&Collected { held: true, ..done.clone() }, false);
+        assert!(held.contains("a backup or a check is under way"), "{held}");
         let planned = as_text(&Collected { dry_run: true, ..done }, true);
         assert!(planned.starts_with("2 chunks (1.5 KiB) would be deleted;"), "{planned}");
     }

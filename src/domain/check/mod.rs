@@ -8,7 +8,8 @@
 //! Reads page by page. What it keeps in memory is a bit for each history, four bytes for each
 //! manifest and chunk, and some words for each bucket and each detached folder.
 //! The state it looks at is held until it ends: pages of the metadata that change meanwhile are
-//! not used again before.
+//! not used again before. Files of segments are held until they were looked at ([`state`]); that is
+//! done first, because the collector removes nothing as long.
 
 mod batches;
 mod bounds;
@@ -20,11 +21,12 @@ mod pages;
 mod parts;
 mod report;
 mod standing;
+mod state;
 mod usage;
 mod versions;
 mod watched;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use damage::DAMAGE_PAGE;
 pub(crate) use damage::hits;
@@ -39,6 +41,7 @@ use crate::{
     store::{
         Store,
         blobs::{damage::known as known_damage, verify},
+        collect::Hold,
         error::StoreError,
         meta::{
             Snapshot,
@@ -60,6 +63,7 @@ use crate::{
 pub(crate) use bounds::Stale;
 use pages::{Ids, Pages, numbers};
 use standing::Counted;
+pub(crate) use state::State;
 use watched::Watched;
 
 impl Holdall {
@@ -72,8 +76,8 @@ impl Holdall {
         if !access::is_manager(caller) {
             return Err(Error::Denied("only admins check the store".into()));
         }
-        let (store, stop) = (std::sync::Arc::clone(&self.store), self.stop.clone());
-        let (mut report, stale) = self.blocking(move || Ok(run(&store, &stop))).await?;
+        let (store, stop) = (Arc::clone(&self.store), self.stop.clone());
+        let (mut report, stale) = self.blocking(move || Ok(run(&store, State::take(&store), &stop))).await?;
         if *caller != Caller::Operator {
             // Names of others' files; see [`damage`].
             report.hits.clear();
@@ -89,9 +93,13 @@ impl Holdall {
     }
 }
 
-fn run(store: &Store, stop: &CancellationToken) -> (CheckReport, Vec<NodeId>) {
-    let rows = match store.snapshot() {
-        Ok(rows) => rows,
+pub(crate) fn run(
+    store: &Store,
+    state: Result<State, StoreError>,
+    stop: &CancellationToken,
+) -> (CheckReport, Vec<NodeId>) {
+    let State { rows, hold } = match state {
+        Ok(state) => state,
         Err(error) => {
             let unfinished = Some(reason(&error));
             return (CheckReport { unfinished, ..CheckReport::default() }, Vec::new());
@@ -118,7 +126,7 @@ fn run(store: &Store, stop: &CancellationToken) -> (CheckReport, Vec<NodeId>) {
         taken: BTreeMap::new(),
         stale: Vec::new(),
     };
-    if let Err(error) = check.all(store) {
+    if let Err(error) = check.all(store, hold) {
         check.report.unfinished = Some(reason(&error));
     }
     (check.report, check.stale)
@@ -171,7 +179,9 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn all(&mut self, store: &Store) -> Result<(), StoreError> {
+    fn all(&mut self, store: &Store, files: Hold) -> Result<(), StoreError> {
+        self.segments(store)?;
+        drop(files);
         self.buckets()?;
         self.detached()?;
         self.set_aside()?;
@@ -187,7 +197,6 @@ impl Check<'_> {
         self.locks()?;
         self.props()?;
         self.bodies()?;
-        self.segments(store)?;
         self.damage()
     }
 

@@ -8,8 +8,11 @@ use crate::{
         CheckReport, Error, FindingKind,
         batch::{self, NewBatch},
         caller::Caller,
-        check::Stale,
-        nouns::{BucketChange, Expected, NewUpload, RemoveOptions, Transfer, Versioning, WriteOptions},
+        check::{self, Stale},
+        nouns::{
+            BucketChange, BucketOptions, Expected, HistoryPolicy, NewUpload, RemoveOptions, Transfer,
+            Versioning, WriteOptions,
+        },
     },
     model::{
         address::{Address, ItemPath, ObjectKey},
@@ -304,4 +307,23 @@ async fn a_check_ends_when_the_system_closes_and_calls_nothing_clean() {
     let report = check(&trial).await;
     assert!(!report.is_clean() && report.found == 0, "{report:?}");
     assert!(report.unfinished.is_some_and(|why| why.contains("closing")));
+}
+
+/// What the rows of a check name and nothing needs any more is not called missing when it goes.
+#[tokio::test]
+async fn a_collection_meanwhile_is_no_damage() {
+    let trial = Trial::new().await;
+    let (ada, holdall) = (&trial.caller("ada").await, &trial.holdall);
+    let plain = BucketOptions { history: HistoryPolicy::Off, ..BucketOptions::default() };
+    holdall.create_bucket(ada, &bucket("plain"), plain).await.unwrap();
+    write(&trial, ada, &key("plain", "gone")).await;
+    let state = check::State::take(&holdall.store);
+    holdall.remove(ada, &key("plain", "gone"), RemoveOptions::default()).await.unwrap();
+    let report = holdall.collect(&Caller::Operator, true).await.unwrap().report;
+    assert!(report.chunks_deleted > 0, "{report:?}");
+    assert!(report.held && report.segments_removed == 0, "{report:?}");
+    let (checked, _) = check::run(&holdall.store, state, &holdall.stop);
+    assert!(checked.is_clean() && checked.counts.segments > 0, "{checked:#?}");
+    let report = holdall.collect(&Caller::Operator, true).await.unwrap().report;
+    assert!(!report.held && report.segments_removed > 0, "{report:?}");
 }

@@ -66,6 +66,8 @@ pub struct Collected {
     pub passed_over: u64,
     /// There was not enough room to move segments.
     pub no_room: bool,
+    /// Files stayed because a backup or a check is under way; a later run removes them.
+    pub held: bool,
     /// Damaged chunks, which stay where they are.
     pub damaged: Vec<String>,
     /// Why it was ended before it was done.
@@ -86,6 +88,7 @@ impl From<domain::CollectReport> for Collected {
             dead_bytes: report.usage.dead_bytes,
             passed_over: report.passed_over,
             no_room: report.no_room,
+            held: report.held,
             damaged: report.damaged,
             aborted: None,
         }

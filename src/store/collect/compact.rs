@@ -117,6 +117,7 @@ impl Collector {
 
     fn begin_moving(&mut self) -> Result<Step, StoreError> {
         if self.store.collection().is_held(self.store.meta().faults()) {
+            self.report.held |= !self.candidates.is_empty();
             self.candidates.clear();
             return Ok(Step::Done);
         }

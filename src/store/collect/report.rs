@@ -78,6 +78,8 @@ pub struct Report {
     pub bytes_returned: u64,
     /// Compaction stopped for want of room.
     pub no_room: bool,
+    /// Files stayed because something looks at them; a later run removes them.
+    pub held: bool,
     /// Chunks that could not be moved because they are damaged, a sentence each.
     pub damaged: Vec<String>,
     /// What was counted last.

@@ -91,13 +91,12 @@ impl Collector {
 
     /// Removes the next marked segment.
     pub(super) fn sweep(&mut self) -> Result<Step, StoreError> {
-        // What is marked stays marked, for a later run.
-        if self.store.collection().is_held(self.store.meta().faults()) {
-            self.sweep = Sweep::default();
-            return Ok(Step::Done);
-        }
         let next = queued_numbers(&self.store.snapshot()?, Queued::Emptied, self.sweep.after, 1)?;
-        let Some(segment) = next.first().copied().map(SegmentId) else {
+        let next = next.first().copied().map(SegmentId);
+        // What is marked stays marked, for a later run.
+        let held = next.is_some() && self.store.collection().is_held(self.store.meta().faults());
+        self.report.held |= held;
+        let Some(segment) = next.filter(|_| !held) else {
             self.sweep = Sweep::default();
             return Ok(Step::Done);
         };
