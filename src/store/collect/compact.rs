@@ -8,8 +8,9 @@ use std::io;
 
 use super::{
     Collector, SEGMENTS_PER_PASS, Step,
+    records::{Records, records},
     survey::{Live, Survey},
-    sweep::{lives, records},
+    sweep::lives,
 };
 use crate::{
     model::ids::{ChunkNo, SegmentId},
@@ -134,11 +135,19 @@ impl Collector {
             return Ok(Step::Done);
         }
         let segment = next.segment;
-        let mut left = lives(&self.store.snapshot()?, segment, records(&self.store, segment)?)?;
+        let (records, walked) = match records(&self.store, segment)? {
+            Records::Listed(records) => (records, false),
+            Records::Walked(records) => (records, true),
+            Records::Unread => {
+                self.leave(segment);
+                return self.note_frame(segment).map(|()| Step::More);
+            }
+        };
+        let mut left = lives(&self.store.snapshot()?, segment, records)?;
         let bytes = left.iter().map(|record| record_bytes(record.stored_len)).sum::<u64>();
         let counted = (next.live.chunks, next.live.bytes);
         if (left.len() as u64, bytes) != counted {
-            return self.doubt(segment, left.len() as u64, counted.0).map(|()| Step::More);
+            return self.doubt(segment, (left.len() as u64, walked), counted.0).map(|()| Step::More);
         }
         left.sort_unstable_by_key(|record| std::cmp::Reverse(record.offset));
         self.moving = Some(Moving { segment, left });
@@ -146,12 +155,23 @@ impl Collector {
     }
 
     /// The chunk rows and the records of a segment disagree. Fewer records once may be a chunk
-    /// that was healed elsewhere meanwhile.
-    fn doubt(&mut self, segment: SegmentId, records: u64, rows: u64) -> Result<(), StoreError> {
+    /// that was healed elsewhere meanwhile; again, where its list was damaged and they were walked,
+    /// a record that is damaged as well.
+    fn doubt(
+        &mut self,
+        segment: SegmentId,
+        (records, walked): (u64, bool),
+        rows: u64,
+    ) -> Result<(), StoreError> {
         if self.store.faults().has(Fault::CountMismatchIgnored) {
             return Ok(());
         }
-        if records > rows || !self.store.collection().doubt(segment) {
+        let first = self.store.collection().doubt(segment);
+        if walked && !first && records < rows {
+            self.leave(segment);
+            return self.note_frame(segment);
+        }
+        if records > rows || !first {
             return Err(StoreError::Damaged(format!(
                 "segment {segment} has {records} records that chunks name, and {rows} chunks lie in it"
             )));

@@ -22,6 +22,7 @@ mod compact;
 mod condemn;
 mod forecast;
 mod hold;
+mod records;
 mod release;
 mod report;
 mod survey;

@@ -3,11 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{Collector, Step, survey::Survey};
+use super::{
+    Collector, Step,
+    records::{Records, records},
+    survey::Survey,
+};
 use crate::{
     model::ids::SegmentId,
     store::{
-        Store,
         blobs::{
             damage::{self, Part},
             readings::Mark,
@@ -42,17 +45,6 @@ pub(super) struct Sweep {
 pub(super) fn empty(survey: &Survey) -> Vec<SegmentId> {
     let closed = survey.closed.iter().copied();
     closed.filter(|segment| survey.live(*segment).chunks == 0).collect()
-}
-
-/// The records of a sealed segment; none if its file is gone or was never one.
-pub(super) fn records(store: &Store, segment: SegmentId) -> Result<Vec<FooterEntry>, StoreError> {
-    if store.segments().length(segment)?.is_none() {
-        return Ok(Vec::new());
-    }
-    match store.segments().footer(segment) {
-        Err(StoreError::Damaged(_)) => store.segments().walk(segment),
-        read => read,
-    }
 }
 
 /// The records of a segment that chunk rows name.
@@ -110,13 +102,20 @@ impl Collector {
             }
             return Ok(Step::Waiting);
         }
-        self.remove(segment)?;
+        if !self.remove(segment)? {
+            self.sweep.after = Some(segment.0);
+        }
         Ok(Step::More)
     }
 
-    fn remove(&mut self, segment: SegmentId) -> Result<(), StoreError> {
+    /// Removes a segment; false if it has to stay.
+    fn remove(&mut self, segment: SegmentId) -> Result<bool, StoreError> {
         // The survey went through all chunks, this goes through the records: both must agree.
-        let records = records(&self.store, segment)?;
+        let (Records::Listed(records) | Records::Walked(records)) = records(&self.store, segment)? else {
+            // It is marked, and every run tries again.
+            self.leave(segment);
+            return Ok(false);
+        };
         let unproven = self.store.faults().has(Fault::EmptyUnproven);
         if let Some(record) = lives(&self.store.snapshot()?, segment, records)?.first()
             && !unproven
@@ -141,6 +140,6 @@ impl Collector {
         self.report.segments_removed += 1;
         self.report.bytes_returned += length;
         self.report.usage = self.store.collection().swept(counted);
-        Ok(())
+        Ok(true)
     }
 }

@@ -35,7 +35,7 @@ use std::time::Duration;
 use super::{
     error::StoreError,
     faults::{Fault, Faults},
-    io::Io,
+    io::{File, Io},
 };
 use crate::{
     model::{ids::SegmentId, time::Timestamp},
@@ -364,25 +364,31 @@ impl Segments {
         }
     }
 
+    /// A segment's file. An error of opening it says nothing about what is in it.
+    fn file(&self, segment: SegmentId) -> Result<Arc<dyn File>, StoreError> {
+        self.shared.io.open(&path::file(segment), super::io::Mode::Read).map_err(flaw::cannot_open)
+    }
+
     /// What the footer of a sealed segment lists.
     ///
     /// # Errors
-    /// Damaged when there is no whole footer.
+    /// Damaged when there is no whole footer; unavailable if the file cannot be opened.
     pub fn footer(&self, segment: SegmentId) -> Result<Vec<FooterEntry>, StoreError> {
-        let file = self.shared.io.open(&path::file(segment), super::io::Mode::Read)?;
+        let file = self.file(segment)?;
         let found = footer::read(&*file, self.shared.options.uuid, segment)?;
         let found =
             found.ok_or_else(|| StoreError::Damaged(format!("segment {segment} has no whole footer")))?;
         Ok(found.1)
     }
 
-    /// Walks a segment and verifies the stored bytes of every record; the list is as a footer's.
+    /// Walks a segment up to `until`, or its end, and verifies the stored bytes of every record; the
+    /// list is as a footer's.
     ///
     /// # Errors
-    /// When the disk fails; damaged records are left out.
-    pub fn walk(&self, segment: SegmentId) -> Result<Vec<FooterEntry>, StoreError> {
-        let file = self.shared.io.open(&path::file(segment), super::io::Mode::Read)?;
-        let mut entries = scan::scan(&*file, self.shared.options.uuid, segment, 0)?.entries;
+    /// When the disk fails, unavailable if the file cannot be opened; damaged records are left out.
+    pub fn walk(&self, segment: SegmentId, until: u64) -> Result<Vec<FooterEntry>, StoreError> {
+        let file = self.file(segment)?;
+        let mut entries = scan::scan(&*file, self.shared.options.uuid, segment, (0, until))?.entries;
         entries.sort_unstable();
         Ok(entries)
     }

@@ -116,7 +116,7 @@ fn one(shared: &Shared, id: SegmentId, row: Option<SegmentState>) -> Result<Reco
         shared.report(id, sealed(end));
         return Ok(Recovered { records: entries.len() as u64, ..nothing });
     }
-    let mut found = scan(&*file, uuid, id, trusted)?;
+    let mut found = scan(&*file, uuid, id, (trusted, u64::MAX))?;
     // Records prove as well as a header whose file it is.
     if header.is_none() && row.is_none() && found.entries.is_empty() {
         name(shared, id, row)?;

@@ -25,11 +25,17 @@ pub(super) struct Scan {
     pub(super) damaged: u64,
 }
 
-/// Walks a whole file. Records that begin before `trusted` were synced once: their bytes are not
-/// looked at, only their headers.
-pub(super) fn scan(file: &dyn File, uuid: [u8; 16], id: SegmentId, trusted: u64) -> io::Result<Scan> {
+/// Walks a file up to `until`, or its end. Records that begin before `trusted` were synced once:
+/// their bytes are not looked at, only their headers.
+pub(super) fn scan(
+    file: &dyn File,
+    uuid: [u8; 16],
+    id: SegmentId,
+    (trusted, until): (u64, u64),
+) -> io::Result<Scan> {
     let mut entries = Vec::new();
-    let walked = walk(file, uuid, (id, trusted), &mut |header| entries.push(FooterEntry::from(header)))?;
+    let walked =
+        walk(file, uuid, (id, trusted, until), &mut |header| entries.push(FooterEntry::from(header)))?;
     Ok(Scan { entries, ..walked })
 }
 
@@ -37,10 +43,10 @@ pub(super) fn scan(file: &dyn File, uuid: [u8; 16], id: SegmentId, trusted: u64)
 pub(super) fn walk(
     file: &dyn File,
     uuid: [u8; 16],
-    (id, trusted): (SegmentId, u64),
+    (id, trusted, until): (SegmentId, u64, u64),
     meet: &mut dyn FnMut(&RecordHeader),
 ) -> io::Result<Scan> {
-    let mut window = Window { file, len: file.len()?, from: 0, bytes: Vec::new() };
+    let mut window = Window { file, len: file.len()?.min(until), from: 0, bytes: Vec::new() };
     let mut found = Scan { entries: Vec::new(), end: header::HEADER.min(window.len), damaged: 0 };
     let mut at = header::HEADER;
     while let Some(bytes) = window.get(at, HEADER as u64)? {

@@ -44,7 +44,7 @@ pub fn survey(
     meet: &mut dyn FnMut(&RecordHeader),
 ) -> Result<Surveyed, StoreError> {
     let file = io.open(&path::file(segment), Mode::Read)?;
-    let found = scan::walk(&*file, uuid, (segment, 0), meet)?;
+    let found = scan::walk(&*file, uuid, (segment, 0, u64::MAX), meet)?;
     Ok(Surveyed { length: file.len()?, damaged: found.damaged })
 }
 

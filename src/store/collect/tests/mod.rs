@@ -1,12 +1,16 @@
 //! Collecting a store from outside; crashes are in `store::tests::crashes`.
 
 mod doubts;
+mod flaws;
 mod kept;
 mod moves;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use super::{compact::Copied, *};

@@ -76,7 +76,7 @@ fn broken(disk: &SimDisk, kept: &mut Kept) -> Option<String> {
             return Some(format!("segment {id} is still open"));
         }
         let unpromised = kept.promised.iter().all(|(_, placed)| placed.segment != *id);
-        match (segments.footer(*id), segments.walk(*id)) {
+        match (segments.footer(*id), segments.walk(*id, u64::MAX)) {
             (Ok(footer), Ok(walk)) if footer == walk => {}
             // Its header was never written: it was found unreadable and left alone.
             (Err(StoreError::Damaged(_)), Ok(walk)) if unpromised && walk.is_empty() => {}
@@ -298,7 +298,7 @@ fn no_damage_makes_opening_walking_or_reading_panic() {
             }
         }
         for id in kept.rows.keys() {
-            let _ = (segments.footer(*id), segments.walk(*id));
+            let _ = (segments.footer(*id), segments.walk(*id, u64::MAX));
         }
     }
 }

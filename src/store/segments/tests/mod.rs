@@ -179,7 +179,7 @@ fn full_segments_are_sealed_with_a_footer_that_agrees_with_a_walk() {
     assert!(sealed.len() >= 4, "{states:?}");
     for (id, state) in sealed {
         let footer = segments.footer(*id).unwrap();
-        assert_eq!(footer, segments.walk(*id).unwrap());
+        assert_eq!(footer, segments.walk(*id, u64::MAX).unwrap());
         assert!(footer.is_sorted_by_key(|entry| entry.chunk));
         let last = footer.iter().map(|entry| entry.offset + record_bytes(entry.stored_len)).max().unwrap();
         assert_eq!(state.length, last);
@@ -377,7 +377,7 @@ fn a_segment_that_cannot_be_sealed_waits_for_other_work_and_is_sealed_with_it() 
     disk.heal();
     append(&segments, LaneId::Normal, 8, &noise(8, 3000)).unwrap();
     synced(&segments, LaneId::Normal).unwrap();
-    assert_eq!(segments.footer(first).unwrap(), segments.walk(first).unwrap());
+    assert_eq!(segments.footer(first).unwrap(), segments.walk(first, u64::MAX).unwrap());
 }
 
 #[test]

@@ -1,0 +1,90 @@
+//! What a closed segment holds, and what becomes of one that cannot tell: it stays as it is, the
+//! others go on.
+
+use std::io;
+
+use super::Collector;
+use crate::{
+    model::ids::SegmentId,
+    store::{
+        Store,
+        blobs::{damage, rows::known_segments},
+        error::StoreError,
+        meta::{Tx, rows::Rows},
+        segments::{FooterEntry, SegmentState, is_flaw},
+    },
+};
+
+/// The records of a closed segment.
+#[derive(Debug)]
+pub(super) enum Records {
+    /// What its footer lists; nothing if its file is gone or was never one.
+    Listed(Vec<FooterEntry>),
+    /// Its footer is damaged; these were found one by one, and are whole.
+    Walked(Vec<FooterEntry>),
+    /// Its footer is damaged, and the disk cannot read all that lies before it. It holds what it
+    /// holds.
+    Unread,
+}
+
+/// Reads them.
+pub(super) fn records(store: &Store, segment: SegmentId) -> Result<Records, StoreError> {
+    let segments = store.segments();
+    if segments.length(segment)?.is_none() {
+        return Ok(Records::Listed(Vec::new()));
+    }
+    let until = match opened(segments.footer(segment)) {
+        Err(StoreError::Damaged(_)) => u64::MAX,
+        // What the disk cannot read is not asked for again: records end before it.
+        Err(error) if is_flaw(&error) => {
+            state(&store.snapshot()?, segment)?.map_or(u64::MAX, |state| state.length)
+        }
+        read => return read.map(Records::Listed),
+    };
+    match opened(segments.walk(segment, until)) {
+        Err(error) if is_flaw(&error) => Ok(Records::Unread),
+        read => read.map(Records::Walked),
+    }
+}
+
+/// One segment cannot be opened just now, and nobody else says so.
+fn opened(read: Result<Vec<FooterEntry>, StoreError>) -> Result<Vec<FooterEntry>, StoreError> {
+    read.map_err(|error| match error {
+        StoreError::Unavailable(why) => io::Error::other(why).into(),
+        other => other,
+    })
+}
+
+fn state(rows: &dyn Rows, segment: SegmentId) -> Result<Option<SegmentState>, StoreError> {
+    let known = known_segments(rows)?;
+    Ok(known.into_iter().find(|(id, _)| *id == segment).map(|(_, state)| state))
+}
+
+impl Collector {
+    /// Leaves a segment as it is, whatever of it is dead: nobody knows where its records lie.
+    pub(super) fn leave(&mut self, segment: SegmentId) {
+        let text = format!("segment {segment}: its list of records cannot be read, nor all of its records");
+        if !self.store.collection().is_stuck(segment) {
+            tracing::error!(%segment, "a segment is damaged, and what is dead in it is not given back");
+        }
+        self.store.collection().stuck(segment);
+        if !self.report.damaged.contains(&text) {
+            self.report.damaged.push(text);
+        }
+    }
+
+    /// Notes what is wrong with the header or footer of a segment that is needed.
+    pub(super) fn note_frame(&self, segment: SegmentId) -> Result<(), StoreError> {
+        let Some(state) = state(&self.store.snapshot()?, segment)? else { return Ok(()) };
+        let Some(flaw) = self.store.segments().examine_frame(segment, &state)? else { return Ok(()) };
+        let new = self.store.give_back(move |tx: &mut Tx<'_>| {
+            let now = tx.now();
+            damage::note_segment(tx, segment, flaw, now)
+        })?;
+        if new {
+            damage::tell_segment(segment, flaw);
+            self.store.blobs().recount_damage();
+        }
+        Ok(())
+    }
+}
