@@ -1,6 +1,7 @@
 //! What an upload has taken in and not committed: chunk rows, references, pieces of a page.
 //!
-//! Writing it into a transaction is pure and may happen again; nothing is remembered there.
+//! Writing it into a transaction is pure and may happen again; what is remembered there is of the
+//! last run.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -18,6 +19,7 @@ use crate::{
         faults::Fault,
         meta::{codec::Row, rows::RowsMut, table::Table},
         segments::Held,
+        sync::atomic::{AtomicU64, Ordering},
     },
 };
 
@@ -44,6 +46,8 @@ pub(super) struct Batch {
     /// Chunks of this batch by what they hold: they are not in the index yet.
     own: HashMap<[u8; 32], ChunkNo>,
     stored: u64,
+    /// Rows of damage that the last run of its verb removed.
+    undamaged: AtomicU64,
 }
 
 impl Batch {
@@ -121,13 +125,15 @@ impl Batch {
         for (chunk, row) in &self.fresh {
             tx.put(Table::Chunk, number_key(chunk.0), row.encode());
         }
+        let mut undamaged = 0;
         for (chunk, row) in &self.healed {
             // Another upload may have been first; its record is as good.
             if find_chunk(tx, *chunk)?.is_some_and(|row| row.state == ChunkState::Bad) {
                 tx.put(Table::Chunk, number_key(chunk.0), row.encode());
-                damage::forget(tx, Part::Chunk(*chunk))?;
+                undamaged += damage::forget(tx, Part::Chunk(*chunk))?;
             }
         }
+        self.undamaged.store(undamaged, Ordering::Relaxed);
         for (chunk, more) in &self.more {
             match find_chunk(tx, *chunk)? {
                 Some(row) if row.state == ChunkState::Live => add_chunk_refs(tx, *chunk, *more)?,
@@ -150,7 +156,7 @@ impl Batch {
         blobs.index.offer(found);
         if !self.healed.is_empty() {
             tracing::info!(chunks = self.healed.len(), "damaged chunks were stored again and are whole");
-            blobs.recount_damage();
+            blobs.damage_shrank(self.undamaged.load(Ordering::Relaxed));
         }
     }
 }

@@ -37,8 +37,6 @@ use crate::{
     },
 };
 
-/// Rows counted for the metrics; more count as so many.
-const COUNTED: u64 = 100_000;
 /// Rows read at a time.
 const ROWS: usize = 1000;
 
@@ -119,20 +117,19 @@ pub fn known(rows: &dyn Rows, after: Option<Part>, limit: usize) -> Result<Vec<D
         range = range.after(last.clone());
         for (key, value) in &found {
             let damaged = Damaged { part: Part::of_key(key)?, row: DamageRow::decode(value)? };
-            if is_true(rows, &damaged)? {
-                known.push(damaged);
-            }
+            known.extend(as_it_lies(rows, damaged)?);
         }
     }
     known.truncate(limit);
     Ok(known)
 }
 
-fn is_true(rows: &dyn Rows, damaged: &Damaged) -> Result<bool, StoreError> {
-    let Part::Chunk(chunk) = damaged.part else { return Ok(true) };
-    let place = (damaged.row.segment, damaged.row.offset);
-    let row = find_chunk(rows, chunk)?;
-    Ok(row.is_some_and(|row| row.state == ChunkState::Bad && (row.segment, row.offset) == place))
+/// Where it lies now: compaction may have moved it since. None if it was given up.
+fn as_it_lies(rows: &dyn Rows, damaged: Damaged) -> Result<Option<Damaged>, StoreError> {
+    let Part::Chunk(chunk) = damaged.part else { return Ok(Some(damaged)) };
+    let row = find_chunk(rows, chunk)?.filter(|row| row.state == ChunkState::Bad);
+    let at = |row: ChunkRow| DamageRow { segment: row.segment, offset: row.offset, ..damaged.row };
+    Ok(row.map(|row| Damaged { part: damaged.part, row: at(row) }))
 }
 
 /// Whether something is known to be damaged.
@@ -179,12 +176,14 @@ pub(crate) fn note_segment(
     note(tx, Part::Segment(segment), damage)
 }
 
-/// Writes a row of what is seen now; what was seen first at the same place keeps its time.
+/// Writes a row of what is seen now; what was seen first at the same place keeps its time. True if
+/// it is one more.
 fn note(tx: &mut dyn RowsMut, part: Part, mut row: DamageRow) -> Result<bool, StoreError> {
     let key = part.key();
     let known: Option<DamageRow> = find(tx, Table::Damage, &key)?;
-    let known = known.filter(|known| (known.segment, known.offset) == (row.segment, row.offset));
-    if let Some(known) = &known {
+    if let Some(known) = &known
+        && (known.segment, known.offset) == (row.segment, row.offset)
+    {
         row.seen = known.seen;
     }
     if known.as_ref() != Some(&row) {
@@ -193,48 +192,76 @@ fn note(tx: &mut dyn RowsMut, part: Part, mut row: DamageRow) -> Result<bool, St
     Ok(known.is_none())
 }
 
-/// A chunk that was damaged is whole where it lies: it may be shared again. True if it was
-/// damaged until now.
-pub(crate) fn is_whole(tx: &mut dyn RowsMut, chunk: ChunkNo, seen: &ChunkRow) -> Result<bool, StoreError> {
-    let Some(row) = find_chunk(tx, chunk)? else { return Ok(false) };
+/// A chunk that was damaged is whole where it lies: it may be shared again. How many rows of damage
+/// went with that, if it was damaged until now.
+pub(crate) fn is_whole(
+    tx: &mut dyn RowsMut,
+    chunk: ChunkNo,
+    seen: &ChunkRow,
+) -> Result<Option<u64>, StoreError> {
+    let Some(row) = find_chunk(tx, chunk)? else { return Ok(None) };
     if (row.segment, row.offset) != (seen.segment, seen.offset) || row.state != ChunkState::Bad {
-        return Ok(false);
+        return Ok(None);
     }
     tx.put(Table::Chunk, number_key(chunk.0), ChunkRow { state: ChunkState::Live, ..row }.encode());
-    forget(tx, Part::Chunk(chunk))?;
-    Ok(true)
+    forget(tx, Part::Chunk(chunk)).map(Some)
 }
 
-/// Damage that is no more. True if it was known.
-pub(crate) fn forget(tx: &mut dyn RowsMut, part: Part) -> Result<bool, StoreError> {
+/// Damage that is no more. How many rows of it went: one, or none if nobody knew.
+pub(crate) fn forget(tx: &mut dyn RowsMut, part: Part) -> Result<u64, StoreError> {
     let known = is_known(tx, part)?;
     if known {
         tx.delete(Table::Damage, part.key());
     }
-    Ok(known)
+    Ok(u64::from(known))
 }
 
-/// How much damage is known, for whoever asks often. Counted again whenever a row may have come
-/// or gone.
+/// How many rows of damage there are, for whoever asks often. Whoever commits one more, or one
+/// less, says so: on a dying disk there are many, and counting them for each that is met would
+/// hold up everybody.
 #[derive(Debug, Default)]
-pub(crate) struct KnownDamage(AtomicU64);
+pub(crate) struct KnownDamage {
+    count: AtomicU64,
+    /// How often it was told of a change.
+    changes: AtomicU64,
+}
+
+/// How many rows of damage were counted, and what was known then.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counted {
+    count: u64,
+    changes: u64,
+}
 
 impl KnownDamage {
     pub(crate) fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.count.load(Ordering::Relaxed)
+    }
+
+    fn change(&self, to: impl Fn(u64) -> u64) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        let _ = self.count.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |count| Some(to(count)));
     }
 
     /// Counts what is committed.
-    pub(crate) fn recount(&self, meta: &Meta) -> Result<(), StoreError> {
-        let (mut counted, mut after) = (0, None);
-        while counted < COUNTED {
-            let found = meta.look(|rows| known(rows, after, ROWS))??;
-            let Some(last) = found.last() else { break };
-            after = Some(last.part);
-            counted += found.len() as u64;
+    pub(crate) fn recount(&self, meta: &Meta) -> Result<Counted, StoreError> {
+        let changes = self.changes.load(Ordering::Acquire);
+        let (mut count, mut range) = (0, KeyRange::prefix(Vec::new()));
+        loop {
+            let found = meta.look(|rows| rows.scan(Table::Damage, &range, Order::Forward, ROWS))??;
+            let Some((last, _)) = found.last() else { break };
+            range = range.after(last.clone());
+            count += found.len() as u64;
         }
-        self.0.store(counted, Ordering::Relaxed);
-        Ok(())
+        Ok(Counted { count, changes })
+    }
+
+    /// Believes what was counted, unless something changed meanwhile. Whoever asks for that has
+    /// committed something since it was counted: all that could be seen then is told by now.
+    pub(crate) fn believe(&self, counted: Counted) {
+        if self.changes.load(Ordering::Acquire) == counted.changes {
+            self.count.store(counted.count, Ordering::Release);
+        }
     }
 }
 
@@ -258,11 +285,28 @@ impl Blobs {
         self.damage.count()
     }
 
-    /// After a commit that may have written or removed rows of damage.
-    pub(crate) fn recount_damage(&self) {
-        if let Err(error) = self.damage.recount(&self.meta) {
-            tracing::warn!(%error, "known damage could not be counted");
+    /// After a commit that wrote so many rows of damage that were not there.
+    pub(crate) fn damage_grew(&self, rows: u64) {
+        if rows > 0 {
+            self.damage.change(|count| count.saturating_add(rows));
         }
+    }
+
+    /// After a commit that removed so many.
+    pub(crate) fn damage_shrank(&self, rows: u64) {
+        if rows > 0 {
+            self.damage.change(|count| count.saturating_sub(rows));
+        }
+    }
+
+    /// Counts the rows of damage.
+    pub(crate) fn count_damage(&self) -> Result<Counted, StoreError> {
+        self.damage.recount(&self.meta)
+    }
+
+    /// See [`KnownDamage::believe`].
+    pub(crate) fn believe_damage(&self, counted: Counted) {
+        self.damage.believe(counted);
     }
 
     /// What is wrong with a chunk where its row says it lies. Nothing is believed at the first
@@ -296,8 +340,8 @@ impl Blobs {
         let blobs = Arc::clone(self);
         self.meta.submit(verb, move |noted: Result<bool, StoreError>| {
             if noted.is_ok_and(|new| new) {
+                blobs.damage_grew(1);
                 tell_chunk(chunk, &seen, flaw);
-                blobs.recount_damage();
             }
         });
     }
@@ -308,11 +352,11 @@ impl Blobs {
         let row = seen.clone();
         let verb = move |tx: &mut Tx<'_>| is_whole(tx, chunk, &row);
         let blobs = Arc::clone(self);
-        self.meta.submit(verb, move |found: Result<bool, StoreError>| {
-            if found.is_ok_and(|new| new) {
+        self.meta.submit(verb, move |found: Result<Option<u64>, StoreError>| {
+            if let Ok(Some(rows)) = found {
                 tracing::info!(%chunk, "a chunk that was damaged is whole again");
                 blobs.offer(chunk, &seen);
-                blobs.recount_damage();
+                blobs.damage_shrank(rows);
             }
         });
     }

@@ -131,7 +131,8 @@ impl Blobs {
             reporting: Mutex::new(()),
             driven: AtomicBool::new(false),
         });
-        blobs.damage.recount(&blobs.meta)?;
+        // Nobody else is there yet.
+        blobs.believe_damage(blobs.count_damage()?);
         blobs.report_segments();
         Ok(blobs)
     }

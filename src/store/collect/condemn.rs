@@ -94,14 +94,24 @@ pub(super) fn settle(
 /// A chunk that is no more, as the hash index knew it.
 pub(super) type Gone = (Option<HashKey>, ChunkNo);
 
-/// Deletes chunks that were condemned in an earlier epoch; which, and the room they took.
+/// Chunks that were deleted.
+#[derive(Debug, Default)]
+pub(super) struct Reaped {
+    pub(super) gone: Vec<Gone>,
+    /// The room they took.
+    pub(super) bytes: u64,
+    /// Rows of damage that went with them.
+    damage: u64,
+}
+
+/// Deletes chunks that were condemned in an earlier epoch.
 pub(super) fn reap(
     tx: &mut dyn RowsMut,
     chunks: &[ChunkNo],
     epoch: u64,
     claims: &Claims,
-) -> Result<(Vec<Gone>, u64), StoreError> {
-    let (mut gone, mut bytes) = (Vec::new(), 0);
+) -> Result<Reaped, StoreError> {
+    let mut reaped = Reaped::default();
     for &chunk in chunks {
         let key = queue_at(Queued::Condemned, chunk.0);
         let queued: Option<NumberRow> = find(tx, Table::Queue, &key)?;
@@ -115,12 +125,12 @@ pub(super) fn reap(
         if claims.take(Thing::Chunk(chunk)) {
             tx.delete(Table::Chunk, number_key(chunk.0));
             tx.delete(Table::Queue, key);
-            damage::forget(tx, Part::Chunk(chunk))?;
-            gone.push((HashKey::new(row.domain, &row.digest), chunk));
-            bytes += record_bytes(row.stored_len);
+            reaped.damage += damage::forget(tx, Part::Chunk(chunk))?;
+            reaped.gone.push((HashKey::new(row.domain, &row.digest), chunk));
+            reaped.bytes += record_bytes(row.stored_len);
         }
     }
-    Ok((gone, bytes))
+    Ok(reaped)
 }
 
 impl Collector {
@@ -134,13 +144,11 @@ impl Collector {
         let reaped = self.store.give_back(move |tx: &mut Tx<'_>| reap(tx, &chunks, epoch, &claimed));
         // The claims end when it is durable, or was refused.
         drop(claims);
-        let (gone, bytes) = reaped?;
-        if self.store.blobs().damaged() > 0 {
-            self.store.blobs().recount_damage();
-        }
-        self.report.chunks_deleted += gone.len() as u64;
-        self.report.bytes_deleted += bytes;
-        self.forget(&gone);
+        let reaped = reaped?;
+        self.store.blobs().damage_shrank(reaped.damage);
+        self.report.chunks_deleted += reaped.gone.len() as u64;
+        self.report.bytes_deleted += reaped.bytes;
+        self.forget(&reaped.gone);
         Ok(Step::More)
     }
 

@@ -127,16 +127,14 @@ impl Collector {
         }
         let length = self.store.segments().length(segment)?.unwrap_or_default();
         self.store.segments().remove(segment)?;
-        let counted = self.store.give_back(move |tx: &mut Tx<'_>| {
+        let (counted, damage) = self.store.give_back(move |tx: &mut Tx<'_>| {
             let row: Option<SegmentRow> = find(tx, Table::Segment, &number_key(segment.0))?;
             tx.delete(Table::Segment, number_key(segment.0));
-            damage::forget(tx, Part::Segment(segment))?;
+            let damage = damage::forget(tx, Part::Segment(segment))?;
             tx.delete(Table::Queue, queue_at(Queued::Emptied, segment.0));
-            Ok::<_, StoreError>(row.map_or(0, |row| row.length))
+            Ok::<_, StoreError>((row.map_or(0, |row| row.length), damage))
         })?;
-        if self.store.blobs().damaged() > 0 {
-            self.store.blobs().recount_damage();
-        }
+        self.store.blobs().damage_shrank(damage);
         self.report.segments_removed += 1;
         self.report.bytes_returned += length;
         self.report.usage = self.store.collection().swept(counted);

@@ -210,22 +210,28 @@ impl Scrubber {
             return Ok(());
         }
         let (flaws, verdicts) = (verdicts.clone(), Arc::new(verdicts));
-        let new = self.store.apply(None, move |tx: &mut Tx<'_>| {
+        let (new, whole) = self.store.apply(None, move |tx: &mut Tx<'_>| {
             let now = tx.now();
-            let mut changed = Vec::new();
+            let (mut changed, mut whole) = (Vec::new(), 0);
             for (chunk, row, flaw) in verdicts.iter() {
                 changed.push(match flaw {
                     Some(flaw) => damage::note_chunk(tx, (*chunk, row), *flaw, now)?,
-                    None => damage::is_whole(tx, *chunk, row)?,
+                    None => {
+                        let rows = damage::is_whole(tx, *chunk, row)?;
+                        whole += rows.unwrap_or(0);
+                        rows.is_some()
+                    }
                 });
             }
-            Ok::<_, StoreError>(changed)
+            Ok::<_, StoreError>((changed, whole))
         })?;
+        self.store.blobs().damage_shrank(whole);
         for ((chunk, row, flaw), changed) in flaws.into_iter().zip(new) {
             match flaw {
                 Some(flaw) => {
                     self.row.damaged += 1;
                     if changed {
+                        self.store.blobs().damage_grew(1);
                         damage::tell_chunk(chunk, &row, flaw);
                     }
                 }
@@ -236,7 +242,6 @@ impl Scrubber {
                 None => {}
             }
         }
-        self.store.blobs().recount_damage();
         Ok(())
     }
 
@@ -269,20 +274,21 @@ impl Scrubber {
         if flaw.is_none() && !known {
             return Ok(bytes);
         }
-        let new = self.store.apply(None, move |tx: &mut Tx<'_>| {
+        let (new, gone) = self.store.apply(None, move |tx: &mut Tx<'_>| {
             let now = tx.now();
             match flaw {
-                Some(flaw) => damage::note_segment(tx, id, flaw, now),
-                None => damage::forget(tx, Part::Segment(id)).map(|_| false),
+                Some(flaw) => damage::note_segment(tx, id, flaw, now).map(|new| (new, 0)),
+                None => damage::forget(tx, Part::Segment(id)).map(|gone| (false, gone)),
             }
         })?;
+        self.store.blobs().damage_shrank(gone);
         if let Some(flaw) = flaw {
             self.row.damaged += 1;
             if new {
+                self.store.blobs().damage_grew(1);
                 damage::tell_segment(id, flaw);
             }
         }
-        self.store.blobs().recount_damage();
         Ok(bytes)
     }
 
@@ -307,10 +313,12 @@ impl Scrubber {
     fn end(&mut self) -> Result<Step, StoreError> {
         if !self.done {
             let row = self.row.clone();
+            let counted = self.store.blobs().count_damage()?;
             self.store.apply(None, move |tx: &mut Tx<'_>| {
                 let now = tx.now();
                 rows::finish(tx, &row, now)
             })?;
+            self.store.blobs().believe_damage(counted);
             self.done = true;
             self.store.scrubbing().refresh(&self.store.snapshot()?)?;
         }

@@ -168,6 +168,45 @@ fn reading_a_damaged_chunk_that_came_back_is_enough() {
     assert_eq!(recount(&store, &[id, again]).chunks, chunks, "it is shared");
 }
 
+/// The story: each finding had all others counted, on the committer's thread. A dying disk held up
+/// every write.
+#[test]
+fn one_finding_more_or_less_has_nobody_read_all_others() {
+    const MANY: u64 = 300;
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    let body = noise("one more", 50_000);
+    let id = put(&store, &body);
+    let (.., path) = place(&store, id);
+    store
+        .apply(None, |tx| {
+            let (flaw, now) = (Flaw::from(FlawKind::Header), tx.now());
+            (1..=MANY).try_for_each(|n| damage::note_segment(tx, SegmentId(1000 + n), flaw, now).map(drop))
+        })
+        .unwrap();
+    drop(store);
+    let store = open(&disk);
+    assert_eq!(store.blobs().damaged(), MANY, "counted at the start");
+    let before = store.meta().counters().rows_read;
+    disk.damage(&path, 5000, 1).unwrap();
+    for known in [MANY + 1, MANY, MANY + 1] {
+        let read = get(&store, id);
+        assert_eq!(read.is_err(), known > MANY);
+        store.step_all();
+        assert_eq!(store.blobs().damaged(), known);
+        disk.damage(&path, 5000, 1).unwrap();
+    }
+    disk.damage(&path, 5000, 1).unwrap();
+    let healed = put(&store, &body);
+    assert!(get(&store, id).is_ok() && get(&store, healed).is_ok());
+    assert_eq!(store.blobs().damaged(), MANY);
+    let read = store.meta().counters().rows_read - before;
+    assert!(read < MANY, "{read} rows were read");
+    // A run counts what there is.
+    scrub(&store);
+    assert_eq!(store.blobs().damaged(), MANY);
+}
+
 /// Neither of them drops what is needed, whatever the disk says of it.
 #[test]
 fn what_cannot_be_read_is_never_removed_and_holds_up_nothing_else() {

@@ -50,7 +50,7 @@ fn counts_go_down_to_one_and_then_the_chunk_is_condemned() {
     assert_eq!(walk(&mut rows, 3, 5).unwrap().condemned, 1);
     assert_eq!(state(&rows, 1), ChunkState::Condemned);
     let reap =
-        |rows: &mut Memory, epoch| condemn::reap(rows, &[ChunkNo(1)], epoch, &claims()).unwrap().0.len();
+        |rows: &mut Memory, epoch| condemn::reap(rows, &[ChunkNo(1)], epoch, &claims()).unwrap().gone.len();
     assert_eq!(reap(&mut rows, 5), 0, "not in its own epoch");
     assert_eq!(reap(&mut rows, 6), 1);
     rows.delete(Table::Config, b"collector-epoch".to_vec());
