@@ -29,7 +29,7 @@ use crate::{
             rows::{KeyRange, Order, Rows, RowsMut},
             table::Table,
         },
-        segments::{Flaw, FlawKind, Wanted},
+        segments::{Flaw, FlawKind, Wanted, record_bytes},
         sync::{
             Arc,
             atomic::{AtomicU64, Ordering},
@@ -314,7 +314,7 @@ impl Blobs {
     pub(crate) fn examine(&self, chunk: ChunkNo, row: &ChunkRow) -> Result<Option<Flaw>, StoreError> {
         let wanted = wanted(chunk, row);
         let Some(flaw) = self.segments.examine(&wanted)? else { return Ok(None) };
-        let end = row.offset.saturating_add(u64::from(row.stored_len));
+        let end = row.offset.saturating_add(record_bytes(row.stored_len));
         self.segments.uncache(row.segment, row.offset..end);
         let again = self.segments.examine(&wanted)?;
         if again.is_none() {

@@ -207,6 +207,23 @@ fn one_finding_more_or_less_has_nobody_read_all_others() {
     assert_eq!(store.blobs().damaged(), MANY);
 }
 
+/// The story: the second look let go of as many bytes as are stored, not of the header before them.
+#[test]
+fn a_fault_of_memory_alone_is_no_damage_wherever_in_the_record_it_is() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    let id = put(&store, &noise("memory", 50_000));
+    let (_, row, path) = place(&store, id);
+    assert_eq!(row.stored_len, 50_000);
+    for at in [70, 1000, record_bytes(row.stored_len) - 10] {
+        disk.mishold(&path, row.offset + at).unwrap();
+        assert!(get(&store, id).is_err(), "{at}");
+        store.step_all();
+        assert_eq!(kinds(&store), [], "{at}");
+        assert!(get(&store, id).is_ok(), "{at}");
+    }
+}
+
 /// Neither of them drops what is needed, whatever the disk says of it.
 #[test]
 fn what_cannot_be_read_is_never_removed_and_holds_up_nothing_else() {

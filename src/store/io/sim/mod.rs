@@ -146,6 +146,15 @@ impl SimDisk {
     pub fn unreadable(&self, path: &str, range: Range<u64>) -> io::Result<()> {
         self.state().unreadable(path, range)
     }
+
+    /// Memory that holds the file for the system has a bit of this byte wrong, and who reads it gets
+    /// that until the system is told to forget it.
+    ///
+    /// # Errors
+    /// When there is no such file.
+    pub fn mishold(&self, path: &str, offset: u64) -> io::Result<()> {
+        self.state().mishold(path, offset)
+    }
 }
 
 /// A disk between two changes.
@@ -262,4 +271,8 @@ impl File for SimFile {
     }
 
     fn start_writeback(&self, _offset: u64, _len: u64) {}
+
+    fn uncache(&self, offset: u64, len: u64) {
+        self.disk.state().uncache(self.inode, &(offset..offset.saturating_add(len)));
+    }
 }

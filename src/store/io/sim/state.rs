@@ -69,6 +69,8 @@ pub(super) struct Inode {
     locked: bool,
     /// Bytes that cannot be read.
     unreadable: Vec<Range<u64>>,
+    /// Bytes that memory has otherwise than the disk, until it is made to forget them.
+    misheld: Vec<u64>,
     /// A sync failed once: what was written before is shown, and no sync makes it durable.
     given_up: bool,
 }
@@ -313,6 +315,11 @@ impl State {
             return Err(io::Error::from_raw_os_error(EIO));
         }
         let whole = inode.live.read(buffer, offset);
+        for at in inode.misheld.iter().filter_map(|at| at.checked_sub(offset)) {
+            if let Some(byte) = usize::try_from(at).ok().and_then(|at| buffer.get_mut(at)) {
+                *byte ^= 1;
+            }
+        }
         if whole { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 
@@ -483,6 +490,18 @@ impl State {
             content.set_len(content.len().min(len));
         }
         Ok(())
+    }
+
+    pub(super) fn mishold(&mut self, path: &str, offset: u64) -> io::Result<()> {
+        let inode = self.file(path)?;
+        self.inode(inode)?.misheld.push(offset);
+        Ok(())
+    }
+
+    pub(super) fn uncache(&mut self, inode: usize, range: &Range<u64>) {
+        if let Ok(inode) = self.inode(inode) {
+            inode.misheld.retain(|at| !range.contains(at));
+        }
     }
 
     pub(super) fn unreadable(&mut self, path: &str, range: Range<u64>) -> io::Result<()> {
