@@ -246,7 +246,7 @@ impl Collector {
         let chunk = record.chunk;
         tracing::error!(%chunk, %segment, why, "a chunk is damaged; its segment is not compacted");
         self.report.damaged.push(format!("chunk {chunk} in segment {segment}: {why}"));
-        self.store.collection().stuck(segment);
+        self.store.collection().stuck(segment, chunk);
         if row.state == ChunkState::Live {
             self.store.blobs().suspect(chunk, row);
         }

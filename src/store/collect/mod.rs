@@ -127,9 +127,14 @@ impl Collector {
     /// Begins a run.
     ///
     /// # Errors
-    /// Busy while there is another.
+    /// Busy while there is another; otherwise if a row cannot be read.
     pub fn begin(store: &Arc<Store>, options: CollectOptions) -> Result<Self, StoreError> {
         store.collection().enter()?;
+        let unstuck = store.snapshot().and_then(|rows| store.collection().unstick(&rows));
+        if let Err(error) = unstuck {
+            store.collection().leave();
+            return Err(error);
+        }
         Ok(Self {
             store: Arc::clone(store),
             options,

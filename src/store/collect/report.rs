@@ -1,12 +1,14 @@
 //! What a run did, and what is known between runs. Knows nothing of how.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Usage;
 use crate::{
-    model::ids::SegmentId,
+    model::ids::{ChunkNo, SegmentId},
     store::{
+        blobs::rows::{ChunkState, find_chunk},
         error::StoreError,
+        meta::rows::Rows,
         sync::{
             Mutex, MutexGuard, PoisonError,
             atomic::{AtomicBool, AtomicU64, Ordering},
@@ -94,8 +96,8 @@ struct State {
     report: Report,
     /// Bytes returned by runs that ended.
     returned: u64,
-    /// Segments with a damaged record that must stay where it is.
-    stuck: BTreeSet<SegmentId>,
+    /// Segments with the record of a damaged chunk that must stay where it is.
+    stuck: BTreeMap<SegmentId, ChunkNo>,
     /// Segments whose records and rows did not agree once.
     doubted: BTreeSet<SegmentId>,
 }
@@ -172,12 +174,24 @@ impl Collection {
         self.state().doubted.remove(&segment);
     }
 
-    pub(super) fn stuck(&self, segment: SegmentId) {
-        self.state().stuck.insert(segment);
+    pub(super) fn stuck(&self, segment: SegmentId, chunk: ChunkNo) {
+        self.state().stuck.insert(segment, chunk);
+    }
+
+    /// Before a run: what was healed or deleted since holds up nothing any more.
+    pub(super) fn unstick(&self, rows: &dyn Rows) -> Result<(), StoreError> {
+        let stuck = self.state().stuck.clone();
+        for (segment, chunk) in stuck {
+            let row = find_chunk(rows, chunk)?;
+            if row.is_none_or(|row| (row.segment, row.state) != (segment, ChunkState::Bad)) {
+                self.state().stuck.remove(&segment);
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn is_stuck(&self, segment: SegmentId) -> bool {
-        self.state().stuck.contains(&segment)
+        self.state().stuck.contains_key(&segment)
     }
 
     /// Whether a run is under way.

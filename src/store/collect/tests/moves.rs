@@ -71,7 +71,8 @@ fn a_damaged_record_is_reported_and_stays_where_it_is() {
     let disk = SimDisk::new();
     let store = open(&disk);
     let ids: Vec<_> = (0..60).map(|n| put(&store, &noise(&format!("bad {n}"), 300_000))).collect();
-    disk.damage(&segment_paths(&disk)[0], 100_000, 1).unwrap();
+    let first = segment_paths(&disk).remove(0);
+    disk.damage(&first, 100_000, 1).unwrap();
     let kept: Vec<_> = ids.iter().copied().step_by(3).collect();
     ids.iter().filter(|id| !kept.contains(id)).for_each(|id| release(&store, *id));
     let report = collect(&store, ALL);
@@ -84,11 +85,14 @@ fn a_damaged_record_is_reported_and_stays_where_it_is() {
     for (n, id) in kept.iter().enumerate().skip(1) {
         assert!(get(&store, *id).unwrap() == noise(&format!("bad {}", n * 3), 300_000));
     }
+    collect(&store, ALL);
+    assert!(segment_paths(&disk).contains(&first), "it stays");
     // Sent again it heals, and the segment can go.
     let again = put(&store, &noise("bad 0", 300_000));
     let kept = [&kept[..], &[again]].concat();
     assert_eq!(recount(&store, &kept).findings, []);
     collect(&store, ALL);
+    assert!(!segment_paths(&disk).contains(&first), "nothing holds it up any more");
     assert!(get(&store, kept[0]).unwrap() == noise("bad 0", 300_000));
 }
 
