@@ -76,7 +76,17 @@ fn paced_run(store: &Arc<Store>, rate: u64, give_way: &dyn Fn() -> bool) -> Resu
     let mut others = scrubber.others();
     while !give_way() {
         let began = Instant::now();
-        let Step::More(bytes) = scrubber.step()? else {
+        let step = match scrubber.step() {
+            Ok(step) => step,
+            Err(error) => {
+                // What it has read need not be read again when the disk comes back.
+                if let Err(unsaved) = scrubber.save() {
+                    tracing::warn!(error = %unsaved, "how far scrubbing came could not be kept");
+                }
+                return Err(error);
+            }
+        };
+        let Step::More(bytes) = step else {
             let done = scrubber.summary();
             tracing::info!(
                 bytes = done.bytes,
@@ -102,7 +112,39 @@ fn reading_takes(bytes: u64, rate: u64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::scrub::Portion;
+    use crate::{
+        domain::scrub::Portion,
+        store::{
+            io::sim::{
+                SimDisk,
+                fault::{Failing, FaultyDisk, Plan},
+            },
+            tests::{noise, open, options, put},
+        },
+    };
+
+    /// The story: a run that met an error began again with up to two gigabytes it had read.
+    #[test]
+    fn a_run_that_an_error_ends_goes_on_where_it_was() {
+        let disk = SimDisk::new();
+        let store = open(&disk);
+        for n in 0..4 {
+            put(&store, &noise(&format!("segment {n}"), 6 << 20));
+        }
+        drop(store);
+        let faulty = FaultyDisk::new(disk);
+        let store = Store::open(options(faulty.clone())).unwrap();
+        faulty.plan(Plan { fault: Failing::Open, call: 1, forever: true });
+        paced_run(&store, u64::MAX, &|| false).unwrap_err();
+        let so_far = store.scrubbing().now().unwrap();
+        assert!(so_far.chunks > 0 && so_far.thousandths < 1000, "{so_far:?}");
+        faulty.heal();
+        assert_eq!(Scrubber::resume(&store).unwrap().summary(), so_far);
+        let before = store.scrubbing().bytes();
+        paced_run(&store, u64::MAX, &|| false).unwrap();
+        let all = store.scrubbing().last().unwrap();
+        assert_eq!((all.damaged, store.scrubbing().bytes() - before), (0, all.bytes - so_far.bytes));
+    }
 
     #[test]
     fn a_run_is_due_when_the_last_is_old_or_one_was_cut_off() {
