@@ -15,7 +15,10 @@ use super::{
 use crate::{
     model::ids::{ChunkNo, SegmentId},
     store::{
-        blobs::rows::{ChunkRow, ChunkState, find_chunk, load_chunk, number_key},
+        blobs::{
+            damage::Part,
+            rows::{ChunkRow, ChunkState, find_chunk, load_chunk, number_key},
+        },
         error::StoreError,
         faults::Fault,
         meta::{Tx, codec::Row, rows::RowsMut, table::Table},
@@ -246,7 +249,7 @@ impl Collector {
         let chunk = record.chunk;
         tracing::error!(%chunk, %segment, why, "a chunk is damaged; its segment is not compacted");
         self.report.damaged.push(format!("chunk {chunk} in segment {segment}: {why}"));
-        self.store.collection().stuck(segment, chunk);
+        self.store.collection().stuck(segment, Part::Chunk(chunk));
         if row.state == ChunkState::Live {
             self.store.blobs().suspect(chunk, row);
         }

@@ -8,7 +8,10 @@ use crate::{
     model::ids::SegmentId,
     store::{
         Store,
-        blobs::{damage, rows::known_segments},
+        blobs::{
+            damage::{self, Part},
+            rows::known_segments,
+        },
         error::StoreError,
         meta::{Tx, rows::Rows},
         segments::{FooterEntry, SegmentState, is_flaw},
@@ -67,7 +70,7 @@ impl Collector {
         if !self.store.collection().is_stuck(segment) {
             tracing::error!(%segment, "a segment is damaged, and what is dead in it is not given back");
         }
-        self.store.collection().stuck(segment);
+        self.store.collection().stuck(segment, Part::Segment(segment));
         if !self.report.damaged.contains(&text) {
             self.report.damaged.push(text);
         }
@@ -82,8 +85,8 @@ impl Collector {
             damage::note_segment(tx, segment, flaw, now)
         })?;
         if new {
+            self.store.blobs().damage_grew(1);
             damage::tell_segment(segment, flaw);
-            self.store.blobs().recount_damage();
         }
         Ok(())
     }

@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Usage;
 use crate::{
-    model::ids::{ChunkNo, SegmentId},
+    model::ids::SegmentId,
     store::{
-        blobs::rows::{ChunkState, find_chunk},
+        blobs::{
+            damage::{self, Part},
+            rows::{ChunkState, find_chunk},
+        },
         error::StoreError,
         meta::rows::Rows,
         sync::{
@@ -96,8 +99,8 @@ struct State {
     report: Report,
     /// Bytes returned by runs that ended.
     returned: u64,
-    /// Segments with the record of a damaged chunk that must stay where it is.
-    stuck: BTreeMap<SegmentId, ChunkNo>,
+    /// Segments that must stay as they are, and what in them is damaged.
+    stuck: BTreeMap<SegmentId, Part>,
     /// Segments whose records and rows did not agree once.
     doubted: BTreeSet<SegmentId>,
 }
@@ -174,16 +177,20 @@ impl Collection {
         self.state().doubted.remove(&segment);
     }
 
-    pub(super) fn stuck(&self, segment: SegmentId, chunk: ChunkNo) {
-        self.state().stuck.insert(segment, chunk);
+    pub(super) fn stuck(&self, segment: SegmentId, part: Part) {
+        self.state().stuck.insert(segment, part);
     }
 
     /// Before a run: what was healed or deleted since holds up nothing any more.
     pub(super) fn unstick(&self, rows: &dyn Rows) -> Result<(), StoreError> {
         let stuck = self.state().stuck.clone();
-        for (segment, chunk) in stuck {
-            let row = find_chunk(rows, chunk)?;
-            if row.is_none_or(|row| (row.segment, row.state) != (segment, ChunkState::Bad)) {
+        for (segment, part) in stuck {
+            let still = match part {
+                Part::Chunk(chunk) => find_chunk(rows, chunk)?
+                    .is_some_and(|row| (row.segment, row.state) == (segment, ChunkState::Bad)),
+                Part::Segment(_) => damage::is_known(rows, part)?,
+            };
+            if !still {
                 self.state().stuck.remove(&segment);
             }
         }
