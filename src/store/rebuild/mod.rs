@@ -139,9 +139,9 @@ fn from_what_is_left(options: &RebuildOptions, uuid: [u8; 16]) -> Result<Rebuilt
 /// The newest snapshot of which every byte is as it was written.
 fn newest(io: &dyn Io) -> Result<Option<(snapshots::SnapshotFile, Kept)>, StoreError> {
     for kept in snapshots::list(io)?.into_iter().rev() {
-        let snapshot = snapshots::open(io, kept.number)?;
-        match snapshot.verify() {
-            Ok(_) => return Ok(Some((snapshot, kept))),
+        let whole = snapshots::open(io, kept.number).and_then(|found| found.verify().map(|_| found));
+        match whole {
+            Ok(snapshot) => return Ok(Some((snapshot, kept))),
             Err(StoreError::Damaged(_) | StoreError::Refused(_) | StoreError::Io(_)) => {}
             Err(error) => return Err(error),
         }

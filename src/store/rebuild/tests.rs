@@ -182,6 +182,23 @@ fn everything_comes_back_from_a_snapshot_and_the_segments() {
 }
 
 #[test]
+fn a_snapshot_that_the_disk_cannot_read_is_passed_over() {
+    for bad in [0..512, 100..u64::MAX] {
+        let disk = SimDisk::new();
+        let store = open(&disk);
+        let ids = fill(&store);
+        snapshot(&store, &disk);
+        snapshot(&store, &disk);
+        drop(store);
+        disk.remove(META).unwrap();
+        disk.unreadable("meta/snapshots/00000002.snap", bad).unwrap();
+        let done = rebuild(&options(&disk, false)).unwrap();
+        assert!(matches!(done.names, Names::Snapshot(kept) if kept.number == 1), "{done:?}");
+        assert_whole(&open(&disk), &ids);
+    }
+}
+
+#[test]
 fn without_a_whole_snapshot_names_are_not_made_up() {
     let disk = SimDisk::new();
     let store = open(&disk);

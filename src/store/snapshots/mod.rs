@@ -29,6 +29,7 @@ use super::{
     error::StoreError,
     io::{Io, Mode, Site},
     meta::{self, NewLife, rows::Rows, table::Table},
+    segments::is_flaw,
     sync::Arc,
 };
 use crate::model::time::Timestamp;
@@ -111,22 +112,28 @@ pub fn open(io: &dyn Io, number: u64) -> Result<SnapshotFile, StoreError> {
 }
 
 /// The snapshots of the data directory, the newest last. One whose header cannot be read is left
-/// out, and its file left alone.
+/// out, and its file left alone: a bad sector of one is no reason to use none of the others, nor
+/// to take no new one.
 ///
 /// # Errors
-/// When the disk fails.
+/// When the disk fails, in a way that says nothing of one snapshot.
 pub fn list(io: &dyn Io) -> Result<Vec<Kept>, StoreError> {
     let mut found = Vec::new();
     for number in numbers(io, WHOLE)? {
-        let file = io.open(&path(number, WHOLE), Mode::Read)?;
-        let bytes = file.len()?;
-        match SnapshotFile::open(file) {
-            Ok(snapshot) => found.push(Kept { number, taken_at: snapshot.header().taken_at, bytes }),
-            Err(StoreError::Damaged(_) | StoreError::Refused(_)) => {}
+        match kept(io, number) {
+            Ok(kept) => found.push(kept),
+            Err(StoreError::Refused(_)) => {}
+            Err(error) if is_flaw(&error) => {}
             Err(error) => return Err(error),
         }
     }
     Ok(found)
+}
+
+fn kept(io: &dyn Io, number: u64) -> Result<Kept, StoreError> {
+    let file = io.open(&path(number, WHOLE), Mode::Read)?;
+    let bytes = file.len()?;
+    Ok(Kept { number, taken_at: SnapshotFile::open(file)?.header().taken_at, bytes })
 }
 
 /// Makes the metadata file of a data directory that has none from a snapshot; how many rows it has.

@@ -226,6 +226,20 @@ fn the_newest_are_kept_and_one_that_is_given_up_leaves_nothing() {
     assert_eq!(numbers(), [7]);
 }
 
+/// A bad sector in one of four kept every rebuild from the other three, and new ones from being taken.
+#[test]
+fn one_that_the_disk_cannot_read_is_not_listed_and_not_in_the_way() {
+    let (disk, rows) = (SimDisk::new(), some_rows(300));
+    for number in 1..=3 {
+        take(&disk, &rows, ([5; 16], Timestamp(number)), 4, &mut no_pulse).unwrap();
+    }
+    disk.unreadable("meta/snapshots/00000003.snap", 0..4096).unwrap();
+    let numbers = || list(&disk).unwrap().iter().map(|kept| kept.number).collect::<Vec<_>>();
+    assert_eq!(numbers(), [1, 2]);
+    assert_eq!(take(&disk, &rows, ([5; 16], Timestamp(4)), 4, &mut no_pulse).unwrap().number, 4);
+    assert_eq!(numbers(), [1, 2, 4]);
+}
+
 /// Takes two snapshots and cuts the power at some point; whether what was promised is kept.
 fn survives(seed: u64, site: Option<Site>) -> Result<(), String> {
     let (disk, rows) = (SimDisk::new(), some_rows(300));
