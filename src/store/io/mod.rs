@@ -16,7 +16,7 @@ use std::io;
 
 use crate::store::sync::Arc;
 
-pub use self::whole::{ASIDE, open_if_there, put_whole, walk};
+pub use self::whole::{ASIDE, is_refusal, open_if_there, put_whole, read_past, walk, walk_past};
 #[cfg(test)]
 use super::faults::Faults;
 

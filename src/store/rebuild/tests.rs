@@ -239,6 +239,33 @@ fn a_chunk_that_no_segment_has_is_told_and_healed_by_the_same_content() {
     assert!(found.findings.is_empty(), "{:?}", found.findings);
 }
 
+/// One bad sector in a segment ended every rebuild: nothing at all came back.
+#[test]
+fn a_sector_that_the_disk_cannot_read_loses_the_chunk_in_it_and_no_other() {
+    for in_header in [true, false] {
+        let disk = SimDisk::new();
+        let store = open(&disk);
+        let ids = fill(&store);
+        let (_, victim) = rows_of(&store).into_iter().find(|(_, row)| row.raw_len == 70_000).unwrap();
+        wipe(&store, &[Table::ChunkRc]);
+        drop(store);
+        let at = victim.offset + if in_header { 0 } else { 40_000 };
+        disk.unreadable(&segments::path_of(victim.segment), at..at + 100).unwrap();
+        let done = rebuild(&options(&disk, false)).unwrap();
+        assert_eq!(done.lost, 1, "{done:?}");
+        assert!(done.damaged_bytes >= 70_000 && done.damaged_bytes < 80_000, "{done:?}");
+        let store = open(&disk);
+        assert!(get(&store, ids[2]).is_err());
+        for (id, bytes) in ids.iter().zip(bodies()).filter(|(_, bytes)| bytes.len() != 70_000) {
+            assert!(get(&store, *id).unwrap() == bytes);
+        }
+        let again = put(&store, &bodies()[2]);
+        assert!(get(&store, ids[2]).unwrap() == bodies()[2]);
+        let found = recount(&store, &[&ids[..], &[again]].concat());
+        assert!(found.findings.is_empty(), "{:?}", found.findings);
+    }
+}
+
 /// Whether all is there after a crash at some call; false once there was no crash.
 fn crashes_at(base: &SimDisk, calls: u64, seed: u64, opens: bool, ids: &[ManifestId]) -> bool {
     let disk = base.crash(0);

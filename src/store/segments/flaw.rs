@@ -14,7 +14,10 @@ use super::{
 };
 use crate::{
     model::ids::{ChunkNo, SegmentId},
-    store::{error::StoreError, io::Mode},
+    store::{
+        error::StoreError,
+        io::{Mode, is_refusal},
+    },
 };
 
 /// What is wrong.
@@ -86,7 +89,7 @@ impl FlawKind {
     pub fn of_read(error: &io::Error) -> Option<Self> {
         match error.kind() {
             io::ErrorKind::UnexpectedEof => Some(Self::CutOff),
-            _ => error.raw_os_error().filter(|code| REFUSALS.contains(code)).map(|_| Self::Unreadable),
+            _ => is_refusal(error).then_some(Self::Unreadable),
         }
     }
 
@@ -96,10 +99,6 @@ impl FlawKind {
         (error.kind() == io::ErrorKind::NotFound).then_some(Self::Missing)
     }
 }
-
-/// How systems say that a place of a disk cannot be read: EIO, ENODATA (a bad sector), EBADMSG
-/// and EUCLEAN (a file system's own checksum), EILSEQ (a protected block), EREMOTEIO.
-const REFUSALS: [i32; 6] = [5, 61, 74, 117, 84, 121];
 
 /// Whether an error says that what was to be read is damaged, rather than that it cannot be told.
 #[must_use]

@@ -14,7 +14,7 @@ use crate::{
 pub struct Surveyed {
     /// Bytes of the file.
     pub length: u64,
-    /// Bytes between whole records that are none.
+    /// Bytes between whole records that are none, and all up to the last that the disk refuses.
     pub damaged: u64,
 }
 
@@ -44,7 +44,7 @@ pub fn survey(
     meet: &mut dyn FnMut(&RecordHeader),
 ) -> Result<Surveyed, StoreError> {
     let file = io.open(&path::file(segment), Mode::Read)?;
-    let found = scan::walk(&*file, uuid, (segment, 0, u64::MAX), meet)?;
+    let found = scan::walk(&*file, uuid, segment, meet)?;
     Ok(Surveyed { length: file.len()?, damaged: found.damaged })
 }
 
