@@ -2,7 +2,7 @@
 
 use crate::store::{
     error::StoreError,
-    io::{Io, Mode, Site, walk},
+    io::{Io, Mode, Site, walk_past},
     meta,
 };
 
@@ -14,8 +14,17 @@ fn name(number: usize) -> String {
     format!("{}.kept-{number}", meta::FILE)
 }
 
-/// Copies the metadata file, durably, under a name that is free; none if there is no such file.
-pub(super) fn put_by(io: &dyn Io) -> Result<Option<String>, StoreError> {
+/// A copy of the old metadata.
+pub(super) struct Copy {
+    /// Its name.
+    pub(super) path: String,
+    /// Whether the disk gave all of it; else there are zeros.
+    whole: bool,
+}
+
+/// Copies the metadata file, durably, under a name that is free; none if there is no such file. What
+/// the disk refuses to read is what this is done for, and no reason to end.
+pub(super) fn put_by(io: &dyn Io) -> Result<Option<Copy>, StoreError> {
     let names = io.list(meta::FOLDER)?;
     if !names.iter().any(|name| name == meta::FILE) {
         return Ok(None);
@@ -27,19 +36,26 @@ pub(super) fn put_by(io: &dyn Io) -> Result<Option<String>, StoreError> {
         // Half a copy helps nobody.
         io.remove(&to)?;
     }
-    copied?;
+    let whole = copied?;
     io.sync_dir(meta::FOLDER, Site::MetaDir)?;
-    Ok(Some(to))
+    Ok(Some(Copy { path: to, whole }))
 }
 
-fn copy(io: &dyn Io, from: &str, to: &str) -> Result<(), StoreError> {
+/// Whether all of it could be read.
+fn copy(io: &dyn Io, from: &str, to: &str) -> Result<bool, StoreError> {
     let (from, to) = (io.open(from, Mode::Read)?, io.open(to, Mode::Create)?);
-    walk(&*from, from.len()?, |bytes, at| to.write_at(bytes, at))?;
-    Ok(to.sync(Site::Meta)?)
+    let mut whole = true;
+    walk_past(&*from, from.len()?, &mut |_| whole = false, |bytes, at| to.write_at(bytes, at))?;
+    to.sync(Site::Meta)?;
+    Ok(whole)
 }
 
-/// Puts the copy back: whatever was tried, the metadata is as it was.
-pub(super) fn give_back(io: &dyn Io, kept: &str) -> Result<(), StoreError> {
-    io.rename(kept, &format!("{}/{}", meta::FOLDER, meta::FILE))?;
+/// Puts the copy back: whatever was tried, the metadata is as it was. One that is not whole stays
+/// beside it: the disk may yet give what is missing there.
+pub(super) fn give_back(io: &dyn Io, kept: &Copy) -> Result<(), StoreError> {
+    if !kept.whole {
+        return Ok(());
+    }
+    io.rename(&kept.path, &format!("{}/{}", meta::FOLDER, meta::FILE))?;
     Ok(io.sync_dir(meta::FOLDER, Site::MetaDir)?)
 }

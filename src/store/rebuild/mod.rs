@@ -92,7 +92,7 @@ pub fn rebuild(options: &RebuildOptions) -> Result<Rebuilt, StoreError> {
     let kept = kept::put_by(io)?;
     let done = from_what_is_left(options, dir.uuid());
     match (done, kept) {
-        (Ok(done), kept) => Ok(Rebuilt { kept, ..done }),
+        (Ok(done), kept) => Ok(Rebuilt { kept: kept.map(|kept| kept.path), ..done }),
         (Err(error), Some(kept)) => {
             kept::give_back(io, &kept)?;
             Err(error)

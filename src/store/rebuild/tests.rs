@@ -198,6 +198,31 @@ fn a_snapshot_that_the_disk_cannot_read_is_passed_over() {
     }
 }
 
+/// The copy that is put by could not be made, so a bad sector in the metadata ended what it asks for.
+#[test]
+fn metadata_that_the_disk_cannot_read_is_made_anew() {
+    for snapshots in [1, 0] {
+        let disk = SimDisk::new();
+        let store = open(&disk);
+        let ids = fill(&store);
+        (0..snapshots).for_each(|_| snapshot(&store, &disk));
+        drop(store);
+        let before = bytes_of(&disk, META);
+        disk.unreadable(META, 0..before.len() as u64 / 2).unwrap();
+        let done = rebuild(&options(&disk, false));
+        if snapshots > 0 {
+            let kept = done.unwrap().kept.unwrap();
+            assert!(bytes_of(&disk, &kept)[before.len() / 2..] == before[before.len() / 2..]);
+            assert_whole(&open(&disk), &ids);
+        } else {
+            assert!(matches!(done, Err(StoreError::Refused(_))), "{done:?}");
+            disk.unreadable(META, 0..0).unwrap();
+            assert!(bytes_of(&disk, META) == before);
+            assert_whole(&open(&disk), &ids);
+        }
+    }
+}
+
 #[test]
 fn without_a_whole_snapshot_names_are_not_made_up() {
     let disk = SimDisk::new();
