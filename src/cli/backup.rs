@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     domain::{BackupProgress, backup_points, restore_backup, verify_backup},
-    doors::api::types::{BackedUp, Backup, BackupRun},
+    doors::api::types::{BackedUp, Backup, BackupRun, UnreadSegment},
     model::size::shown as amount,
     store::{
         error::StoreError,
@@ -55,13 +55,23 @@ async fn create(context: &Context, dest: &Path, keep: Option<u64>) -> Result<(),
     if let Some(why) = &done.not_removed {
         return Err(Failure::Refused(format!("the backup is made, and no older one was removed: {why}")));
     }
+    damage(&done).map_or(Ok(()), |why| Err(Failure::Refused(why)))
+}
+
+/// What the store has lost, if the backup met that.
+fn damage(done: &BackedUp) -> Option<String> {
+    let mut parts = Vec::new();
     if !done.missing.is_empty() {
-        let missing = done.missing.join(", ");
-        let why =
-            format!("the backup has all there is, and segments are missing: {missing}; run `holdall check`");
-        return Err(Failure::Refused(why));
+        parts.push(format!("segments are missing: {}", done.missing.join(", ")));
     }
-    Ok(())
+    if !done.unread.is_empty() {
+        let of = |part: &UnreadSegment| format!("{} of {}", amount(part.bytes), part.segment);
+        let unread: Vec<String> = done.unread.iter().map(of).collect();
+        parts.push(format!("the disk cannot read all of some segments: {}", unread.join(", ")));
+    }
+    let what = parts.join("; ");
+    (!parts.is_empty())
+        .then(|| format!("the backup has all there is, and {what}; run `holdall scrub` and `holdall check`"))
 }
 
 fn as_text(done: &BackedUp) -> String {

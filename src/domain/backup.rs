@@ -27,7 +27,8 @@ use crate::{
 };
 
 pub use crate::store::backup::{
-    Done as BackupDone, Point as BackupPoint, Progress as BackupProgress, Restored, Verified,
+    Done as BackupDone, Point as BackupPoint, Progress as BackupProgress, Restored, Unread as BackupUnread,
+    Verified,
 };
 
 /// How backups of this system stand.

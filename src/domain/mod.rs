@@ -58,8 +58,8 @@ mod wrapping;
 
 pub use authenticate::Presented;
 pub use backup::{
-    BackupDone, BackupPoint, BackupProgress, BackupState, Restored, Verified, backup_points, restore_backup,
-    verify_backup,
+    BackupDone, BackupPoint, BackupProgress, BackupState, BackupUnread, Restored, Verified, backup_points,
+    restore_backup, verify_backup,
 };
 pub use bootstrap::{FirstAdmin, Preset, Welcome};
 pub use check::{

@@ -36,6 +36,18 @@ pub struct BackedUp {
     /// Segments that should be there and are not: the store is damaged.
     #[serde(default)]
     pub missing: Vec<String>,
+    /// Segments that the disk cannot read whole: the store is damaged. All else of them is there.
+    #[serde(default)]
+    pub unread: Vec<UnreadSegment>,
+}
+
+/// A segment of which the disk refuses to read a part.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct UnreadSegment {
+    /// Which.
+    pub segment: String,
+    /// Bytes that could not be read; the backup has zeros there.
+    pub bytes: u64,
 }
 
 impl From<domain::BackupDone> for BackedUp {
@@ -49,7 +61,14 @@ impl From<domain::BackupDone> for BackedUp {
             removed: done.removed,
             not_removed: done.not_removed,
             missing: done.missing.iter().map(ToString::to_string).collect(),
+            unread: done.unread.iter().map(UnreadSegment::from).collect(),
         }
+    }
+}
+
+impl From<&domain::BackupUnread> for UnreadSegment {
+    fn from(unread: &domain::BackupUnread) -> Self {
+        Self { segment: unread.segment.to_string(), bytes: unread.bytes }
     }
 }
 

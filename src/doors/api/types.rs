@@ -10,7 +10,7 @@ use crate::{
 };
 
 pub use super::{
-    backed_up::{BackedUp, Backup, BackupRun, Snapshot},
+    backed_up::{BackedUp, Backup, BackupRun, Snapshot, UnreadSegment},
     collected::{Collected, Collection, CollectionRun, Space},
     damaged::{Damage, DamagedFile, DamagedFiles, Damages, NeededChunk, ScrubRun, Scrubbed, Scrubbing},
     filed::{File, Files},

@@ -19,12 +19,21 @@ use crate::{
         collect::Hold,
         dir,
         error::StoreError,
-        io::{File, Io, Site, open_if_there},
+        io::{File, Io, Site, is_refusal, open_if_there},
         segments::{SEGMENT_HEADER, SegmentState, file_of},
         snapshots,
         sync::Arc,
     },
 };
+
+/// A segment of which the disk refuses to read a part. The copy has zeros there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Unread {
+    /// Which.
+    pub segment: SegmentId,
+    /// Bytes of it that could not be read.
+    pub bytes: u64,
+}
 
 /// What a backup came to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,6 +50,8 @@ pub struct Done {
     pub copied_bytes: u64,
     /// Segments the rows name that are not there: damage of the store.
     pub missing: Vec<SegmentId>,
+    /// Segments that could not be read whole: damage of the store. All else of them is there.
+    pub unread: Vec<Unread>,
     /// Points that were removed.
     pub removed: u64,
     /// Why older points were not removed although they should have been.
@@ -77,6 +88,7 @@ pub fn create(
         copied: 0,
         copied_bytes: making.files.iter().map(|file| file.length).sum(),
         missing: Vec::new(),
+        unread: Vec::new(),
         removed: 0,
         not_removed: None,
     };
@@ -188,7 +200,11 @@ impl Making<'_> {
                 copies.push(*there);
                 continue;
             }
-            copies.push(self.folder.copy_segment(&*file, source, &mut tell)?);
+            let (copy, refused) = self.folder.copy_segment(&*file, source, &mut tell)?;
+            if refused > 0 {
+                done.unread.push(Unread { segment: copy.segment, bytes: refused });
+            }
+            copies.push(copy);
             done.copied += 1;
             done.copied_bytes += source.length;
         }
@@ -210,7 +226,12 @@ impl Making<'_> {
         }
         let length = file.len()?;
         let footer = length.checked_sub(state.length).filter(|footer| state.sealed && *footer > 0);
-        let seal = footer.map(|_| seal_of(&*file, state.length, length)).transpose()?;
+        let seal = footer.map(|_| seal_of(&*file, state.length, length)).transpose();
+        let seal = match seal {
+            // Nothing tells it from every other, so it is copied as far as it goes.
+            Err(StoreError::Io(error)) if is_refusal(&error) => None,
+            seal => seal?,
+        };
         Ok(Some((copy(length, seal), file)))
     }
 }

@@ -1,6 +1,6 @@
 //! The folder of a store's backups: what lies where in it, and the few ways files get there.
 
-use std::{collections::BTreeSet, io::ErrorKind};
+use std::{collections::BTreeSet, io::ErrorKind, ops::Range};
 
 use super::{
     Progress, Watch, damaged,
@@ -8,7 +8,8 @@ use super::{
 };
 use crate::store::{
     error::StoreError,
-    io::{ASIDE, File, Io, Mode, Site, open_if_there, put_whole, walk},
+    io::{ASIDE, File, Io, Mode, Site, open_if_there, put_whole, walk, walk_past},
+    segments::is_flaw,
     sync::Arc,
 };
 
@@ -172,19 +173,23 @@ impl BackupFolder {
         Ok(())
     }
 
-    /// Copies the start of a segment's file to a name that says what it is; its digest.
+    /// Copies the start of a segment's file to a name that says what it is; its digest, and how many
+    /// bytes are zeros because the disk refuses to read them. Such a copy has no seal: the next
+    /// backup tries again.
     pub(super) fn copy_segment(
         &self,
         from: &dyn File,
         mut copy: SegmentCopy,
         tell: &mut dyn FnMut(u64) -> Result<(), StoreError>,
-    ) -> Result<SegmentCopy, StoreError> {
+    ) -> Result<(SegmentCopy, u64), StoreError> {
         let aside = format!("{SEGMENTS}/{:08x}{ASIDE}", copy.segment.0);
         self.io.remove(&aside)?;
         let to = self.create(&aside)?;
-        copy.digest = copy_file(from, &*to, copy.length, tell)?;
+        let mut refused = 0;
+        copy.digest = copy_past(from, &*to, copy.length, &mut |bad| refused += bad.end - bad.start, tell)?;
+        copy.seal = copy.seal.filter(|_| refused == 0);
         self.io.rename(&aside, &format!("{SEGMENTS}/{}", copy.name()))?;
-        Ok(copy)
+        Ok((copy, refused))
     }
 }
 
@@ -195,19 +200,56 @@ pub(super) fn copy_file(
     length: u64,
     tell: &mut dyn FnMut(u64) -> Result<(), StoreError>,
 ) -> Result<[u8; 32], StoreError> {
-    let (mut hasher, mut unsynced) = (blake3::Hasher::new(), 0);
-    walk(from, length, |bytes, at| {
-        hasher.update(bytes);
-        to.write_at(bytes, at)?;
-        unsynced += bytes.len() as u64;
-        if unsynced >= SYNC_EVERY {
-            to.sync(Site::BackupData)?;
-            unsynced = 0;
+    let mut writing = Writing::to(to);
+    walk(from, length, |bytes, at| writing.write(bytes, at, tell))?;
+    writing.end()
+}
+
+/// The same, with zeros for what the disk refuses to read.
+fn copy_past(
+    from: &dyn File,
+    to: &dyn File,
+    length: u64,
+    refused: &mut dyn FnMut(Range<u64>),
+    tell: &mut dyn FnMut(u64) -> Result<(), StoreError>,
+) -> Result<[u8; 32], StoreError> {
+    let mut writing = Writing::to(to);
+    walk_past(from, length, refused, |bytes, at| writing.write(bytes, at, tell))?;
+    writing.end()
+}
+
+/// A file that is written from its beginning on.
+struct Writing<'a> {
+    to: &'a dyn File,
+    hasher: blake3::Hasher,
+    unsynced: u64,
+}
+
+impl<'a> Writing<'a> {
+    fn to(to: &'a dyn File) -> Self {
+        Self { to, hasher: blake3::Hasher::new(), unsynced: 0 }
+    }
+
+    fn write(
+        &mut self,
+        bytes: &[u8],
+        at: u64,
+        tell: &mut dyn FnMut(u64) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.hasher.update(bytes);
+        self.to.write_at(bytes, at)?;
+        self.unsynced += bytes.len() as u64;
+        if self.unsynced >= SYNC_EVERY {
+            self.to.sync(Site::BackupData)?;
+            self.unsynced = 0;
         }
         tell(bytes.len() as u64)
-    })?;
-    to.sync(Site::BackupData)?;
-    Ok(*hasher.finalize().as_bytes())
+    }
+
+    fn end(self) -> Result<[u8; 32], StoreError> {
+        self.to.sync(Site::BackupData)?;
+        Ok(*self.hasher.finalize().as_bytes())
+    }
 }
 
 /// The digest of so many bytes.
@@ -224,14 +266,21 @@ pub(super) fn digest_of(
     Ok(*hasher.finalize().as_bytes())
 }
 
-/// Whether a file is as long as it should be and has the digest.
+/// Whether a file is as long as it should be and has the digest. One that the disk refuses to read has
+/// not.
 pub(super) fn is_content(
     file: &dyn File,
     (length, digest): Content,
     tell: &mut dyn FnMut(u64) -> Result<(), StoreError>,
 ) -> Result<bool, StoreError> {
-    Ok(file.len()? == length
-        && blake3::Hash::from(digest_of(file, length, tell)?) == blake3::Hash::from(digest))
+    if file.len()? != length {
+        return Ok(false);
+    }
+    match digest_of(file, length, tell) {
+        Ok(found) => Ok(blake3::Hash::from(found) == blake3::Hash::from(digest)),
+        Err(error) if is_flaw(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Tells how far a phase is, as its bytes are done.

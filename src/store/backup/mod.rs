@@ -10,6 +10,9 @@
 //! points/<number>.point             what belongs to the point, with digests (see `point`)
 //! ```
 //!
+//! What the disk refuses to read of a segment is zeros in its copy, and told: a backup is needed most
+//! while a disk dies, and the rest of the point is good.
+//!
 //! A point is there when its `.point` file is, which comes last, when everything it lists is
 //! synced. A backup that is cut off leaves the points before it as they were, and files that
 //! belong to none, which the next one uses or takes away. Nothing is ever written over: the name
@@ -29,7 +32,7 @@ mod tests;
 mod verify;
 
 pub use self::{
-    create::{Done, create},
+    create::{Done, Unread, create},
     folder::BackupFolder,
     point::{Part, Point, PointFile, SegmentCopy},
     restore::{Restored, restore},

@@ -11,7 +11,8 @@
 //! blake3 <digest>                            of all lines above
 //! ```
 //!
-//! The seal is the BLAKE3 of a sealed segment's header and footer, or `-` where there was none. A
+//! The seal is the BLAKE3 of a sealed segment's header and footer, or `-` where there was none, or
+//! where the disk did not give all of it. A
 //! sealed segment never changes, and its footer lists what is in it: a segment of the same id,
 //! length and seal need not be read to know that its copy is there already.
 

@@ -218,6 +218,51 @@ fn a_copy_of_what_was_damaged_already_is_told() {
     assert!(found.told[0].starts_with("chunk "), "{:?}", found.told);
 }
 
+/// A bad sector anywhere ended every backup, when one was needed most.
+#[test]
+fn what_the_disk_cannot_read_is_zeros_and_told_and_the_rest_is_a_good_point() {
+    let disk = SimDisk::new();
+    let bodies = bodies(&open_store(&disk), 0);
+    let store = open_store(&disk);
+    let name = disk.list("segments/000000").unwrap().into_iter().min().unwrap();
+    let path = format!("segments/000000/{name}");
+    let length = disk.open(&path, Mode::Read).unwrap().len().unwrap();
+    // The last record ends in the block of the footer.
+    for (bad, lost) in [(0..1, 0), (length - 1..length, 1), (300_000..300_001, 1)] {
+        let to = SimDisk::new();
+        disk.unreadable(&path, bad.clone()).unwrap();
+        let done = back_up(&store, &to).unwrap();
+        assert!(done.unread.len() == 1 && done.unread[0].bytes <= 4096, "{bad:?}: {done:?}");
+        let found = verify(&folder(&to), None, &quietly).unwrap();
+        assert_eq!(found.problems, lost, "{:?}", found.told);
+        let again = open_store(&restored(&to, None).unwrap());
+        let bad = bodies.iter().filter(|(id, body)| get(&again, **id).ok().as_ref() != Some(*body));
+        assert_eq!(bad.count() as u64, lost);
+        // It is told as long as it is so, and copied whole once it can be read.
+        assert_eq!(back_up(&store, &to).unwrap().unread, done.unread);
+        disk.unreadable(&path, 0..0).unwrap();
+        assert!(back_up(&store, &to).unwrap().unread.is_empty());
+        assert_eq!(verify(&folder(&to), None, &quietly).unwrap().problems, 0);
+    }
+}
+
+/// Verifying ended at the first bad sector of the backup's own disk, and told nothing of the rest.
+#[test]
+fn verifying_goes_on_behind_what_the_disk_of_the_backup_cannot_read() {
+    let (disk, to) = (SimDisk::new(), SimDisk::new());
+    let store = open_store(&disk);
+    bodies(&store, 0);
+    back_up(&store, &to).unwrap();
+    let names = to.list("segments").unwrap();
+    to.unreadable(&format!("segments/{}", names[0]), 300_000..300_001).unwrap();
+    to.unreadable("points/00000001.format", 0..1).unwrap();
+    let found = verify(&folder(&to), None, &quietly).unwrap();
+    assert!(found.problems >= 2 && found.chunks > 0, "{found:?}");
+    to.unreadable("points/00000001.meta", 100..u64::MAX).unwrap();
+    let more = verify(&folder(&to), None, &quietly).unwrap();
+    assert!(more.told.iter().any(|told| told.contains("rows")), "{:?}", more.told);
+}
+
 /// Makes a second backup and cuts the power of its disk; what is wrong afterwards.
 fn cut_off(seed: u64, calls: u64, site: Option<Site>) -> Result<(), String> {
     let (disk, to) = (SimDisk::new(), SimDisk::new());

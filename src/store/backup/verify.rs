@@ -15,7 +15,7 @@ use crate::{
         faults::Faults,
         io::File,
         meta::{codec::Row, table::Table},
-        segments::{Whose, read_copy},
+        segments::{Whose, is_flaw, read_copy},
         snapshots::{SnapshotFile, SnapshotRow},
         sync::Arc,
     },
@@ -87,7 +87,10 @@ pub fn verify(folder: &BackupFolder, number: Option<u64>, watch: Watch<'_>) -> R
         }
     }
     match rows(folder, &point, &mut found, watch) {
-        Err(StoreError::Damaged(why)) => found.problem(why),
+        Err(error) if is_flaw(&error) => found.problem(match error {
+            StoreError::Damaged(why) => why,
+            _ => "the disk cannot read its rows".into(),
+        }),
         read => read?,
     }
     Ok(found)
@@ -180,6 +183,9 @@ fn chunk(
         Ok((there, digest)) if there == number && digest == chunk.digest => found.chunks += 1,
         Ok(_) => found.problem(format!("chunk {number}: another one lies in its place")),
         Err(StoreError::Damaged(why)) => found.problem(format!("chunk {number}: {why}")),
+        Err(error) if is_flaw(&error) => {
+            found.problem(format!("chunk {number}: the disk cannot read it"));
+        }
         Err(error) => return Err(error),
     }
     Ok(())
