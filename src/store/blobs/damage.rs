@@ -63,7 +63,7 @@ impl Part {
         }
     }
 
-    fn of_key(key: &[u8]) -> Result<Self, StoreError> {
+    pub(crate) fn of_key(key: &[u8]) -> Result<Self, StoreError> {
         let number = number_behind(key, 1)?;
         match key.first() {
             Some(1) => Ok(Self::Chunk(ChunkNo(number))),

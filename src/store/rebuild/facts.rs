@@ -8,6 +8,7 @@ use crate::{
     store::{
         blobs::{
             MERGED,
+            damage::{DamageRow, Part},
             rows::{ChunkRow, ManifestRow, NumberRow, PageRow, Queued, SegmentRow, Shape, number_behind},
         },
         error::StoreError,
@@ -104,13 +105,24 @@ impl Iterator for Reading {
     }
 }
 
+/// How a chunk is needed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Need {
+    /// Pieces that are made of it.
+    pub(super) refs: u64,
+    /// How long it is.
+    pub(super) len: u64,
+}
+
 /// What rows need and say.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
-    /// Chunks, and how many pieces are made of each.
-    pub(super) needed: BTreeMap<u64, u64>,
+    /// Chunks that pieces are made of.
+    pub(super) needed: BTreeMap<u64, Need>,
     /// What was known of them.
     pub(super) before: BTreeMap<u64, ChunkRow>,
+    /// Where chunks lie that were known to be damaged.
+    pub(super) damaged: BTreeMap<u64, (SegmentId, u64)>,
     /// What was known of segments.
     pub(super) segments: BTreeMap<SegmentId, SegmentRow>,
     /// The counts that were kept.
@@ -147,8 +159,16 @@ impl Facts {
             }
             // Manifests come before their pages.
             Table::Page if self.leaves.contains(&number_behind(key, 0)?) => {
-                for chunk in PageRow::decode(value)?.pieces.iter().filter_map(|piece| piece.target) {
-                    *self.needed.entry(chunk).or_default() += 1;
+                for piece in PageRow::decode(value)?.pieces {
+                    let Some(chunk) = piece.target else { continue };
+                    let need = self.needed.entry(chunk).or_default();
+                    (need.refs, need.len) = (need.refs + 1, piece.len);
+                }
+            }
+            // A note: one that cannot be understood is written anew.
+            Table::Damage => {
+                if let (Ok(Part::Chunk(chunk)), Ok(row)) = (Part::of_key(key), DamageRow::decode(value)) {
+                    self.damaged.insert(chunk.0, (row.segment, row.offset));
                 }
             }
             Table::Chunk | Table::ChunkRc | Table::Segment => {
@@ -182,7 +202,7 @@ impl Facts {
     pub(super) fn wrong(&self) -> Option<String> {
         let count = |chunk| self.counts.get(chunk).copied().unwrap_or(1);
         let missing = self.needed.keys().filter(|chunk| !self.before.contains_key(chunk)).count();
-        let counts = self.needed.iter().filter(|(chunk, refs)| count(chunk) != **refs).count();
+        let counts = self.needed.iter().filter(|(chunk, need)| count(chunk) != need.refs).count();
         let nowhere = self.before.values().filter(|row| !self.segments.contains_key(&row.segment)).count();
         let wrong = [
             (usize::try_from(self.unread).unwrap_or(usize::MAX), "rows cannot be read"),

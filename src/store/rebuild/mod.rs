@@ -4,8 +4,10 @@
 //! The new file is made aside and renamed over the old one, of which a copy was put by: a crash leaves
 //! the old state or the new one. It is a new life of the store, whose numbers go on above every one
 //! that was seen. What was stored since a snapshot has no name and is dead bytes, as if it had never
-//! been acknowledged. A chunk that a name needs and no segment has is kept as a bad one: what it
-//! belongs to is told, and the same content heals it.
+//! been acknowledged. A chunk that a name needs and no segment has is kept as a bad one, and noted as
+//! damage: a check tells which files need it, and the same content heals it. Where its row was lost,
+//! too, nothing tells what the same content is: the file is told all the same, and can be deleted and
+//! stored again.
 //!
 //! Reads every stored byte once; holds some hundred bytes of memory for each chunk that is needed.
 //! Knows references and places, not whose files they are.
@@ -183,7 +185,7 @@ fn anew(
     let places = Places::survey(&*options.io, uuid, &facts, &*options.progress)?;
     let seen = vec![(Kind::Chunk, places.highest_chunk), (Kind::Segment, places.highest_segment)];
     let mut lost = 0;
-    let made = places.rows(&facts, &mut lost);
+    let made = places.rows(&facts, (options.now)(), &mut lost);
     let mut all = rows.without_places().chain(made.into_iter().map(Ok::<TableRow, _>));
     meta::replace(&*options.io, &mut all, &NewLife { seen })?;
     Ok(Rebuilt {

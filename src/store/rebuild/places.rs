@@ -1,21 +1,28 @@
 //! Where chunks lie, from the segments alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::facts::Facts;
+use super::facts::{Facts, Need};
 use crate::{
-    model::ids::SegmentId,
+    model::{
+        ids::{ChunkNo, SegmentId},
+        time::Timestamp,
+    },
     store::{
         blobs::{
             MERGED,
-            rows::{ChunkRow, ChunkState, HashKey, NumberRow, SegmentRow, number_key},
+            damage::{DamageRow, Part},
+            rows::{ChunkRow, ChunkState, HashKey, NO_DOMAIN, NumberRow, SegmentRow, number_key},
         },
         error::StoreError,
         io::Io,
         meta::{TableRow, codec::Row, table::Table},
-        segments::{self, RecordHeader},
+        segments::{self, Codec, FlawKind, RecordHeader},
     },
 };
+
+/// Of a chunk of which no more than its number is known; no content has it.
+const UNKNOWN: [u8; 32] = [0; 32];
 
 /// What the segments hold of what is needed.
 #[derive(Debug, Default)]
@@ -23,6 +30,7 @@ pub(super) struct Places {
     found: BTreeMap<u64, ChunkRow>,
     /// Rows of segments that are there and were known.
     known: Vec<(SegmentId, SegmentRow)>,
+    there: BTreeSet<SegmentId>,
     pub(super) highest_chunk: u64,
     pub(super) highest_segment: u64,
     pub(super) segments: u64,
@@ -46,6 +54,7 @@ impl Places {
             progress(places.segments, all.len() as u64);
             let surveyed = segments::survey(io, uuid, segment, &mut |record| places.meet(record, facts))?;
             places.segments += 1;
+            places.there.insert(segment);
             places.damaged_bytes += surveyed.damaged;
             places.highest_segment = places.highest_segment.max(segment.0);
             // One that says more than there is is found out anew when the store is opened.
@@ -76,7 +85,7 @@ impl Places {
             crc32c: record.crcs.crc32c,
             crc64: record.crcs.crc64,
         };
-        let before = facts.before.get(&chunk);
+        let before = facts.before.get(&chunk).filter(|before| before.digest != UNKNOWN);
         if before.is_some_and(|before| before.digest != row.digest || before.raw_len != row.raw_len) {
             return;
         }
@@ -97,25 +106,32 @@ impl Places {
         self.found.insert(chunk, ChunkRow { state, ..row });
     }
 
-    /// The rows of the places; counts the chunks that are nowhere.
-    pub(super) fn rows(&self, facts: &Facts, lost: &mut u64) -> Vec<TableRow> {
+    /// The rows of the places; counts the chunks that are nowhere, and notes them as damaged, so that
+    /// it can be told which files need them.
+    pub(super) fn rows(&self, facts: &Facts, now: Timestamp, lost: &mut u64) -> Vec<TableRow> {
         let mut rows = Vec::new();
         let (mut hashes, mut merged) = (BTreeMap::new(), 0);
-        for (&chunk, &refs) in &facts.needed {
-            let found = self.found.get(&chunk).cloned();
-            let row = found.or_else(|| {
+        for (&chunk, need) in &facts.needed {
+            let row = self.found.get(&chunk).cloned().unwrap_or_else(|| {
                 *lost += 1;
-                let before = facts.before.get(&chunk)?;
-                Some(ChunkRow { state: ChunkState::Bad, ..before.clone() })
+                let row = lost_row(facts.before.get(&chunk), need);
+                // One that was known at this place keeps when it was seen first.
+                if facts.damaged.get(&chunk) != Some(&(row.segment, row.offset)) {
+                    rows.push((
+                        Table::Damage,
+                        Part::Chunk(ChunkNo(chunk)).key(),
+                        self.note(&row, now).encode(),
+                    ));
+                }
+                row
             });
-            let Some(row) = row else { continue };
             if let Some(key) = HashKey::new(row.domain, &row.digest) {
                 hashes.insert(key, chunk);
             }
             merged = chunk;
             rows.push((Table::Chunk, number_key(chunk), row.encode()));
-            if refs != 1 {
-                rows.push((Table::ChunkRc, number_key(chunk), NumberRow { number: refs }.encode()));
+            if need.refs != 1 {
+                rows.push((Table::ChunkRc, number_key(chunk), NumberRow { number: need.refs }.encode()));
             }
         }
         for (key, number) in hashes {
@@ -128,4 +144,36 @@ impl Places {
         rows.sort_by(|one, other| (one.0, &one.1).cmp(&(other.0, &other.1)));
         rows
     }
+
+    /// What is known to be wrong with a chunk that is nowhere. A scrub looks closer.
+    fn note(&self, row: &ChunkRow, now: Timestamp) -> DamageRow {
+        let is_there = self.there.contains(&row.segment);
+        DamageRow {
+            segment: row.segment,
+            offset: row.offset,
+            kind: if is_there { FlawKind::Bytes } else { FlawKind::Missing },
+            expected: row.digest,
+            found: None,
+            seen: now,
+        }
+    }
+}
+
+/// The row of a chunk that no segment has. Without one from before it says that nothing is known:
+/// nobody finds it by what it held, and whatever needs it can be deleted as any other.
+fn lost_row(before: Option<&ChunkRow>, need: &Need) -> ChunkRow {
+    let unknown = || ChunkRow {
+        segment: SegmentId(0),
+        offset: 0,
+        stored_len: 0,
+        raw_len: u32::try_from(need.len).unwrap_or(u32::MAX),
+        codec: Codec::Raw.code(),
+        domain: NO_DOMAIN,
+        state: ChunkState::Bad,
+        digest: UNKNOWN,
+        crc32: 0,
+        crc32c: 0,
+        crc64: 0,
+    };
+    ChunkRow { state: ChunkState::Bad, ..before.cloned().unwrap_or_else(unknown) }
 }

@@ -6,7 +6,12 @@ use crate::{
     },
     store::{
         Store,
-        blobs::rows::{ChunkRow, ChunkState, find_chunk},
+        blobs::{
+            damage,
+            rows::{ChunkRow, ChunkState, find_chunk},
+            verify::Finding,
+        },
+        collect::{CollectOptions, Collector},
         io::{Mode, sim::SimDisk},
         meta::{
             rows::{KeyRange, Order, Rows as _},
@@ -18,6 +23,7 @@ use crate::{
 };
 
 const META: &str = "meta/holdall.redb";
+const COLLECT: CollectOptions = CollectOptions { compact_from: Some(10), end_from: 0, count_anyway: true };
 
 fn options(disk: &SimDisk, force: bool) -> RebuildOptions {
     RebuildOptions {
@@ -252,6 +258,9 @@ fn a_chunk_that_no_segment_has_is_told_and_healed_by_the_same_content() {
     assert_eq!(done.lost, 1, "{done:?}");
     let store = open(&disk);
     assert!(matches!(get(&store, ids[1]), Err(StoreError::Damaged(_))));
+    // Without a scrub: it was never told which files need it.
+    let damaged = damage::known(&store.snapshot().unwrap(), None, 9).unwrap();
+    assert_eq!((damaged.len(), damaged[0].row.expected), (1, victim.1.digest), "{damaged:?}");
     let row = find_chunk(&store.snapshot().unwrap(), ChunkNo(victim.0)).unwrap().unwrap();
     assert_eq!((row.state, row.digest), (ChunkState::Bad, victim.1.digest));
     assert!(!recount(&store, &ids).findings.is_empty());
@@ -261,6 +270,41 @@ fn a_chunk_that_no_segment_has_is_told_and_healed_by_the_same_content() {
     let again = seal(&store, stage(&store, &bodies()[1], &account(1))).unwrap();
     assert!(get(&store, ids[1]).unwrap() == bodies()[1]);
     let found = recount(&store, &[&ids[..], &[again]].concat());
+    assert!(found.findings.is_empty(), "{:?}", found.findings);
+}
+
+/// There was no row at all then: the file could not be deleted, for the collector ended at it.
+#[test]
+fn a_chunk_of_which_nothing_is_left_is_told_and_goes_with_its_file() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    let ids = fill(&store);
+    let (number, victim) = rows_of(&store).into_iter().find(|(_, row)| row.raw_len == 5000).unwrap();
+    wipe(&store, &[Table::Chunk]);
+    drop(store);
+    let path = segments::path_of(victim.segment);
+    disk.damage(&path, victim.offset + 200, 8).unwrap();
+    assert_eq!(rebuild(&options(&disk, false)).unwrap().lost, 1);
+    let store = open(&disk);
+    assert!(matches!(get(&store, ids[1]), Err(StoreError::Damaged(_))));
+    let damaged = damage::known(&store.snapshot().unwrap(), None, 9).unwrap();
+    assert_eq!((damaged.len(), damaged[0].part), (1, damage::Part::Chunk(ChunkNo(number))));
+    assert!(recount(&store, &ids).findings.contains(&Finding::Bad(ChunkNo(number))));
+    drop(store);
+    // If the segment comes back, so does the chunk.
+    let back = disk.crash(0);
+    back.damage(&path, victim.offset + 200, 8).unwrap();
+    assert_eq!(rebuild(&options(&back, true)).unwrap().lost, 0);
+    assert_whole(&open(&back), &ids);
+
+    let store = open(&disk);
+    release(&store, ids[1]);
+    for _ in 0..3 {
+        Collector::begin(&store, COLLECT).unwrap().run().unwrap();
+    }
+    assert!(find_chunk(&store.snapshot().unwrap(), ChunkNo(number)).unwrap().is_none());
+    let left: Vec<ManifestId> = ids.iter().copied().filter(|id| *id != ids[1]).collect();
+    let found = recount(&store, &left);
     assert!(found.findings.is_empty(), "{:?}", found.findings);
 }
 
