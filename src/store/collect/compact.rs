@@ -1,10 +1,11 @@
-//! Moves what lives in sparse segments together, so that they become empty.
+//! Moves what lives in sparse segments together, so that they become empty. So does what lives in
+//! one whose header or footer is damaged, however full it is: its file goes, and the damage with it.
 //!
 //! Records are copied as they are, verified on the way, and synced; then one transaction switches
 //! the rows that still name the old place. A crash leaves duplicates, which are dead bytes, or
 //! the old state. A record that is not sound ends its segment's turn and stays where it is.
 
-use std::io;
+use std::{collections::BTreeSet, io};
 
 use super::{
     Collector, SEGMENTS_PER_PASS, Step,
@@ -43,8 +44,13 @@ pub(super) struct Candidate {
     share: u64,
 }
 
-/// The closed segments of which so many of a hundred bytes are dead, the deadest last.
-pub(super) fn candidates(survey: &Survey, percent: u64) -> Result<Vec<Candidate>, StoreError> {
+/// The closed segments of which so many of a hundred bytes are dead, or that are damaged; the
+/// deadest last.
+pub(super) fn candidates(
+    survey: &Survey,
+    percent: u64,
+    damaged: &BTreeSet<SegmentId>,
+) -> Result<Vec<Candidate>, StoreError> {
     let mut found = Vec::new();
     for &segment in &survey.closed {
         let live = survey.live(segment);
@@ -53,7 +59,8 @@ pub(super) fn candidates(survey: &Survey, percent: u64) -> Result<Vec<Candidate>
             StoreError::Damaged(format!("more lives in segment {segment} than it has room for"))
         })?;
         let share = dead.saturating_mul(1000).checked_div(room).unwrap_or_default();
-        if live.chunks > 0 && share >= percent.saturating_mul(10) {
+        let worth = share >= percent.saturating_mul(10) || damaged.contains(&segment);
+        if live.chunks > 0 && worth {
             found.push(Candidate { segment, live, share });
         }
     }

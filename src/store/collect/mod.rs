@@ -6,7 +6,7 @@
 //! condemn   a chunk's last reference went and no upload has found it: nobody finds it any more
 //! reap      in a later epoch its row is deleted, its bytes are dead
 //! survey    what lives in each segment is counted; the rest is dead
-//! compact   what lives in a sparse segment is copied elsewhere and switched over
+//! compact   what lives in a sparse or damaged segment is copied elsewhere and switched over
 //! sweep     a segment in which nothing lives is marked, and removed after its last reader
 //! ```
 //!
@@ -56,7 +56,8 @@ const SEGMENTS_PER_PASS: u64 = 4;
 /// What a run does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CollectOptions {
-    /// Segments of which so many of a hundred bytes are dead are moved; `None` moves nothing.
+    /// Segments of which so many of a hundred bytes are dead are moved, and those whose header or
+    /// footer is damaged; `None` moves nothing.
     pub compact_from: Option<u64>,
     /// A segment that is still written is ended when so many of its bytes are dead, and, if
     /// anything lives in it, when it would be moved then.

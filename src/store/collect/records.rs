@@ -1,11 +1,11 @@
 //! What a closed segment holds, and what becomes of one that cannot tell: it stays as it is, the
 //! others go on.
 
-use std::io;
+use std::{collections::BTreeSet, io};
 
 use super::Collector;
 use crate::{
-    model::ids::SegmentId,
+    model::ids::{ChunkNo, SegmentId},
     store::{
         Store,
         blobs::{
@@ -17,6 +17,9 @@ use crate::{
         segments::{FooterEntry, SegmentState, is_flaw},
     },
 };
+
+/// Rows of known damage read at a time.
+const ROWS: usize = 1000;
 
 /// The records of a closed segment.
 #[derive(Debug)]
@@ -56,6 +59,20 @@ fn opened(read: Result<Vec<FooterEntry>, StoreError>) -> Result<Vec<FooterEntry>
         StoreError::Unavailable(why) => io::Error::other(why).into(),
         other => other,
     })
+}
+
+/// The segments whose header or footer is known to be damaged.
+pub(super) fn damaged(rows: &dyn Rows) -> Result<BTreeSet<SegmentId>, StoreError> {
+    let (mut found, mut after) = (BTreeSet::new(), Part::Chunk(ChunkNo(u64::MAX)));
+    loop {
+        let known = damage::known(rows, Some(after), ROWS)?;
+        let Some(last) = known.last() else { return Ok(found) };
+        after = last.part;
+        found.extend(known.iter().filter_map(|damaged| match damaged.part {
+            Part::Segment(segment) => Some(segment),
+            Part::Chunk(_) => None,
+        }));
+    }
 }
 
 fn state(rows: &dyn Rows, segment: SegmentId) -> Result<Option<SegmentState>, StoreError> {

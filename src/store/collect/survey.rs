@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Collector, Phase, Step, compact, sweep};
+use super::{Collector, Phase, Step, compact, records::damaged, sweep};
 use crate::{
     model::ids::SegmentId,
     store::{
@@ -172,11 +172,15 @@ impl Collector {
         }
         self.report.usage = survey.usage();
         self.store.collection().surveyed(survey.usage());
-        if !std::mem::replace(&mut self.ended, true) && self.end_segments(&survey)? {
+        let damaged = match self.options.compact_from {
+            Some(_) => damaged(&self.store.snapshot()?)?,
+            None => BTreeSet::new(),
+        };
+        if !std::mem::replace(&mut self.ended, true) && self.end_segments(&survey, &damaged)? {
             return Ok(Step::More);
         }
         self.candidates = match self.options.compact_from {
-            Some(percent) => compact::candidates(&survey, percent)?,
+            Some(percent) => compact::candidates(&survey, percent, &damaged)?,
             None => Vec::new(),
         };
         self.candidates.retain(|candidate| !self.store.collection().is_stuck(candidate.segment));
@@ -185,14 +189,14 @@ impl Collector {
         Ok(self.go(Phase::Sweep))
     }
 
-    /// Ends segments that are still written and hold much that is dead, so that the next survey
-    /// finds them closed. True if there were any.
-    fn end_segments(&mut self, survey: &Survey) -> Result<bool, StoreError> {
+    /// Ends segments that are still written and hold much that is dead, or are damaged, so that the
+    /// next survey finds them closed. True if there were any.
+    fn end_segments(&mut self, survey: &Survey, damaged: &BTreeSet<SegmentId>) -> Result<bool, StoreError> {
         let segments = self.store.segments();
         let mut ended = false;
         for &(lane, segment, _) in &survey.open {
             let worth = survey.is_worth_ending(segment, self.options.compact_from, self.options.end_from);
-            if worth && !segments.is_held(segment) {
+            if (worth || damaged.contains(&segment)) && !segments.is_held(segment) {
                 segments.roll(lane, segment);
                 // Syncs and seals it; its lane's thread may do the same.
                 segments.step(lane);

@@ -7,6 +7,7 @@ use crate::store::{
         verify,
     },
     io::Mode,
+    scrub::{Scrubber, rows::Portion},
     segments::{FlawKind, path_of},
 };
 
@@ -137,4 +138,55 @@ fn a_damaged_record_in_a_segment_without_a_list_ends_no_run() {
     for (n, (id, _)) in filled.bodies.iter().enumerate().skip(1).filter(|(n, _)| n % 3 == 0) {
         assert!(get(&filled.store, *id).unwrap() == body(n), "{n}");
     }
+}
+
+/// What is done to the file of a segment of that length, and what is found then.
+type Harm = (FlawKind, fn(&SimDisk, &str, u64));
+
+/// The story: what `holdall check` advised moved no chunk of a segment that was full.
+#[test]
+fn a_damaged_segment_is_moved_however_full_it_is() {
+    let harms: [Harm; 4] = [
+        (FlawKind::Header, |disk, path, _| disk.damage(path, 100, 1).unwrap()),
+        (FlawKind::Footer, |disk, path, end| disk.damage(path, end - 10, 1).unwrap()),
+        (FlawKind::Unreadable, |disk, path, _| disk.unreadable(path, 0..512).unwrap()),
+        (FlawKind::Unreadable, |disk, path, end| disk.unreadable(path, end - 100..end).unwrap()),
+    ];
+    for (kind, harm) in harms {
+        let filled = Filled::new();
+        let [first, second] = filled.full();
+        let end = filled.disk.open(&path_of(first), Mode::Read).unwrap().len().unwrap();
+        harm(&filled.disk, &path_of(first), end);
+        collect(&filled.store, ALL);
+        assert!(filled.is_there(first), "nobody knows yet");
+        let scrub = || Scrubber::begin(&filled.store, Portion::ALL).unwrap().run().unwrap().damaged;
+        assert_eq!(scrub(), 1);
+        assert_eq!(filled.damaged(), [(Part::Segment(first), kind)]);
+        collect(&filled.store, NO_MOVES);
+        assert!(filled.is_there(first), "{kind:?}: nothing was to be moved");
+        let report = collect(&filled.store, ALL);
+        assert_eq!((report.segments_compacted, report.segments_removed), (1, 1), "{kind:?}");
+        assert!(!filled.is_there(first) && filled.is_there(second), "{kind:?}");
+        assert_eq!((filled.damaged(), filled.store.blobs().damaged(), scrub()), (vec![], 0, 0));
+        let ids: Vec<_> = filled.bodies.iter().map(|(id, _)| *id).collect();
+        assert_eq!(recount(&filled.store, &ids).findings, []);
+        for (n, id) in ids.into_iter().enumerate() {
+            assert!(get(&filled.store, id).unwrap() == body(n), "{n}");
+        }
+    }
+}
+
+/// One that is still written has a header too.
+#[test]
+fn a_damaged_segment_that_is_written_is_ended_and_moved() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    let id = put(&store, &body(1));
+    let segment = find_chunk(&store.snapshot().unwrap(), ChunkNo(1)).unwrap().unwrap().segment;
+    disk.damage(&path_of(segment), 100, 1).unwrap();
+    let filled = Filled { disk, store, bodies: Vec::new() };
+    assert_eq!(Scrubber::begin(&filled.store, Portion::ALL).unwrap().run().unwrap().damaged, 1);
+    collect(&filled.store, ALL);
+    assert!(!filled.is_there(segment) && filled.damaged().is_empty());
+    assert!(get(&filled.store, id).unwrap() == body(1));
 }
