@@ -16,6 +16,7 @@ use super::{
     pages::{Ids, Pages, numbers},
     parts::was_taken,
     standing::folder,
+    watched::Watched,
 };
 use crate::{
     domain::{Error, Holdall, access, caller::Caller},
@@ -170,7 +171,12 @@ impl Holdall {
                 "only the operator of this machine sees names of others' files".into(),
             ));
         }
-        self.read(move |rows| Ok(hits(rows, from.unwrap_or_default(), DAMAGE_PAGE)?)).await
+        let stop = self.stop.clone();
+        self.read(move |rows| {
+            let rows = Watched { rows, stop: &stop };
+            Ok(hits(&rows, from.unwrap_or_default(), DAMAGE_PAGE)?)
+        })
+        .await
     }
 }
 

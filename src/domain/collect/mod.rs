@@ -117,8 +117,8 @@ impl Holdall {
     /// Denied; damaged if something does not add up.
     pub async fn forecast_collection(&self, caller: &Caller) -> Result<Forecast, Error> {
         may_collect(caller)?;
-        let store = std::sync::Arc::clone(&self.store);
-        self.blocking(move || Ok(collect::forecast(&store)?)).await
+        let (store, stop) = (std::sync::Arc::clone(&self.store), self.stop.clone());
+        self.blocking(move || Ok(collect::forecast(&store, &|| unless_closing(&stop))?)).await
     }
 
     /// How collecting stands.
@@ -139,8 +139,9 @@ impl Holdall {
         match self.collecting.space() {
             Some(space) => Ok(space),
             None => {
-                let store = std::sync::Arc::clone(&self.store);
-                self.blocking(move || Ok(collect::usage(&store).map(drop)?)).await?;
+                let (store, stop) = (std::sync::Arc::clone(&self.store), self.stop.clone());
+                let count = move || Ok(collect::usage(&store, &|| unless_closing(&stop)).map(drop)?);
+                self.blocking(count).await?;
                 Ok(self.count_space().await?.unwrap_or_default())
             }
         }

@@ -309,6 +309,22 @@ async fn a_check_ends_when_the_system_closes_and_calls_nothing_clean() {
     assert!(report.unfinished.is_some_and(|why| why.contains("closing")));
 }
 
+/// Whatever else goes through all rows of a store ends there too.
+#[tokio::test]
+async fn long_looks_end_when_the_system_closes() {
+    let trial = filled().await;
+    let (holdall, caller) = (&trial.holdall, &Caller::Operator);
+    holdall.stop.cancel();
+    for (what, ended) in [
+        ("forecast", holdall.forecast_collection(caller).await.map(drop)),
+        ("space", holdall.space(caller).await.map(drop)),
+        ("files", holdall.damaged_files(caller, None).await.map(drop)),
+    ] {
+        let closing = matches!(&ended, Err(Error::Unavailable { reason }) if reason.contains("closing"));
+        assert!(closing, "{what}: {ended:?}");
+    }
+}
+
 /// What the rows of a check name and nothing needs any more is not called missing when it goes.
 #[tokio::test]
 async fn a_collection_meanwhile_is_no_damage() {

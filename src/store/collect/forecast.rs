@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::survey::{Live, Survey};
+use super::{
+    GoOn,
+    survey::{Live, Survey},
+};
 use crate::{
     model::ids::{ChunkNo, ManifestId, SegmentId},
     store::{
@@ -51,14 +54,13 @@ pub struct Forecast {
 ///
 /// # Errors
 /// If a row cannot be read or the counts do not add up: then a run would be ended, too. Busy if
-/// more parts that several files share would go than are kept in mind.
-pub fn forecast(store: &Store) -> Result<Forecast, StoreError> {
-    let mut survey = Survey::begin(store)?;
-    while !survey.step(store)? {}
+/// more parts that several files share would go than are kept in mind. What `go_on` ended it with.
+pub fn forecast(store: &Store, go_on: GoOn<'_>) -> Result<Forecast, StoreError> {
+    let survey = Survey::whole(store, go_on)?;
     let rows = store.snapshot()?;
     let mut freed = Freed { rows: &rows, chunks: 0, segments: BTreeMap::new() };
-    each_queued(&rows, Queued::Condemned, |chunk| freed.add(ChunkNo(chunk)))?;
-    each_queued(&rows, Queued::Idle, |chunk| match chunk_refs(&rows, ChunkNo(chunk))? {
+    each_queued(&rows, go_on, Queued::Condemned, |chunk| freed.add(ChunkNo(chunk)))?;
+    each_queued(&rows, go_on, Queued::Idle, |chunk| match chunk_refs(&rows, ChunkNo(chunk))? {
         0 => freed.add(ChunkNo(chunk)),
         // An upload took it up; if that goes as well, it is among the references below.
         _ => Ok(()),
@@ -67,8 +69,8 @@ pub fn forecast(store: &Store) -> Result<Forecast, StoreError> {
     let mut manifests = 0;
     while let Some(first) = from {
         let drops = Drops { first, end: None, counts: BTreeMap::new() };
-        let mut look = Look { rows: &rows, parts: BTreeMap::new(), drops, manifests: 0 };
-        each_queued(&rows, Queued::Released, |id| look.manifest(ManifestId(id)))?;
+        let mut look = Look { rows: &rows, go_on, parts: BTreeMap::new(), drops, manifests: 0 };
+        each_queued(&rows, go_on, Queued::Released, |id| look.manifest(ManifestId(id)))?;
         look.drops.settle(&mut freed)?;
         (manifests, from) = (look.manifests, look.drops.end);
     }
@@ -79,11 +81,13 @@ pub fn forecast(store: &Store) -> Result<Forecast, StoreError> {
 
 fn each_queued(
     rows: &dyn Rows,
+    go_on: GoOn<'_>,
     why: Queued,
     mut what: impl FnMut(u64) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let mut after = None;
     loop {
+        go_on()?;
         let found = queued_numbers(rows, why, after, ROWS)?;
         let Some(last) = found.last().copied() else { return Ok(()) };
         found.into_iter().try_for_each(&mut what)?;
@@ -169,6 +173,7 @@ fn segments(
 
 struct Look<'a> {
     rows: &'a dyn Rows,
+    go_on: GoOn<'a>,
     /// References of parts that would go, where there is more than one.
     parts: BTreeMap<u64, u64>,
     drops: Drops,
@@ -181,6 +186,7 @@ impl Look<'_> {
         let shape = manifest::load(self.rows, id)?.shape;
         let mut range = KeyRange::prefix(number_key(id.0));
         loop {
+            (self.go_on)()?;
             let pages = self.rows.scan(Table::Page, &range, Order::Forward, ROWS)?;
             for (_, value) in &pages {
                 for target in PageRow::decode(value)?.pieces.iter().filter_map(|piece| piece.target) {

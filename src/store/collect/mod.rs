@@ -50,6 +50,9 @@ pub use self::{
     survey::{Usage, usage},
 };
 
+/// Asked every some rows whether long work goes on; what it says else ends it.
+pub type GoOn<'a> = &'a dyn Fn() -> Result<(), StoreError>;
+
 /// Segments' worth of records that one pass moves before the old segments are swept.
 const SEGMENTS_PER_PASS: u64 = 4;
 

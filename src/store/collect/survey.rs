@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Collector, Phase, Step, compact, records::damaged, sweep};
+use super::{Collector, GoOn, Phase, Step, compact, records::damaged, sweep};
 use crate::{
     model::ids::SegmentId,
     store::{
@@ -64,6 +64,17 @@ impl Survey {
         let closed = segments.iter().filter_map(is_closed).collect();
         let open = store.segments().open_segments();
         Ok(Self { segments, closed, open, live: BTreeMap::new(), plain_bytes: 0, after: None })
+    }
+
+    /// Counts all rows.
+    pub(super) fn whole(store: &Store, go_on: GoOn<'_>) -> Result<Self, StoreError> {
+        let mut survey = Self::begin(store)?;
+        loop {
+            go_on()?;
+            if survey.step(store)? {
+                return Ok(survey);
+            }
+        }
     }
 
     /// Counts the next rows; true at the end.
@@ -136,10 +147,9 @@ impl Usage {
 /// Counts what the segments of a store hold.
 ///
 /// # Errors
-/// If a row cannot be read.
-pub fn usage(store: &Store) -> Result<Usage, StoreError> {
-    let mut survey = Survey::begin(store)?;
-    while !survey.step(store)? {}
+/// If a row cannot be read; what `go_on` ended it with.
+pub fn usage(store: &Store, go_on: GoOn<'_>) -> Result<Usage, StoreError> {
+    let survey = Survey::whole(store, go_on)?;
     store.collection().surveyed(survey.usage());
     Ok(survey.usage())
 }

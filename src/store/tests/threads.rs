@@ -172,7 +172,7 @@ fn come_and_go(disk: impl Io + 'static) {
     let ids: Vec<_> = kept.iter().map(|(id, _)| *id).collect();
     let count = recount(&store, &ids);
     assert_eq!((count.findings, count.queued, count.unreferenced), (Vec::new(), 0, 0));
-    let usage = usage(&store).unwrap();
+    let usage = usage(&store, &|| Ok(())).unwrap();
     assert_eq!(files(&*store.io), usage.segments, "a file that no row tells of, or a row without its file");
     let stored = usage.live_bytes + usage.dead_bytes;
     // Headers of segments are a hundredth here, and nothing in a product.

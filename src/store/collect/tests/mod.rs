@@ -47,6 +47,14 @@ fn collect(store: &Arc<Store>, how: CollectOptions) -> Report {
     Collector::begin(store, how).unwrap().run().unwrap()
 }
 
+fn forecast(store: &Store) -> Result<Forecast, StoreError> {
+    super::forecast(store, &|| Ok(()))
+}
+
+fn usage(store: &Store) -> Result<Usage, StoreError> {
+    super::usage(store, &|| Ok(()))
+}
+
 /// Bytes of all segment files.
 fn disk_use(disk: &SimDisk) -> u64 {
     let names = disk.list("segments").unwrap().into_iter().flat_map(|hi| {
