@@ -29,7 +29,7 @@ async fn run(context: &Context, what: CollectionRun) -> Result<(), Failure> {
     match &collected.aborted {
         Some(why) => Err(Failure::Refused(format!("nothing more was freed: {why}"))),
         None if !collected.damaged.is_empty() => {
-            Err(Failure::Refused("damaged chunks stay where they are; `holdall check` tells of them".into()))
+            Err(Failure::Refused("what is damaged stays where it is; `holdall check` tells of it".into()))
         }
         None => Ok(()),
     }

@@ -68,7 +68,7 @@ pub struct Collected {
     pub no_room: bool,
     /// Files stayed because a backup or a check is under way; a later run removes them.
     pub held: bool,
-    /// Damaged chunks, which stay where they are.
+    /// Damaged chunks and segments, which stay where they are.
     pub damaged: Vec<String>,
     /// Why it was ended before it was done.
     pub aborted: Option<String>,

@@ -166,7 +166,7 @@ impl Collector {
 
     /// The chunk rows and the records of a segment disagree. Fewer records once may be a chunk
     /// that was healed elsewhere meanwhile; again, where its list was damaged and they were walked,
-    /// a record that is damaged as well.
+    /// a record that is damaged as well, or a file that is gone.
     fn doubt(
         &mut self,
         segment: SegmentId,

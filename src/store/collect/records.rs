@@ -14,7 +14,7 @@ use crate::{
         },
         error::StoreError,
         meta::{Tx, rows::Rows},
-        segments::{FooterEntry, SegmentState, is_flaw},
+        segments::{FlawKind, FooterEntry, SegmentState, is_flaw},
     },
 };
 
@@ -24,9 +24,10 @@ const ROWS: usize = 1000;
 /// The records of a closed segment.
 #[derive(Debug)]
 pub(super) enum Records {
-    /// What its footer lists; nothing if its file is gone or was never one.
+    /// What its footer lists.
     Listed(Vec<FooterEntry>),
-    /// Its footer is damaged; these were found one by one, and are whole.
+    /// Its footer is damaged; these were found one by one, and are whole. Nothing if its file is gone
+    /// or was never one.
     Walked(Vec<FooterEntry>),
     /// Its footer is damaged, and the disk cannot read all that lies before it. It holds what it
     /// holds.
@@ -37,7 +38,7 @@ pub(super) enum Records {
 pub(super) fn records(store: &Store, segment: SegmentId) -> Result<Records, StoreError> {
     let segments = store.segments();
     if segments.length(segment)?.is_none() {
-        return Ok(Records::Listed(Vec::new()));
+        return Ok(Records::Walked(Vec::new()));
     }
     let until = match opened(segments.footer(segment)) {
         Err(StoreError::Damaged(_)) => u64::MAX,
@@ -84,7 +85,8 @@ impl Collector {
     /// Leaves a segment as it is, whatever of it is dead: nobody knows where its records lie.
     pub(super) fn leave(&mut self, segment: SegmentId) {
         let text = format!("segment {segment}: its list of records cannot be read, nor all of its records");
-        if !self.store.collection().is_stuck(segment) {
+        // Each run meets it again.
+        if self.store.collection().left(segment) {
             tracing::error!(%segment, "a segment is damaged, and what is dead in it is not given back");
         }
         self.store.collection().stuck(segment, Part::Segment(segment));
@@ -96,7 +98,9 @@ impl Collector {
     /// Notes what is wrong with the header or footer of a segment that is needed.
     pub(super) fn note_frame(&self, segment: SegmentId) -> Result<(), StoreError> {
         let Some(state) = state(&self.store.snapshot()?, segment)? else { return Ok(()) };
-        let Some(flaw) = self.store.segments().examine_frame(segment, &state)? else { return Ok(()) };
+        let flaw = self.store.segments().examine_frame(segment, &state)?;
+        // Where the file is gone, every chunk in it is known to be.
+        let Some(flaw) = flaw.filter(|flaw| flaw.kind != FlawKind::Missing) else { return Ok(()) };
         let new = self.store.give_back(move |tx: &mut Tx<'_>| {
             let now = tx.now();
             damage::note_segment(tx, segment, flaw, now)

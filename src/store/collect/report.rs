@@ -85,7 +85,7 @@ pub struct Report {
     pub no_room: bool,
     /// Files stayed because something looks at them; a later run removes them.
     pub held: bool,
-    /// Chunks that could not be moved because they are damaged, a sentence each.
+    /// What could not be moved or removed because it is damaged, a sentence each.
     pub damaged: Vec<String>,
     /// What was counted last.
     pub usage: Usage,
@@ -101,6 +101,8 @@ struct State {
     returned: u64,
     /// Segments that must stay as they are, and what in them is damaged.
     stuck: BTreeMap<SegmentId, Part>,
+    /// Segments that were told in the log as left as they are.
+    left: BTreeSet<SegmentId>,
     /// Segments whose records and rows did not agree once.
     doubted: BTreeSet<SegmentId>,
 }
@@ -179,6 +181,11 @@ impl Collection {
 
     pub(super) fn stuck(&self, segment: SegmentId, part: Part) {
         self.state().stuck.insert(segment, part);
+    }
+
+    /// Notes that a segment is left as it is; false if it is not the first time.
+    pub(super) fn left(&self, segment: SegmentId) -> bool {
+        self.state().left.insert(segment)
     }
 
     /// Before a run: what was healed or deleted since holds up nothing any more.

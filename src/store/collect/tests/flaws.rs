@@ -140,6 +140,29 @@ fn a_damaged_record_in_a_segment_without_a_list_ends_no_run() {
     }
 }
 
+#[test]
+fn a_segment_that_is_gone_holds_up_no_other() {
+    let filled = Filled::new();
+    let [first, second] = filled.full();
+    for (n, (id, _)) in filled.bodies.iter().enumerate() {
+        if n % 3 != 0 {
+            release(&filled.store, *id);
+        }
+    }
+    filled.store.segments().remove(first).unwrap();
+    for run in 0..3 {
+        let report = collect(&filled.store, ALL);
+        assert!(run == 0 || report.damaged.len() == 1, "{report:?}");
+        assert_eq!(filled.store.collection().aborted(), None);
+    }
+    assert!(!filled.is_there(second));
+    assert!(!filled.store.collection().left(first), "the log has told");
+    let kept: Vec<_> = filled.bodies.iter().map(|(id, _)| *id).step_by(3).collect();
+    assert!(get(&filled.store, kept[0]).is_err());
+    assert!(get(&filled.store, *kept.last().unwrap()).unwrap() == body(57));
+    assert_eq!(all_rows(&filled.store, Table::Segment), 2, "its row stays as long as its chunks");
+}
+
 /// What is done to the file of a segment of that length, and what is found then.
 type Harm = (FlawKind, fn(&SimDisk, &str, u64));
 
