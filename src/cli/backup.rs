@@ -124,10 +124,14 @@ fn verify(context: &Context, dest: &Path, point: Option<u64>) -> Result<(), Fail
         "rows": found.rows,
         "chunks": found.chunks,
         "problems": found.problems,
+        "moved_aside": found.moved_aside.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "told": found.told,
     });
     context.printer.one(&value, || {
         let mut lines = found.told.clone();
+        lines.extend(found.moved_aside.iter().map(|segment| {
+            format!("the copy of segment {segment} is moved aside; the next backup copies it again")
+        }));
         let (bytes, rows, chunks) = (amount(found.bytes), found.rows, found.chunks);
         lines.push(match found.problems {
             0 => format!("backup {} is whole: {bytes}, {rows} rows, {chunks} chunks", found.number),

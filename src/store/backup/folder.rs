@@ -17,6 +17,8 @@ const MARKER: &str = "HOLDALL-BACKUP";
 const LOCK: &str = "LOCK";
 pub(super) const SEGMENTS: &str = "segments";
 pub(super) const POINTS: &str = "points";
+/// What the name of a copy ends in that is not what was written.
+pub(super) const BAD: &str = ".bad";
 /// No marker and no list of a point is longer: a tebibyte of segments takes about a megabyte.
 const MAX_TEXT: u64 = 1 << 30;
 /// No FORMAT and no wrapped keys are longer.
@@ -121,6 +123,15 @@ impl BackupFolder {
         self.file(&format!("{SEGMENTS}/{}", copy.name()))
     }
 
+    /// Moves a copy aside, so that the next backup copies the segment again. Nothing is lost: a point
+    /// that needs it is not restored from what is not what was written. Only while no backup is made.
+    pub(super) fn move_aside(&self, copy: &SegmentCopy) -> Result<(), StoreError> {
+        let _lock = self.io.lock(LOCK)?;
+        let path = format!("{SEGMENTS}/{}", copy.name());
+        self.io.rename(&path, &format!("{path}{BAD}"))?;
+        Ok(self.io.sync_dir(SEGMENTS, Site::BackupDir)?)
+    }
+
     /// Opens a file of a point.
     pub(super) fn part(&self, number: u64, part: Part) -> Result<Option<Arc<dyn File>>, StoreError> {
         self.file(&part.path(number))
@@ -188,7 +199,10 @@ impl BackupFolder {
         let mut refused = 0;
         copy.digest = copy_past(from, &*to, copy.length, &mut |bad| refused += bad.end - bad.start, tell)?;
         copy.seal = copy.seal.filter(|_| refused == 0);
-        self.io.rename(&aside, &format!("{SEGMENTS}/{}", copy.name()))?;
+        let whole = format!("{SEGMENTS}/{}", copy.name());
+        self.io.rename(&aside, &whole)?;
+        // The one it stands for again is of no use to anybody.
+        self.io.remove(&format!("{whole}{BAD}"))?;
         Ok((copy, refused))
     }
 }

@@ -5,6 +5,7 @@
 //! HOLDALL-BACKUP                    whose backups these are
 //! LOCK                              held by the one process that changes the folder
 //! segments/<id>-<digest>.seg        copies of segments, shared by points
+//! segments/….seg.bad                one that verifying found damaged; the next backup copies it again
 //! points/<number>.meta              all rows, as a snapshot (see `snapshots`)
 //! points/<number>.format, .keys     FORMAT, and the keys wrapped under the recovery key
 //! points/<number>.point             what belongs to the point, with digests (see `point`)

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::{
     BackupFolder, Part, Point,
-    folder::{POINTS, SEGMENTS},
+    folder::{BAD, POINTS, SEGMENTS},
 };
 use crate::store::{error::StoreError, io::Site};
 
@@ -26,7 +26,8 @@ pub(super) fn prune(folder: &BackupFolder, keep: usize) -> Result<u64, StoreErro
         folder.io().remove(&part.path(*number))?;
     }
     for name in folder.io().list(SEGMENTS)? {
-        if name.ends_with(".seg") && !needed.contains(&name) {
+        let copy = name.strip_suffix(BAD).unwrap_or(&name);
+        if copy.ends_with(".seg") && !needed.contains(copy) {
             folder.io().remove(&format!("{SEGMENTS}/{name}"))?;
         }
     }

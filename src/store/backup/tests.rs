@@ -184,6 +184,9 @@ fn every_kind_of_damage_is_found_and_never_restored_as_if_it_were_whole() {
             let at = dice.roll(length);
             to.damage(path, at, 4).unwrap();
             assert!(!sound(Some(1)), "{path}, byte {at}");
+            if path.ends_with(".seg") {
+                to.rename(&format!("{path}.bad"), path).unwrap();
+            }
             // The wrapped keys are the caller's.
             if !path.ends_with(".keys") {
                 let into = SimDisk::new();
@@ -243,6 +246,37 @@ fn what_the_disk_cannot_read_is_zeros_and_told_and_the_rest_is_a_good_point() {
         disk.unreadable(&path, 0..0).unwrap();
         assert!(back_up(&store, &to).unwrap().unread.is_empty());
         assert_eq!(verify(&folder(&to), None, &quietly).unwrap().problems, 0);
+    }
+}
+
+/// Its length was all that was looked at: a rotten copy stood for its segment in every later backup.
+#[test]
+fn a_copy_that_verifying_finds_damaged_is_moved_aside_and_made_again() {
+    for unreadable in [false, true] {
+        let (disk, to) = (SimDisk::new(), SimDisk::new());
+        let bodies = bodies(&open_store(&disk), 0);
+        let store = open_store(&disk);
+        let segments = back_up(&store, &to).unwrap().segments;
+        let name = to.list("segments").unwrap().pop().unwrap();
+        let path = format!("segments/{name}");
+        match unreadable {
+            true => to.unreadable(&path, 5000..5001).unwrap(),
+            false => to.damage(&path, 5000, 1).unwrap(),
+        }
+        let lock = to.lock("LOCK").unwrap();
+        assert!(verify(&folder(&to), None, &quietly).unwrap().moved_aside.is_empty(), "a backup is made");
+        drop(lock);
+        let found = verify(&folder(&to), None, &quietly).unwrap();
+        assert!(found.problems > 0 && found.moved_aside.len() == 1, "{found:?}");
+        assert!(to.list("segments").unwrap().contains(&format!("{name}.bad")));
+        let done = back_up(&store, &to).unwrap();
+        assert_eq!((done.copied, done.segments), (1, segments));
+        // The point of before is whole again, too.
+        for point in [1, 2] {
+            assert_eq!(verify(&folder(&to), Some(point), &quietly).unwrap().problems, 0);
+        }
+        assert_has(&open_store(&restored(&to, None).unwrap()), &bodies);
+        assert_eq!(to.list("segments").unwrap().len() as u64, segments);
     }
 }
 

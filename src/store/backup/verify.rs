@@ -41,6 +41,9 @@ pub struct Verified {
     pub chunks: u64,
     /// How much is wrong.
     pub problems: u64,
+    /// Copies of segments that were moved aside because of it: the next backup copies them again, as
+    /// long as the store has them.
+    pub moved_aside: Vec<SegmentId>,
     /// What, a sentence each, the first hundred.
     pub told: Vec<String>,
 }
@@ -54,7 +57,9 @@ impl Verified {
     }
 }
 
-/// Verifies a point, or the newest. That something is wrong is no error: it is told.
+/// Verifies a point, or the newest. That something is wrong is no error: it is told. A copy of a
+/// segment that is damaged at a second look, too, is moved aside, where the disk lets it: no later
+/// backup takes it for there.
 ///
 /// # Errors
 /// Refused if there is no such point, damaged if its list is; what the disk or `watch` says.
@@ -77,9 +82,14 @@ pub fn verify(folder: &BackupFolder, number: Option<u64>, watch: Watch<'_>) -> R
             found.problem(format!("{} is missing or damaged", part.path(point.number)));
         }
     }
+    let mut damaged = Vec::new();
     for copy in &point.segments {
         let whole = match folder.segment(copy)? {
-            Some(open) => is_content(&*open, (copy.length, copy.digest), &mut tell)?,
+            Some(open) => {
+                let whole = is_content(&*open, (copy.length, copy.digest), &mut tell)?;
+                damaged.extend((!whole).then_some(*copy));
+                whole
+            }
             None => false,
         };
         if !whole {
@@ -93,7 +103,20 @@ pub fn verify(folder: &BackupFolder, number: Option<u64>, watch: Watch<'_>) -> R
         }),
         read => read?,
     }
+    // At the end: most of its chunks may be whole, and were looked at one by one.
+    for copy in damaged {
+        if is_damaged_again(folder, &copy)? && folder.move_aside(&copy).is_ok() {
+            found.moved_aside.push(copy.segment);
+        }
+    }
     Ok(found)
+}
+
+/// Memory and cables fail, too: a second look tells them from the disk.
+fn is_damaged_again(folder: &BackupFolder, copy: &SegmentCopy) -> Result<bool, StoreError> {
+    let Some(file) = folder.segment(copy)? else { return Ok(false) };
+    file.uncache(0, copy.length);
+    Ok(!is_content(&*file, (copy.length, copy.digest), &mut |_| Ok(()))?)
 }
 
 /// Follows the references of the rows.
