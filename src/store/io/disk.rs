@@ -2,6 +2,9 @@
 //!
 //! Files are made for their owner alone (0600, folders 0700). Errors carry no path. Knows nothing
 //! of what the files are for.
+//!
+//! A file is opened only if it is one: a link that somebody put in its place would lead elsewhere,
+//! and a pipe would be waited for. The folders above it may be links.
 
 use std::{
     fmt,
@@ -14,11 +17,11 @@ use std::{
 use crate::store::sync::Arc;
 
 use rustix::{
-    fs::{Advice, FallocateFlags, fadvise, fallocate, statvfs},
+    fs::{Advice, FallocateFlags, OFlags, fadvise, fallocate, statvfs},
     io::{Errno, ReadWriteFlags, preadv2},
 };
 
-use super::{File, Io, Mode, Site, Space};
+use super::{File, Found, Io, Mode, Site, Space};
 
 /// Pages of the system's memory for files.
 const PAGE: u64 = 4096;
@@ -79,18 +82,35 @@ fn folder_builder() -> DirBuilder {
     builder
 }
 
+/// Opens a regular file.
+fn open_file(options: &mut OpenOptions, path: &Path) -> io::Result<fs::File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = options.mode(0o600).custom_flags(flags.bits().cast_signed()).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file")) }
+}
+
 impl Io for Disk {
     fn open(&self, path: &str, mode: Mode) -> io::Result<Arc<dyn File>> {
         let mut options = OpenOptions::new();
-        options.read(true).mode(0o600);
+        options.read(true);
         match mode {
             Mode::Read => &mut options,
             Mode::ReadWrite => options.write(true),
             Mode::Create => options.write(true).create_new(true),
         };
         let (path, mut file) = (self.path(path), Err(io::ErrorKind::Other.into()));
-        self.waits.wait(&mut || file = options.open(&path));
+        self.waits.wait(&mut || file = open_file(&mut options, &path));
         Ok(Arc::new(DiskFile { file: file?, waits: Arc::clone(&self.waits) }))
+    }
+
+    fn found(&self, path: &str) -> io::Result<Option<Found>> {
+        match fs::symlink_metadata(self.path(path)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+            Ok(found) if found.is_file() => Ok(Some(Found::File)),
+            Ok(found) if found.is_dir() => Ok(Some(Found::Folder)),
+            Ok(_) => Ok(Some(Found::Other)),
+        }
     }
 
     fn list(&self, dir: &str) -> io::Result<Vec<String>> {
@@ -125,8 +145,8 @@ impl Io for Disk {
 
     fn lock(&self, path: &str) -> io::Result<Arc<dyn File>> {
         let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let file = file.open(self.path(path))?;
+        options.read(true).write(true).create(true).truncate(false);
+        let file = open_file(&mut options, &self.path(path))?;
         match file.try_lock() {
             Ok(()) => Ok(Arc::new(DiskFile { file, waits: Arc::clone(&self.waits) })),
             Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),

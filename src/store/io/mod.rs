@@ -87,6 +87,17 @@ pub enum Mode {
     Create,
 }
 
+/// What has a name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Found {
+    /// A file.
+    File,
+    /// A folder.
+    Folder,
+    /// A link, whatever it leads to, a pipe, a device.
+    Other,
+}
+
 /// Room on the disk that holds the data directory, in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Space {
@@ -98,8 +109,11 @@ pub struct Space {
 
 /// A disk.
 pub trait Io: Send + Sync + std::fmt::Debug {
-    /// Opens a file. A created file's name is durable only after [`Io::sync_dir`] of its folder.
+    /// Opens a file; what is none fails, and a link is none. A created file's name is durable only
+    /// after [`Io::sync_dir`] of its folder.
     fn open(&self, path: &str, mode: Mode) -> io::Result<Arc<dyn File>>;
+    /// What has a name; `None` if nothing has. A link is not followed.
+    fn found(&self, path: &str) -> io::Result<Option<Found>>;
     /// The names in a folder, in no order; an absent folder has none.
     fn list(&self, dir: &str) -> io::Result<Vec<String>>;
     /// Makes a folder and its parents; one that exists is not an error.

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 
 use crate::store::sync::Arc;
 
-use super::{File, Io, Mode, Site, disk::Disk, sim::SimDisk};
+use super::{File, Found, Io, Mode, Site, disk::Disk, sim::SimDisk};
 
 fn on_both(test: impl Fn(&dyn Io)) {
     let folder = tempfile::tempdir().unwrap();
@@ -75,6 +75,44 @@ fn modes_say_whether_a_file_must_be_there_and_may_change() {
         io.open("a", Mode::ReadWrite).unwrap().write_at(b"y", 0).unwrap();
         assert_eq!(content(io, "a"), b"y");
     });
+}
+
+#[test]
+fn what_has_a_name_is_a_file_or_a_folder() {
+    on_both(|io| {
+        io.create_dir("a/b").unwrap();
+        create(io, "a/one", b"1");
+        let found = ["", "a", "a/b", "a/one", "a/two", "c/d"].map(|path| io.found(path).unwrap());
+        let (file, folder) = (Some(Found::File), Some(Found::Folder));
+        assert_eq!(found, [folder, folder, folder, file, None, None]);
+    });
+}
+
+/// A link in the place of a file led into another folder, and a pipe was waited for, for ever.
+#[test]
+fn a_link_or_a_pipe_in_the_place_of_a_file_is_not_opened() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let real = folder.path().join("real");
+    std::fs::create_dir(&real).unwrap();
+    let linked = folder.path().join("linked");
+    std::os::unix::fs::symlink(&real, &linked).unwrap();
+    let disk = Disk::open(linked).unwrap();
+    create(&disk, "a", b"x");
+    let target = other.path().join("b");
+    std::fs::write(&target, b"y").unwrap();
+    std::os::unix::fs::symlink(&target, real.join("b")).unwrap();
+    std::os::unix::fs::symlink(other.path().join("none"), real.join("none")).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(real.join("pipe")).status().unwrap();
+    assert!(made.success());
+    for name in ["b", "none", "pipe"] {
+        assert_eq!(disk.found(name).unwrap(), Some(Found::Other), "{name}");
+        for mode in [Mode::Read, Mode::ReadWrite, Mode::Create] {
+            assert!(disk.open(name, mode).is_err(), "{name}, {mode:?}");
+        }
+        assert!(disk.lock(name).is_err(), "{name}");
+    }
+    assert!(!other.path().join("none").exists());
+    assert_eq!(content(&disk, "a"), b"x", "the folder itself may be a link");
 }
 
 #[test]

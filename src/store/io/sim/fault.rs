@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, io};
 use super::SimDisk;
 use crate::store::{
     faults::Faults,
-    io::{File, Io, Mode, Site, Space},
+    io::{File, Found, Io, Mode, Site, Space},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -149,6 +149,11 @@ impl Io for FaultyDisk {
         let made = if mode == Mode::Create { &[Failing::Full][..] } else { &[] };
         self.pass(&[&[Failing::Open, Failing::Descriptors], made].concat())?;
         Ok(Arc::new(FaultyFile { file: self.disk.open(path, mode)?, disk: self.clone() }))
+    }
+
+    fn found(&self, path: &str) -> io::Result<Option<Found>> {
+        self.pass(&[Failing::Folder])?;
+        self.disk.found(path)
     }
 
     fn list(&self, dir: &str) -> io::Result<Vec<String>> {

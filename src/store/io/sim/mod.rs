@@ -17,7 +17,7 @@ use std::{io, ops::Range};
 
 use crate::store::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{File, Io, Mode, Site, Space};
+use super::{File, Found, Io, Mode, Site, Space};
 use state::{State, Watcher};
 
 pub use state::Counts;
@@ -185,6 +185,10 @@ impl Io for SimDisk {
     fn open(&self, path: &str, mode: Mode) -> io::Result<Arc<dyn File>> {
         let inode = self.state().open(path, mode)?;
         Ok(Arc::new(SimFile { disk: self.clone(), inode, writable: mode != Mode::Read, locked: false }))
+    }
+
+    fn found(&self, path: &str) -> io::Result<Option<Found>> {
+        Ok(self.state().found(path))
     }
 
     fn list(&self, dir: &str) -> io::Result<Vec<String>> {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    super::{Mode, Site},
+    super::{Found, Mode, Site},
     content::Content,
 };
 use crate::store::sync::Arc;
@@ -234,6 +234,14 @@ impl State {
         self.inodes.push(Inode::default());
         self.name(None, Some((path, Entry::File(inode))));
         power.answer().map(|()| inode)
+    }
+
+    pub(super) fn found(&self, path: &str) -> Option<Found> {
+        match self.names.get(path) {
+            Some(Entry::File(_)) => Some(Found::File),
+            Some(Entry::Folder) => Some(Found::Folder),
+            None => self.is_folder(path).then_some(Found::Folder),
+        }
     }
 
     pub(super) fn list(&self, dir: &str) -> Vec<String> {
