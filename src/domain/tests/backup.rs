@@ -274,3 +274,42 @@ async fn a_folder_of_a_newer_format_or_a_damaged_one_is_refused_by_name_and_left
     std::fs::write(&marker, kept).unwrap();
     back_up().await.unwrap();
 }
+
+/// The story: a link in the folder of backups led into the data directory, whose segments were
+/// taken for what an earlier backup had left, and removed.
+#[tokio::test]
+async fn a_link_in_the_folder_of_backups_is_refused_by_name_and_nothing_is_removed_through_it() {
+    let (started, folder, data) =
+        (started().await, tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let back_up = || started.shelf.holdall.back_up(&Caller::Operator, folder.path(), Some(1));
+    let live = ["00000001.seg", "00000002.new", "00000003.meta"].map(|name| data.path().join(name));
+    live.iter().for_each(|file| std::fs::write(file, b"live").unwrap());
+    let all_there = || live.iter().all(|file| std::fs::read(file).unwrap() == b"live");
+    for round in 0..2 {
+        for name in ["points", "segments", "LOCK", "HOLDALL-BACKUP"] {
+            let (place, aside) = (folder.path().join(name), folder.path().with_extension("aside"));
+            let kept = std::fs::rename(&place, &aside).is_ok();
+            let target = if name.starts_with(char::is_uppercase) { &live[0] } else { data.path() };
+            std::os::unix::fs::symlink(target, &place).unwrap();
+            let refused = back_up().await;
+            let named = format!("{name} in the backup's folder is no ");
+            assert!(matches!(&refused, Err(Error::Invalid(told)) if told.contains(&named)), "{refused:?}");
+            let disk: Arc<dyn Io> = Arc::new(crate::store::io::disk::Disk::open(folder.path()).unwrap());
+            let told = verify_backup(disk, None, &quietly).unwrap_err();
+            assert!(told.to_string().contains(&named), "{told:?}");
+            assert!(all_there(), "{name}");
+            std::fs::remove_file(&place).unwrap();
+            if kept {
+                std::fs::rename(&aside, &place).unwrap();
+            }
+        }
+        assert_eq!(back_up().await.unwrap().number, round + 1);
+    }
+    // What no backup would have made stays where it is, however it came there.
+    let (point, copy) =
+        (folder.path().join("points/00000007.seg"), folder.path().join("segments/00000001.seg"));
+    std::fs::write(&point, b"live").unwrap();
+    std::fs::write(&copy, b"live").unwrap();
+    back_up().await.unwrap();
+    assert!(point.exists() && copy.exists());
+}

@@ -3,18 +3,18 @@
 use std::{collections::BTreeSet, io::ErrorKind, ops::Range};
 
 use super::{
-    Progress, Watch, damaged,
+    Progress, Watch, damaged, names,
     point::{Part, Point, SegmentCopy},
 };
 use crate::store::{
     error::StoreError,
-    io::{ASIDE, File, Io, Mode, Site, open_if_there, put_whole, walk, walk_past},
+    io::{ASIDE, File, Io, Mode, Site, put_whole, walk, walk_past},
     segments::is_flaw,
     sync::Arc,
 };
 
-const MARKER: &str = "HOLDALL-BACKUP";
-const LOCK: &str = "LOCK";
+pub(super) const MARKER: &str = "HOLDALL-BACKUP";
+pub(super) const LOCK: &str = "LOCK";
 pub(super) const SEGMENTS: &str = "segments";
 pub(super) const POINTS: &str = "points";
 /// What the name of a copy ends in that is not what was written.
@@ -40,8 +40,10 @@ impl BackupFolder {
     /// Opens a folder that has backups.
     ///
     /// # Errors
-    /// Refused if it has none, damaged if it does not say whose.
+    /// Refused if it has none, or something else in the place of its own files; damaged if it does
+    /// not say whose.
     pub fn open(io: Arc<dyn Io>) -> Result<Self, StoreError> {
+        names::plain(&*io)?;
         let found = whose(&*io)?;
         let uuid = found.ok_or_else(|| StoreError::Refused("there is no backup in that folder".into()))?;
         Ok(Self { io, uuid })
@@ -50,6 +52,7 @@ impl BackupFolder {
     /// Takes a folder for backups of a store, for as long as the second value lives. An empty one
     /// becomes such a folder.
     pub(super) fn take(io: Arc<dyn Io>, uuid: [u8; 16]) -> Result<(Self, Arc<dyn File>), StoreError> {
+        names::plain(&*io)?;
         let found = whose(&*io)?;
         if found.is_some_and(|found| found != uuid) {
             return Err(StoreError::Refused("that folder has backups of another store; name another".into()));
@@ -155,7 +158,7 @@ impl BackupFolder {
     }
 
     fn file(&self, path: &str) -> Result<Option<Arc<dyn File>>, StoreError> {
-        Ok(open_if_there(&*self.io, path)?)
+        names::open(&*self.io, path)
     }
 
     /// Opens a file that has not been there.
@@ -173,12 +176,12 @@ impl BackupFolder {
     /// cut off left. Copies of segments stay, the next point may use them.
     pub(super) fn tidy(&self, numbers: &BTreeSet<u64>) -> Result<(), StoreError> {
         for name in self.io.list(POINTS)? {
-            let whole = name.split('.').next().and_then(|number| number.parse().ok());
-            if name.ends_with(ASIDE) || whole.is_some_and(|number: u64| !numbers.contains(&number)) {
+            let number = names::point_of(&name);
+            if number.is_some_and(|number| name.ends_with(ASIDE) || !numbers.contains(&number)) {
                 self.io.remove(&format!("{POINTS}/{name}"))?;
             }
         }
-        for name in self.io.list(SEGMENTS)?.iter().filter(|name| name.ends_with(ASIDE)) {
+        for name in self.io.list(SEGMENTS)?.iter().filter(|name| names::is_half_copy(name)) {
             self.io.remove(&format!("{SEGMENTS}/{name}"))?;
         }
         Ok(())
@@ -331,7 +334,7 @@ fn with_sum(text: &str) -> String {
 
 /// A text that was put whole; `None` if there is none.
 fn read_text(io: &dyn Io, path: &str) -> Result<Option<String>, StoreError> {
-    let Some(file) = open_if_there(io, path)? else { return Ok(None) };
+    let Some(file) = names::open(io, path)? else { return Ok(None) };
     let bad = || damaged(format!("{path} is not what was written"));
     let length = Some(file.len()?).filter(|length| *length <= MAX_TEXT).ok_or_else(bad)?;
     let mut bytes = vec![0; usize::try_from(length).map_err(|_| bad())?];

@@ -25,6 +25,7 @@
 
 mod create;
 mod folder;
+mod names;
 mod point;
 mod prune;
 mod restore;

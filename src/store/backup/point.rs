@@ -16,7 +16,7 @@
 //! sealed segment never changes, and its footer lists what is in it: a segment of the same id,
 //! length and seal need not be read to know that its copy is there already.
 
-use super::{damaged, folder::POINTS};
+use super::{damaged, folder::POINTS, names::DIGEST};
 use crate::{
     model::{ids::SegmentId, time::Timestamp},
     store::error::StoreError,
@@ -85,7 +85,7 @@ impl SegmentCopy {
     /// The name of its file.
     pub(super) fn name(&self) -> String {
         let digest = hex::encode(self.digest);
-        format!("{:08x}-{}.seg", self.segment.0, digest.get(..32).unwrap_or_default())
+        format!("{:08x}-{}.seg", self.segment.0, digest.get(..DIGEST).unwrap_or_default())
     }
 }
 

@@ -1,11 +1,12 @@
 //! Removes older points, and copies of segments that none of the others needs. Never from a
-//! partial view: if one list cannot be read, nothing goes.
+//! partial view: if one list cannot be read, nothing goes; nor does what no backup would have made.
 
 use std::collections::BTreeSet;
 
 use super::{
     BackupFolder, Part, Point,
     folder::{BAD, POINTS, SEGMENTS},
+    names::is_copy,
 };
 use crate::store::{error::StoreError, io::Site};
 
@@ -27,7 +28,7 @@ pub(super) fn prune(folder: &BackupFolder, keep: usize) -> Result<u64, StoreErro
     }
     for name in folder.io().list(SEGMENTS)? {
         let copy = name.strip_suffix(BAD).unwrap_or(&name);
-        if copy.ends_with(".seg") && !needed.contains(copy) {
+        if is_copy(copy) && !needed.contains(copy) {
             folder.io().remove(&format!("{SEGMENTS}/{name}"))?;
         }
     }
