@@ -73,7 +73,10 @@ pub fn create(
     let (folder, _lock) = BackupFolder::take(io, store.dir().uuid())?;
     let numbers = folder.numbers()?;
     folder.tidy(&numbers.iter().copied().collect())?;
-    let number = numbers.last().map_or(1, |last| last.saturating_add(1));
+    let number = numbers.last().map_or(Some(1), |last| last.checked_add(1)).ok_or_else(|| {
+        let last = Point::path(u64::MAX);
+        StoreError::Refused(format!("{last} has the last number there is; move it away"))
+    })?;
     let earlier = earlier(&folder, &numbers);
 
     let hold = Hold::take(store);

@@ -20,7 +20,7 @@ pub(super) const POINTS: &str = "points";
 /// What the name of a copy ends in that is not what was written.
 pub(super) const BAD: &str = ".bad";
 /// No marker and no list of a point is longer: a tebibyte of segments takes about a megabyte.
-const MAX_TEXT: u64 = 1 << 30;
+const MAX_TEXT: u64 = 64 << 20;
 /// No FORMAT and no wrapped keys are longer.
 const MAX_SMALL: u64 = 64 << 10;
 /// Synced after so many bytes: a sync of somebody else on the same disk waits for no more.

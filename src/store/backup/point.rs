@@ -22,6 +22,10 @@ use crate::{
     store::error::StoreError,
 };
 
+/// No file of a point is longer, by far: a tebibyte.
+const MAX_LENGTH: u64 = 1 << 40;
+/// No segment has such a number: as many are never made.
+const END_OF_IDS: u64 = 1 << 48;
 const FIRST: &str = "holdall backup point 1";
 
 /// A file that each point has for itself.
@@ -174,6 +178,10 @@ impl Point {
                 _ => return Err(bad()),
             }
         }
+        // So that whoever adds lengths up later cannot go wrong.
+        let files = point.files.iter().map(|file| file.length);
+        let mut lengths = files.chain(point.segments.iter().map(|copy| copy.length));
+        lengths.try_fold(0_u64, u64::checked_add).ok_or_else(bad)?;
         Ok(point)
     }
 }
@@ -182,16 +190,21 @@ fn bytes<const N: usize>(word: &str) -> Option<[u8; N]> {
     hex::decode(word).ok()?.try_into().ok()
 }
 
+fn length(word: &str) -> Option<u64> {
+    word.parse().ok().filter(|length| *length <= MAX_LENGTH)
+}
+
 fn file<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<PointFile> {
     let word = words.next()?;
     let part = Part::ALL.into_iter().find(|part| part.word() == word)?;
-    let (length, digest) = (words.next()?.parse().ok()?, bytes(words.next()?)?);
+    let (length, digest) = (length(words.next()?)?, bytes(words.next()?)?);
     words.next().is_none().then_some(PointFile { part, length, digest })
 }
 
 fn copy<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<SegmentCopy> {
-    let segment = SegmentId(u64::from_str_radix(words.next()?, 16).ok()?);
-    let (length, digest) = (words.next()?.parse().ok()?, bytes(words.next()?)?);
+    let id = u64::from_str_radix(words.next()?, 16).ok().filter(|id| *id < END_OF_IDS)?;
+    let segment = SegmentId(id);
+    let (length, digest) = (length(words.next()?)?, bytes(words.next()?)?);
     let seal = match words.next()? {
         "-" => None,
         word => Some(bytes(word)?),

@@ -208,6 +208,51 @@ fn every_kind_of_damage_is_found_and_never_restored_as_if_it_were_whole() {
     assert!(sound(None));
 }
 
+/// Lengths near the end of 64 bits ended the process that added them up.
+#[test]
+fn a_list_with_numbers_no_point_has_is_damaged_and_ends_nothing() {
+    let (disk, to) = (SimDisk::new(), SimDisk::new());
+    let store = open_store(&disk);
+    bodies(&store, 0);
+    back_up(&store, &to).unwrap();
+    let folder = folder(&to);
+    let point = folder.point(None).unwrap();
+    for (length, segment, good) in [
+        (1 << 40, 1, true),
+        ((1 << 40) + 1, 1, false),
+        (u64::MAX, 1, false),
+        (5, (1 << 48) - 1, true),
+        (5, 1 << 48, false),
+        (5, u64::MAX, false),
+    ] {
+        let mut strange = point.clone();
+        for copy in &mut strange.segments {
+            (copy.length, copy.segment) = (length, crate::model::ids::SegmentId(segment));
+        }
+        folder.put_text(&Point::path(1), &strange.text()).unwrap();
+        assert_eq!(folder.point(None).is_ok(), good, "{length}, {segment}");
+        let found = verify(&folder, None, &quietly);
+        assert_eq!(found.is_ok_and(|found| found.problems > 0), good, "{length}, {segment}");
+        let mut strange = point.clone();
+        strange.files.iter_mut().for_each(|file| file.length = length);
+        folder.put_text(&Point::path(1), &strange.text()).unwrap();
+        assert_eq!(folder.point(None).is_ok(), length <= 1 << 40, "{length}");
+    }
+}
+
+#[test]
+fn the_last_number_is_nobodys_to_overwrite() {
+    let (disk, to) = (SimDisk::new(), SimDisk::new());
+    let store = open_store(&disk);
+    back_up(&store, &to).unwrap();
+    folder(&to).put_text(&Point::path(u64::MAX), "").unwrap();
+    let refused = back_up(&store, &to);
+    let named = "points/18446744073709551615.point has the last number";
+    assert!(matches!(&refused, Err(StoreError::Refused(why)) if why.contains(named)), "{refused:?}");
+    to.remove(&Point::path(u64::MAX)).unwrap();
+    assert_eq!(back_up(&store, &to).unwrap().number, 2);
+}
+
 #[test]
 fn a_copy_of_what_was_damaged_already_is_told() {
     let (disk, to) = (SimDisk::new(), SimDisk::new());
