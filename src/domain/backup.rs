@@ -56,13 +56,24 @@ impl BackingUp {
         self.state().snapshot = taken_at;
     }
 
-    fn begin(&self) -> Result<(), Error> {
+    /// A backup runs for as long as the value lives, however it ends.
+    fn begin(self: &Arc<Self>) -> Result<Running, Error> {
         let mut state = self.state();
         if state.running.is_some() {
             return Err(Error::Busy("a backup is being made already".into()));
         }
         state.running = Some(Progress::default());
-        Ok(())
+        Ok(Running(Arc::clone(self)))
+    }
+}
+
+/// A backup that is being made.
+#[derive(Debug)]
+struct Running(Arc<BackingUp>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.state().running = None;
     }
 }
 
@@ -95,19 +106,16 @@ impl Holdall {
         keys: Vec<u8>,
         keep: Option<usize>,
     ) -> Result<BackupDone, Error> {
-        self.backing_up.begin()?;
+        let running = self.backing_up.begin()?;
         let (store, stop) = (Arc::clone(&self.store), self.stop.clone());
-        let backing_up = Arc::clone(&self.backing_up);
         self.blocking(move || {
             let watch = |progress: Progress| {
-                backing_up.state().running = Some(progress);
+                running.0.state().running = Some(progress);
                 unless_closing(&stop)
             };
             let done = folder().and_then(|io| backup::create(&store, io, &keys, keep, &watch).map_err(told));
-            let mut state = backing_up.state();
-            state.running = None;
             if done.is_ok() {
-                state.last = Some(store.meta().now());
+                running.0.state().last = Some(store.meta().now());
             }
             done
         })

@@ -313,3 +313,15 @@ async fn a_link_in_the_folder_of_backups_is_refused_by_name_and_nothing_is_remov
     back_up().await.unwrap();
     assert!(point.exists() && copy.exists());
 }
+
+/// The story: a backup that ended in a panic was under way for ever, and no other could begin.
+#[tokio::test]
+async fn a_backup_that_ends_in_a_panic_is_not_under_way_for_ever() {
+    let (started, folder) = (started().await, tempfile::tempdir().unwrap());
+    let holdall = &started.shelf.holdall;
+    let panics = || -> Result<Arc<dyn Io>, Error> { panic!("on purpose") };
+    let failed = holdall.back_up_to(panics, Vec::new(), None).await;
+    assert!(matches!(failed, Err(Error::Internal { .. })), "{failed:?}");
+    assert!(holdall.backup_state(&Caller::Operator).unwrap().running.is_none());
+    holdall.back_up(&Caller::Operator, folder.path(), None).await.unwrap();
+}
