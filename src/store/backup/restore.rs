@@ -33,7 +33,7 @@ pub struct Restored {
 }
 
 /// Restores a point into an empty folder. `keys` are files to put there, by name; they are made
-/// before anything is copied.
+/// when all else is whole: they are open, and a folder that nobody wants is easily forgotten.
 ///
 /// # Errors
 /// Refused if the folder is not empty; damaged if a file of the point is not what was written;
@@ -52,11 +52,11 @@ pub fn restore(
     // Whatever happens from here on, this is not an empty folder that could become a new store.
     into.create_dir("segments")?;
     into.sync_dir("", Site::BackupDir)?;
+    segments(folder, point, into, watch)?;
+    let rows = metadata(folder, point, into, watch)?;
     for (path, bytes) in keys {
         put(into, path, bytes)?;
     }
-    segments(folder, point, into, watch)?;
-    let rows = metadata(folder, point, into, watch)?;
     dir::put_format(into, &format, point.uuid)?;
     Ok(Restored { number: point.number, bytes: point.bytes(), segments: point.segments.len() as u64, rows })
 }

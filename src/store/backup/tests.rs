@@ -194,6 +194,7 @@ fn every_kind_of_damage_is_found_and_never_restored_as_if_it_were_whole() {
                     .point(None)
                     .and_then(|point| restore(&folder(&to), &point, &into, &KEYS, &quietly));
                 assert!(matches!(again, Err(StoreError::Damaged(_))), "{path}, byte {at}: {again:?}");
+                assert!(into.list("keys").unwrap().is_empty(), "{path}: the keys lie open there");
                 assert!(
                     into.list("").unwrap().is_empty()
                         || Store::open(crate::store::tests::options(into)).is_err()
