@@ -17,6 +17,7 @@ use crate::{
         gate::{Door, Doors, Front, Hosts, Limits, Origins, Serves, Setup, TlsError, acceptor, socket},
         s3::{S3Door, S3Options},
     },
+    model::limits::{LEAST_CONNECTIONS, STORE_FILES},
     outside::{
         clock::{Clock as _, SystemClock},
         random::{Random as _, SystemRandom},
@@ -226,15 +227,29 @@ impl Server {
 }
 
 /// Lets this process have as many open files as the system allows: connections and segments need
-/// more than a login shell is given.
-pub fn raise_open_files() {
+/// more than a login shell is given. How many that is.
+pub fn raise_open_files() -> u64 {
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
+        let before = limit.current;
         limit.current = limit.maximum;
         if let Err(error) = setrlimit(Resource::Nofile, limit) {
             tracing::debug!(%error, "the limit of open files stays as it is");
+            limit.current = before;
         }
     }
+    limit.current.unwrap_or(u64::MAX)
+}
+
+/// How many connections are let in: no more than leave the store its files.
+#[must_use]
+pub fn connections_for(wanted: usize, open_files: u64) -> usize {
+    let most =
+        usize::try_from(open_files.saturating_sub(STORE_FILES)).unwrap_or(usize::MAX).max(LEAST_CONNECTIONS);
+    if most < wanted {
+        tracing::warn!(open_files, connections = most, "the system allows few open files: raise `ulimit -n`");
+    }
+    wanted.min(most)
 }
 
 /// A token that SIGTERM and SIGINT cancel. A second signal ends the process at once: the store
@@ -260,4 +275,17 @@ pub fn stop_on_signals() -> std::io::Result<CancellationToken> {
         std::process::exit(1);
     });
     Ok(stop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_the_store_its_files() {
+        assert_eq!(connections_for(1024, u64::MAX), 1024);
+        assert_eq!(connections_for(1024, 1280), 1024);
+        assert_eq!(connections_for(1024, 1024), 768);
+        assert_eq!(connections_for(1024, 64), LEAST_CONNECTIONS);
+    }
 }

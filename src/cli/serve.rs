@@ -16,7 +16,10 @@ use crate::{
     config::{LogFormat, Settings},
     domain::{FirstAdmin, Holdall},
     doors::gate::{Limits, Serves},
-    server::{ListenerConfig, Server, ServerConfig, TlsFiles, raise_open_files, stop_on_signals, try_out},
+    server::{
+        ListenerConfig, Server, ServerConfig, TlsFiles, connections_for, raise_open_files, stop_on_signals,
+        try_out,
+    },
     telemetry,
 };
 
@@ -32,7 +35,7 @@ pub(super) async fn serve(context: &Context) -> Result<(), Failure> {
     let _logging = logging.map_err(|error| Failure::Usage(error.to_string()))?;
     let stop =
         stop_on_signals().map_err(|error| Failure::Refused(format!("cannot receive signals: {error}")))?;
-    raise_open_files();
+    let open_files = raise_open_files();
     warn_in_the_clear(settings);
     let preset = first::preset(settings)?;
     // What is shown once is not shown by a start that then fails.
@@ -40,7 +43,7 @@ pub(super) async fn serve(context: &Context) -> Result<(), Failure> {
     first::warn_of_others(&settings.data);
     room::check(settings)?;
     let holdall = reach::open(settings, true)?;
-    let served = serve_opened(context, &holdall, preset, &stop).await;
+    let served = serve_opened(context, &holdall, (preset, open_files), &stop).await;
     let closed = holdall.close().map_err(|error| Failure::Refused(reach::with_reason(&error)));
     served.and(closed)
 }
@@ -49,7 +52,7 @@ pub(super) async fn serve(context: &Context) -> Result<(), Failure> {
 async fn serve_opened(
     context: &Context,
     holdall: &Arc<Holdall>,
-    preset: FirstAdmin,
+    (preset, open_files): (FirstAdmin, u64),
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
     let settings = &context.settings;
@@ -58,7 +61,9 @@ async fn serve_opened(
     if let Some(made) = &made {
         context.printer.one(&first::as_json(made), || first::as_text(made, &settings.data))?;
     }
-    let server = Server::start(config(settings), Arc::clone(holdall)).await;
+    let mut config = config(settings);
+    config.limits.connections = connections_for(settings.connections, open_files);
+    let server = Server::start(config, Arc::clone(holdall)).await;
     let server = server.map_err(|error| Failure::Refused(error.to_string()))?;
     for address in server.addresses() {
         tracing::info!(%address, "listening");

@@ -138,3 +138,7 @@ pub const HISTORY_DAYS: u32 = 30;
 pub const JOURNAL_DAYS: i64 = 90;
 /// Newest changes of a bucket that stay in its journal, however old they are.
 pub const JOURNAL_ROWS: u64 = 1_000_000;
+/// Open files that connections leave to the store, whatever the system allows.
+pub const STORE_FILES: u64 = 256;
+/// Connections that are let in even where the system allows hardly more files than those.
+pub const LEAST_CONNECTIONS: usize = 16;

@@ -34,11 +34,13 @@ pub enum StoreError {
 
 impl From<io::Error> for StoreError {
     fn from(error: io::Error) -> Self {
-        match error.raw_os_error().map(Errno::from_raw_os_error) {
-            _ if is_full(&error) => Self::Full,
+        if is_full(&error) {
+            Self::Full
+        } else if is_out_of_files(&error) {
             // Connections and segments give descriptors back all the time.
-            Some(Errno::MFILE | Errno::NFILE) => Self::Busy("too many files are open".into()),
-            _ => Self::Io(Arc::new(error)),
+            Self::Busy("too many files are open".into())
+        } else {
+            Self::Io(Arc::new(error))
         }
     }
 }
@@ -46,6 +48,12 @@ impl From<io::Error> for StoreError {
 /// Whether there is no room: on the disk, or in what the system grants the user of it.
 pub(super) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Whether no more files may be open: what was asked for was not begun.
+pub(super) fn is_out_of_files(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::{Placed, SegmentState, Shared, footer::SealError, held::Held, record:
 use crate::{
     model::ids::SegmentId,
     store::{
-        error::StoreError,
+        error::{StoreError, is_out_of_files},
         faults::Fault,
         io::Site,
         sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -253,6 +253,13 @@ impl Lane {
         let synced = due.iter().try_for_each(|due| self.sync(due));
         let answer = match synced {
             Ok(()) => self.state().alive(),
+            Err(error) if is_out_of_files(&error) => {
+                // Nothing was tried, so nothing is in doubt: it is synced with the next work.
+                self.state().unsealed = false;
+                let busy = StoreError::from(error);
+                waiters.into_iter().for_each(|done| done(Err(busy.clone())));
+                return false;
+            }
             Err(error) => Err(self.fail(&mut waiters, &error)),
         };
         // Never under a lock: a waiter may append or wait itself.

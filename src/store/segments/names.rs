@@ -12,7 +12,7 @@ use super::path;
 use crate::{
     model::ids::SegmentId,
     store::{
-        error::StoreError,
+        error::{StoreError, is_out_of_files},
         faults::{Fault, Faults},
         io::{Io, Site},
         sync::{Mutex, OnceLock, PoisonError},
@@ -35,7 +35,9 @@ impl Names {
         }
         for dir in [&*path::folder(id), path::ROOT, ""] {
             let synced = io.sync_dir(dir, Site::SegmentDir);
+            // For want of a free descriptor it was not even begun.
             if let Err(error) = &synced
+                && !is_out_of_files(error)
                 && !Faults::of(io).has(Fault::FolderSyncTrusted)
             {
                 self.doubted(error);

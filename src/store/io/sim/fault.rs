@@ -177,8 +177,11 @@ impl Io for FaultyDisk {
     }
 
     fn sync_dir(&self, dir: &str, site: Site) -> io::Result<()> {
-        if self.turn(&[Failing::SyncDir]).is_some() {
-            self.disk.fail_once(site);
+        match self.turn(&[Failing::SyncDir, Failing::Descriptors]) {
+            // A folder is opened to be synced.
+            Some(Failing::Descriptors) => return Err(Failing::Descriptors.error()),
+            Some(_) => self.disk.fail_once(site),
+            None => {}
         }
         self.disk.sync_dir(dir, site)
     }

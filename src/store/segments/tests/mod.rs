@@ -302,6 +302,28 @@ fn after_a_failed_sync_of_a_folder_no_lane_begins_a_segment_and_those_with_names
 }
 
 #[test]
+fn a_sync_that_lacks_a_descriptor_is_in_no_doubt_and_goes_well_later() {
+    let sim = SimDisk::new();
+    let disk = FaultyDisk::new(sim.clone());
+    let io: Arc<dyn Io> = Arc::new(disk.clone());
+    let segments = open(&io);
+    let placed = append(&segments, LaneId::Normal, 1, b"a").unwrap();
+    disk.plan(Plan { fault: Failing::Descriptors, call: 0, forever: true });
+    for _ in 0..5 {
+        assert!(matches!(synced(&segments, LaneId::Normal), Err(StoreError::Busy(_))));
+        assert!(!segments.step(LaneId::Normal), "nobody waits, and trying again at once helps nobody");
+        assert!(segments.failure().is_none());
+    }
+    disk.heal();
+    synced(&segments, LaneId::Normal).unwrap();
+    let states = segments.take_states();
+    drop(segments);
+    let io: Arc<dyn Io> = Arc::new(sim.crash(1));
+    let segments = Segments::open(io, options(&Ids::new(AtomicU64::new(9))), states).unwrap().0;
+    read(&segments, placed).unwrap();
+}
+
+#[test]
 fn a_lane_whose_syncs_go_on_failing_takes_nothing_more_and_others_do() {
     let (disk, segments) = on_sim();
     disk.fail(Site::SegmentData);
