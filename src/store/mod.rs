@@ -142,10 +142,10 @@ impl Store {
         let meta = Arc::new(Meta::open(
             Arc::clone(&io),
             MetaOptions {
-                keeper: options.keeper,
+                keeper: options.keeper.clone(),
                 now: Arc::clone(&options.now),
                 cache_bytes: options.cache_bytes,
-                progress: options.progress,
+                progress: Arc::clone(&options.progress),
                 create: options.create,
                 make_room: Arc::new(move || reserve.release_reserve().unwrap_or(false)),
                 keep_before: Arc::new(move |rows| {
@@ -154,6 +154,16 @@ impl Store {
                 }),
             },
         )?);
+        Self::over(Arc::clone(&meta), dir, options).inspect_err(|error| {
+            if matches!(error, StoreError::Damaged(_)) {
+                meta.distrust();
+            }
+        })
+    }
+
+    /// Opens the rest over the rows.
+    fn over(meta: Arc<Meta>, dir: Arc<DataDir>, options: StoreOptions) -> Result<Arc<Self>, StoreError> {
+        let io = options.io;
         let ids = Arc::clone(&meta);
         let fresh = move || ids.fresh(Kind::Segment).map(SegmentId);
         let growing = Arc::clone(&dir);

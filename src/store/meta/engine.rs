@@ -163,8 +163,11 @@ impl Engine {
         let changes = Arc::new(changes);
         self.current.begin();
         // A panic inside redb must not take the committer with it; the state it leaves is unknown.
-        let written = catch_unwind(AssertUnwindSafe(|| self.tables.write(&changes, due)))
-            .unwrap_or_else(|_| Err(StoreError::Unavailable("internal fault in a commit".into())));
+        let written =
+            catch_unwind(AssertUnwindSafe(|| self.tables.write(&changes, due))).unwrap_or_else(|_| {
+                self.latch.distrust();
+                Err(StoreError::Unavailable("internal fault in a commit".into()))
+            });
         self.current.end();
         match written {
             Ok(extensions) => {

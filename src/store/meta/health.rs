@@ -37,6 +37,8 @@ pub enum Health {
 pub(super) struct Latch {
     failed: AtomicBool,
     reason: Mutex<Option<String>>,
+    /// Something was met that no failing disk explains.
+    contradiction: AtomicBool,
 }
 
 impl Latch {
@@ -66,10 +68,21 @@ impl Latch {
         self.failed.store(true, Ordering::Release);
     }
 
+    /// What is in the file contradicts itself.
+    pub(super) fn distrust(&self) {
+        self.contradiction.store(true, Ordering::Release);
+    }
+
+    /// Whether it does.
+    pub(super) fn is_distrusted(&self) -> bool {
+        self.contradiction.load(Ordering::Acquire)
+    }
+
     /// Releases it, after the database was opened again and verified.
     pub(super) fn release(&self) {
         let mut held = lock(&self.reason);
         *held = None;
+        self.contradiction.store(false, Ordering::Release);
         self.failed.store(false, Ordering::Release);
     }
 
@@ -82,6 +95,7 @@ impl Latch {
         match catch_unwind(AssertUnwindSafe(read)) {
             Ok(result) => result.map_err(|error| self.fault("reading rows", error)),
             Err(_) => {
+                self.distrust();
                 self.set("reading rows: a page contradicts itself");
                 Err(StoreError::Damaged(
                     "metadata: a page contradicts itself: `holdall rebuild` makes it anew".into(),

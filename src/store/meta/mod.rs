@@ -224,6 +224,11 @@ impl Meta {
         self.engine.fresh(kind)
     }
 
+    /// What stands in the rows contradicts itself: they are left as they are when this is dropped.
+    pub(in crate::store) fn distrust(&self) {
+        self.engine.latch().distrust();
+    }
+
     /// What the store is able to do.
     #[must_use]
     pub fn health(&self) -> Health {

@@ -70,12 +70,19 @@ pub(super) struct OnDisk {
 
 impl Drop for OnDisk {
     fn drop(&mut self) {
-        close(self.open.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+        let open = self.open.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        close(open, &self.latch);
     }
 }
 
-/// redb writes as it closes, and asserts where a damaged page contradicts itself.
-fn close(open: Option<Open>) {
+/// redb writes as it closes, and asserts where a damaged page contradicts itself; asserting again while
+/// it unwinds would end the process. So a file that was seen to be damaged is not closed but left:
+/// what is kept of it in memory stays until the process ends.
+fn close(open: Option<Open>, latch: &Latch) {
+    if latch.is_distrusted() {
+        tracing::error!("the metadata file contradicts itself; it is left as it is");
+        return std::mem::forget(open);
+    }
     if catch_unwind(AssertUnwindSafe(|| drop(open))).is_err() {
         tracing::error!("the metadata file contradicts itself; it was not closed in good order");
     }
@@ -168,7 +175,7 @@ impl Tables for OnDisk {
     }
 
     fn close(&self) {
-        close(self.open.write().unwrap_or_else(PoisonError::into_inner).take());
+        close(self.open.write().unwrap_or_else(PoisonError::into_inner).take(), &self.latch);
     }
 
     fn reopen(&self) -> Result<(), StoreError> {
@@ -218,6 +225,7 @@ impl Drop for Committed {
     fn drop(&mut self) {
         let held = (self.transaction.take(), std::mem::take(&mut self.tables));
         if catch_unwind(AssertUnwindSafe(|| drop(held))).is_err() {
+            self.latch.distrust();
             self.latch.set("ending to read: the database panicked before");
         }
     }
