@@ -4,15 +4,13 @@
 use std::{
     fs::File,
     io::{self, Read as _},
-    os::unix::fs::OpenOptionsExt as _,
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
 };
 
 use bytes::Bytes;
 use futures::stream;
 use http::{Method, header};
-use rustix::fs::OFlags;
 use tokio::{sync::mpsc, task::block_in_place};
 
 use super::{
@@ -27,7 +25,7 @@ use super::{
         link::{Asked, Link},
         tag::{Tagger, is_of_parts},
         tally::Tally,
-        tree::{self, Met},
+        tree::{Met, Tree},
     },
     reach::Reach,
 };
@@ -46,10 +44,10 @@ use crate::{
 const BLOCK: usize = 256 << 10;
 
 pub(super) async fn run(context: &Context, import: Import) -> Result<(), Failure> {
-    let found = std::fs::metadata(&import.folder);
-    if !found.map_err(|error| refused(&import.folder, &error))?.is_dir() {
-        return Err(Failure::Refused(format!("{} is no folder", import.folder.display())));
-    }
+    let tree = Tree::open(&import.folder).map_err(|error| match error.kind() {
+        io::ErrorKind::NotADirectory => Failure::Refused(format!("{} is no folder", import.folder.display())),
+        _ => refused(&import.folder, &error),
+    })?;
     let reach = Arc::new(Reach::find(&context.settings).await?);
     let (name, prefix) = import.into.split_once('/').unwrap_or((&import.into, ""));
     let into: Bucket = reach.ask(Method::GET, &bucket::address(name)).await?;
@@ -59,7 +57,7 @@ pub(super) async fn run(context: &Context, import: Import) -> Result<(), Failure
         bucket: into.name,
         prefix: if prefix.is_empty() { String::new() } else { format!("{prefix}/") },
         exported: is_exported(&import.folder),
-        root: import.folder,
+        tree,
     };
     let tally = Arc::new(Tally::default());
     let worker = Worker { link: Link::new(reach), target: Arc::new(target), tally: Arc::clone(&tally) };
@@ -77,7 +75,7 @@ fn is_exported(folder: &Path) -> bool {
 
 /// Where files go, and where they come from.
 struct Target {
-    root: PathBuf,
+    tree: Tree,
     bucket: String,
     prefix: String,
     /// In whose name.
@@ -87,7 +85,7 @@ struct Target {
 
 /// Queues everything in the folder until nobody wants more.
 async fn find(target: Arc<Target>, queue: mpsc::Sender<Met>) -> Result<(), Failure> {
-    let walk = move || tree::walk(&target.root, &mut |met| queue.blocking_send(met).is_ok());
+    let walk = move || target.tree.walk(&mut |met| queue.blocking_send(met).is_ok());
     let walked = tokio::task::spawn_blocking(walk).await;
     walked.map(drop).map_err(|fault| Failure::Refused(format!("the folder cannot be read: {fault}")))
 }
@@ -125,7 +123,7 @@ impl Worker {
     async fn one(&mut self, met: &Met) -> Result<(), Failure> {
         let key = self.target.key(met.path())?;
         match met {
-            Met::File(path) => self.file(&key, &self.target.root.join(path)).await,
+            Met::File(path) => self.file(&key, path).await,
             Met::Empty(_) => self.folder(&format!("{key}/")).await,
             Met::Other(_, why) => Err(Failure::Refused(why.clone())),
         }
@@ -146,7 +144,7 @@ impl Worker {
     }
 
     async fn file(&mut self, key: &str, path: &Path) -> Result<(), Failure> {
-        let own = block_in_place(|| open(path)).map_err(of_disk)?;
+        let own = block_in_place(|| look(&self.target.tree, path)).map_err(of_disk)?;
         let standing = self.standing(key).await?;
         if let Some(there) = &standing
             && there.size == own.size
@@ -229,15 +227,10 @@ impl Work<Met> for Worker {
     }
 }
 
-/// Opens a regular file; what became a link or a pipe since is neither followed nor waited for.
-fn open(path: &Path) -> io::Result<Own> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let flags = i32::try_from(flags.bits()).unwrap_or_default();
-    let file = File::options().read(true).custom_flags(flags).open(path)?;
+/// Opens a file and looks at it.
+fn look(tree: &Tree, path: &Path) -> io::Result<Own> {
+    let file = tree.file(path)?;
     let found = file.metadata()?;
-    if !found.is_file() {
-        return Err(io::Error::other("is no regular file"));
-    }
     let modified = folder::modified(found.modified()?);
     Ok(Own { file: Arc::new(file), size: found.len(), modified })
 }

@@ -23,6 +23,7 @@ use rustix::{
     io::Errno,
 };
 
+use super::descend::{FOLDER, descend};
 use crate::model::{
     address::nfc,
     escape::{self, Form},
@@ -32,8 +33,6 @@ use crate::model::{
 /// What an export keeps beside the buckets: what is being written. It tells an import that names
 /// were escaped, too.
 pub(in crate::cli) const ASIDE: &str = escape::EXPORT;
-
-const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// A folder.
 #[derive(Debug)]
@@ -115,14 +114,11 @@ impl Folder {
     /// If something that is no file stands there, or it cannot be opened.
     pub(in crate::cli) fn find(&self, names: &[String]) -> io::Result<Option<File>> {
         let Some((name, parents)) = names.split_last() else { return Ok(None) };
-        let mut folder = self.root.try_clone()?;
-        for name in parents {
-            folder = match rustix::fs::openat(&folder, name, FOLDER, Mode::empty()) {
-                Ok(folder) => folder,
-                Err(Errno::NOENT) => return Ok(None),
-                Err(error) => return Err(in_the_way(error)),
-            };
-        }
+        let folder = match descend(self.root.as_fd(), parents) {
+            Ok(folder) => folder,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(error) => return Err(in_the_way(error)),
+        };
         match rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
             Err(Errno::NOENT) => return Ok(None),
             Err(error) => return Err(error.into()),

@@ -2,6 +2,7 @@
 //! written safely, and what is told of it all.
 
 pub(super) mod crowd;
+mod descend;
 pub(super) mod failed;
 pub(super) mod folder;
 pub(super) mod link;
