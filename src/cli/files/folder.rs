@@ -23,7 +23,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::descend::{FOLDER, descend};
+use super::descend::{FOLDER, descend, list};
 use crate::model::{
     address::nfc,
     escape::{self, Form},
@@ -60,15 +60,19 @@ impl Folder {
     /// If it is no folder, cannot be written to, or another export is at work there.
     pub(in crate::cli) fn open(path: &Path) -> io::Result<Self> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-        let root = rustix::fs::open(path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        Self::of(rustix::fs::open(path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
+    }
+
+    /// The folder that is open, whatever lies at its path by now.
+    fn of(root: OwnedFd) -> io::Result<Self> {
         let aside = below(&root, ASIDE)?;
         rustix::fs::flock(&aside, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
             Errno::WOULDBLOCK => io::Error::new(io::ErrorKind::ResourceBusy, "another export writes there"),
             error => error.into(),
         })?;
         // What an export that was broken off left.
-        for entry in fs::read_dir(path.join(ASIDE))? {
-            fs::remove_file(entry?.path())?;
+        for (name, _) in list(aside.as_fd())? {
+            rustix::fs::unlinkat(&aside, &name, AtFlags::empty())?;
         }
         let mut folder = Self { root, aside, next: AtomicU64::new(0), taken: None };
         if folder.takes_for_one("probe", "PROBE")? || folder.takes_for_one("\u{e9}", "e\u{301}")? {
@@ -295,6 +299,24 @@ mod tests {
         fs::write(place.path().join(ASIDE).join("part-7"), "half").unwrap();
         Folder::open(place.path()).unwrap();
         assert_eq!(fs::read_dir(place.path().join(ASIDE)).unwrap().count(), 0);
+    }
+
+    /// Somebody who may write beside what was opened puts something else in its place: the files in
+    /// that were removed.
+    #[test]
+    fn only_what_is_aside_is_removed_whatever_takes_its_place() {
+        let place = tempfile::tempdir().unwrap();
+        let (root, away) = (place.path().join("root"), place.path().join("away"));
+        for folder in [&root, &away] {
+            fs::create_dir_all(folder.join(ASIDE)).unwrap();
+            fs::write(folder.join(ASIDE).join("own"), "own").unwrap();
+        }
+        let opened = OwnedFd::from(File::open(&root).unwrap());
+        fs::rename(&root, place.path().join("opened")).unwrap();
+        symlink(&away, &root).unwrap();
+        Folder::of(opened).unwrap();
+        assert_eq!(fs::read_to_string(away.join(ASIDE).join("own")).unwrap(), "own");
+        assert_eq!(fs::read_dir(place.path().join("opened").join(ASIDE)).unwrap().count(), 0);
     }
 
     /// As on a disk that knows no case; there is none to try it on.
