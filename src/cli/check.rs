@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use http::Method;
 
-use super::{Context, failure::Failure, progress::while_telling, reach::Reach};
+use super::{Context, failure::Failure, print::one_line, progress::while_telling, reach::Reach};
 use crate::doors::api::types::{Check, DamagedFile, DamagedFiles, Damages};
 
 /// Runs: exit code 0 if all is clean, 1 if something is damaged, whatever else could not be looked at,
@@ -79,7 +79,7 @@ fn hit(file: &DamagedFile) -> String {
         (kind, Some(version), _) => format!("{kind}, version {version}"),
         (kind, None, _) => kind.to_owned(),
     };
-    format!("damaged: {bucket}/{path} of {owner}, {which}: {bytes} bytes cannot be read")
+    one_line(&format!("damaged: {bucket}/{path} of {owner}, {which}: {bytes} bytes cannot be read"))
 }
 
 fn as_text(checked: &Check) -> String {
@@ -93,7 +93,9 @@ fn as_text(checked: &Check) -> String {
         of("chunks"),
         of("segments")
     )];
-    lines.extend(checked.findings.iter().map(|finding| format!("{}: {}", finding.kind, finding.text)));
+    lines.extend(
+        checked.findings.iter().map(|finding| one_line(&format!("{}: {}", finding.kind, finding.text))),
+    );
     lines.extend(checked.files.iter().map(hit));
     let more = checked.found - checked.findings.len() as u64;
     if more > 0 {
@@ -106,9 +108,31 @@ fn as_text(checked: &Check) -> String {
         ));
     }
     match &checked.unfinished {
-        Some(why) => lines.push(format!("not finished: {why}")),
+        Some(why) => lines.push(one_line(&format!("not finished: {why}"))),
         None if checked.found == 0 => lines.push("clean".to_owned()),
         None => {}
     }
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A key can neither clear the screen nor make a line of its own that says `clean`.
+    #[test]
+    fn a_hit_is_one_line_whatever_the_key_is() {
+        let file = DamagedFile {
+            bucket: "photos".into(),
+            owner: "ann".into(),
+            path: "gr\u{fc}n\u{1b}[2J\nclean".into(),
+            kind: "current".into(),
+            version: None,
+            part: None,
+            bytes: 7,
+            chunks: Vec::new(),
+        };
+        let shown = "photos/gr\u{fc}n\\u{1b}[2J\\nclean of ann";
+        assert_eq!(hit(&file), format!("damaged: {shown}, as it is now: 7 bytes cannot be read"));
+    }
 }

@@ -1,5 +1,6 @@
 //! Why a command did not do what it was asked to, and the exit code that says so.
 
+use super::print::plain;
 use crate::doors::api::types::Problem;
 
 /// A failed command.
@@ -54,15 +55,15 @@ impl Failure {
 
     /// Tells it on standard error: one line for people, or one JSON object.
     pub(super) fn tell(&self, json: bool) {
-        let text = match (json, self.message()) {
-            (_, None) => return,
-            (false, Some(message)) => format!("holdall: {message}"),
-            (true, Some(message)) => match self.problem().map(|problem| serde_json::to_string(&problem)) {
-                Some(Ok(text)) => text,
-                Some(Err(_)) | None => format!("holdall: {message}"),
-            },
-        };
-        eprintln!("{text}");
+        if let Some(text) = self.text(json) {
+            eprintln!("{text}");
+        }
+    }
+
+    fn text(&self, json: bool) -> Option<String> {
+        let for_people = plain(&format!("holdall: {}", self.message()?));
+        let problem = self.problem().filter(|_| json);
+        Some(problem.and_then(|problem| serde_json::to_string(&problem).ok()).unwrap_or(for_people))
     }
 
     pub(super) fn code(&self) -> u8 {
@@ -71,5 +72,21 @@ impl Failure {
             Self::Usage(_) => 2,
             Self::Said(code) => *code,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The marker of a backup, which may come from anywhere, is quoted in what is told.
+    #[test]
+    fn what_is_told_does_nothing_to_a_terminal() {
+        let failure = Failure::Refused("the backup has format \u{1b}]0;x\u{7}, use a newer one".into());
+        let text = failure.text(false).unwrap();
+        assert_eq!(text, "holdall: the backup has format \\u{1b}]0;x\\u{7}, use a newer one");
+        let read: Problem = serde_json::from_str(&failure.text(true).unwrap()).unwrap();
+        assert_eq!(read.detail, failure.message().unwrap());
+        assert_eq!(Failure::Said(1).text(false), None);
     }
 }

@@ -30,7 +30,7 @@ pub(super) struct Printer {
 impl Printer {
     /// One thing; `text` is what people read.
     pub(super) fn one<T: Serialize>(self, value: &T, text: impl FnOnce() -> String) -> Result<(), Failure> {
-        if self.json { write(&json(value)?) } else { write(&text()) }
+        if self.json { write(&json(value)?) } else { write(&plain(&text())) }
     }
 
     /// One thing, a line for each of its members that is set; people read amounts of bytes as
@@ -65,6 +65,29 @@ impl Printer {
     pub(super) fn done(self, sentence: &str) -> Result<(), Failure> {
         self.one(&serde_json::json!({ "done": sentence }), || sentence.to_owned())
     }
+}
+
+/// A text that does nothing to a terminal: control characters, but for ends of lines and tabs, are
+/// shown as escapes. Names and keys may have any, and are anybody's.
+pub(super) fn plain(text: &str) -> String {
+    without_control(text, &['\n', '\t'])
+}
+
+/// The same on one line: no name makes another.
+pub(super) fn one_line(text: &str) -> String {
+    without_control(text, &[])
+}
+
+fn without_control(text: &str, but: &[char]) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_control() && !but.contains(&letter) {
+            shown.extend(letter.escape_debug());
+        } else {
+            shown.push(letter);
+        }
+    }
+    shown
 }
 
 /// Writes to standard output. A reader that has gone is no fault of the command.
@@ -118,12 +141,12 @@ fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".into(),
         Value::String(text) if text.is_empty() => "-".into(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => one_line(text),
         Value::Array(values) if values.is_empty() => "-".into(),
         Value::Array(values) => values.iter().map(cell).collect::<Vec<_>>().join(", "),
         Value::Bool(true) => "yes".into(),
         Value::Bool(false) => "no".into(),
-        Value::Number(_) | Value::Object(_) => value.to_string(),
+        Value::Number(_) | Value::Object(_) => one_line(&value.to_string()),
     }
 }
 
@@ -149,5 +172,16 @@ mod tests {
             "usage live                 5549 (5.4 KiB)",
         ];
         assert_eq!(for_people(&bucket), lines.join("\n"));
+    }
+
+    /// A file's key cleared the screen of whoever looked at what was damaged.
+    #[test]
+    fn no_name_does_anything_to_a_terminal() {
+        let bad = "gr\u{fc}n \u{65e5}\u{672c} 'a'\u{1b}[2J\u{9b}1m\r\u{7f}\u{7}\tx\ny";
+        let shown = "gr\u{fc}n \u{65e5}\u{672c} 'a'\\u{1b}[2J\\u{9b}1m\\r\\u{7f}\\u{7}";
+        assert_eq!(plain(bad), format!("{shown}\tx\ny"));
+        assert_eq!(one_line(bad), format!("{shown}\\tx\\ny"));
+        assert_eq!(cell(&bad.into()), one_line(bad));
+        assert_eq!(cell(&serde_json::json!(["a\n", { "b": "\u{9b}" }])), "a\\n, {\"b\":\"\\u{9b}\"}");
     }
 }

@@ -8,7 +8,11 @@ use std::sync::{
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{failure::Failure, print::Printer, progress},
+    cli::{
+        failure::Failure,
+        print::{Printer, one_line},
+        progress,
+    },
     model::size::shown,
 };
 
@@ -56,8 +60,8 @@ impl Tally {
     /// Something could not be done; told at once.
     pub(in crate::cli) fn refuse(&self, name: &str, why: &str) {
         self.refused.fetch_add(1, Relaxed);
-        let name = name.escape_debug().to_string();
-        progress::note(&format!("{name}: {why}"));
+        let name = one_line(name);
+        progress::note(&one_line(&format!("{name}: {why}")));
         let mut problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
         if problems.len() < PROBLEMS {
             problems.push((name, why.to_owned()));
