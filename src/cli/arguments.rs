@@ -54,6 +54,8 @@ pub(super) enum Command {
     /// Make lost or damaged metadata anew, from its snapshots and the stored bytes; without a server.
     Rebuild(Rebuild),
     /// Write current files into a folder; again, and only what is not there is written.
+    ///
+    /// Files and folders are made readable for whoever runs it alone (0600 and 0700).
     Export(Export),
     /// Put a folder's files into a bucket; again, and only what is not there is written.
     Import(Import),

@@ -34,6 +34,10 @@ use crate::model::{
 /// were escaped, too.
 pub(in crate::cli) const ASIDE: &str = escape::EXPORT;
 
+/// What is exported was its users' own: nobody else of the machine may read it.
+const OWN_FILE: Mode = Mode::RUSR.union(Mode::WUSR);
+const OWN_FOLDER: Mode = Mode::RWXU;
+
 /// A folder.
 #[derive(Debug)]
 pub(in crate::cli) struct Folder {
@@ -84,7 +88,7 @@ impl Folder {
     /// Whether two names are one on this disk.
     fn takes_for_one(&self, name: &str, other: &str) -> io::Result<bool> {
         let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
-        rustix::fs::openat(&self.aside, name, flags, Mode::from_raw_mode(0o600))?;
+        rustix::fs::openat(&self.aside, name, flags, OWN_FILE)?;
         let found = rustix::fs::statat(&self.aside, other, AtFlags::SYMLINK_NOFOLLOW).is_ok();
         rustix::fs::unlinkat(&self.aside, name, AtFlags::empty())?;
         Ok(found)
@@ -155,7 +159,7 @@ impl Folder {
     pub(in crate::cli) fn begin(&self) -> io::Result<Aside<'_>> {
         let name = format!("part-{}", self.next.fetch_add(1, Relaxed));
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(&self.aside, &name, flags, Mode::from_raw_mode(0o666))?;
+        let file = rustix::fs::openat(&self.aside, &name, flags, OWN_FILE)?;
         Ok(Aside { folder: self, name, file: File::from(file) })
     }
 
@@ -201,7 +205,7 @@ impl Drop for Aside<'_> {
 
 /// Opens a folder in another, and makes it first if it is not there.
 fn below(folder: &OwnedFd, name: &str) -> io::Result<OwnedFd> {
-    match rustix::fs::mkdirat(folder, name, Mode::from_raw_mode(0o777)) {
+    match rustix::fs::mkdirat(folder, name, OWN_FOLDER) {
         Ok(()) | Err(Errno::EXIST) => {}
         Err(error) => return Err(error.into()),
     }
@@ -287,6 +291,18 @@ mod tests {
             folder.find(&at("b/none/d")).unwrap().is_none() && folder.find(&at("b/x")).unwrap().is_none()
         );
         folder.sync().unwrap();
+    }
+
+    /// Everybody's files were readable for every account of the machine.
+    #[test]
+    fn what_is_written_is_for_its_owner_alone() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::open(place.path()).unwrap();
+        write(&folder, &at("b/c/d"), "x").unwrap();
+        for (path, mode) in [("b", 0o700), ("b/c", 0o700), (ASIDE, 0o700), ("b/c/d", 0o600)] {
+            let found = fs::metadata(place.path().join(path)).unwrap().permissions().mode();
+            assert_eq!(found & 0o777, mode, "{path}");
+        }
     }
 
     #[test]
