@@ -4,7 +4,8 @@
 use std::{
     fs::File,
     io::{self, Read as _},
-    path::Path,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -27,6 +28,8 @@ use super::{
         tally::Tally,
         tree::{Met, Tree},
     },
+    print::one_line,
+    progress,
     reach::Reach,
 };
 use crate::{
@@ -52,11 +55,19 @@ pub(super) async fn run(context: &Context, import: Import) -> Result<(), Failure
     let (name, prefix) = import.into.split_once('/').unwrap_or((&import.into, ""));
     let into: Bucket = reach.ask(Method::GET, &bucket::address(name)).await?;
     let prefix = prefix.trim_end_matches('/');
+    let own = rustix::process::geteuid().as_raw();
+    let (exported, others) = is_exported(&import.folder, own);
+    for other in others.iter().filter(|_| !exported) {
+        progress::note(&one_line(&format!(
+            "{} belongs to somebody else and is ignored: names are read as they are, not as escaped",
+            other.display()
+        )));
+    }
     let target = Target {
         whose: import.user.unwrap_or_else(|| into.owner.clone()),
         bucket: into.name,
         prefix: if prefix.is_empty() { String::new() } else { format!("{prefix}/") },
-        exported: is_exported(&import.folder),
+        exported,
         tree,
     };
     let tally = Arc::new(Tally::default());
@@ -68,9 +79,19 @@ pub(super) async fn run(context: &Context, import: Import) -> Result<(), Failure
     tally.end(context.printer, "imported")
 }
 
-/// Whether the folder is of an export, or in one: names are escaped there.
-fn is_exported(folder: &Path) -> bool {
-    folder.canonicalize().is_ok_and(|folder| folder.ancestors().any(|above| above.join(ASIDE).is_dir()))
+/// Whether the folder is of an export, or in one: names are escaped there. Anybody may put something
+/// of that name into `/tmp`: only one's own counts; beside that, those that do not.
+fn is_exported(folder: &Path, own: u32) -> (bool, Vec<PathBuf>) {
+    let (mut exported, mut others) = (false, Vec::new());
+    for above in folder.canonicalize().iter().flat_map(|folder| folder.ancestors()) {
+        let aside = above.join(ASIDE);
+        match aside.symlink_metadata() {
+            Ok(found) if found.is_dir() && found.uid() == own => exported = true,
+            Ok(_) => others.push(aside),
+            Err(_) => {}
+        }
+    }
+    (exported, others)
 }
 
 /// Where files go, and where they come from.
@@ -279,4 +300,32 @@ fn content(file: &Arc<File>, size: u64) -> Body {
         Some((read, (file, at + length)))
     });
     body::from_stream(pieces)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// Somebody's `/tmp/%holdall-export` changed the names of every import from below `/tmp`.
+    #[test]
+    fn names_are_escaped_in_an_export_of_ones_own_alone() {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path().canonicalize().unwrap();
+        let (folder, aside) = (root.join("a/b"), root.join(ASIDE));
+        fs::create_dir_all(&folder).unwrap();
+        let own = rustix::process::geteuid().as_raw();
+        let of = |own| {
+            let (exported, others) = is_exported(&folder, own);
+            (exported, others.contains(&aside))
+        };
+        assert_eq!(of(own), (false, false));
+        fs::create_dir(&aside).unwrap();
+        assert_eq!(of(own), (true, false));
+        assert_eq!(of(own + 1), (false, true));
+        fs::remove_dir(&aside).unwrap();
+        std::os::unix::fs::symlink(&folder, &aside).unwrap();
+        assert_eq!(of(own), (false, true));
+    }
 }
