@@ -220,7 +220,7 @@ async fn damage(reach: &Reach) -> Result<Finding, Failure> {
     let state: Scrubbing = reach.ask(Method::GET, "/api/v1/scrub").await?;
     if state.damaged > 0 {
         let text = format!(
-            "{} chunks or segments are damaged; `holdall check` lists the files that need them",
+            "{} parts of the data are damaged; `holdall check` tells which, and which files need them",
             state.damaged
         );
         return Ok(finding(State::Fail, "damage", text));

@@ -53,9 +53,9 @@ pub struct ScrubState {
     pub now: Option<ScrubSummary>,
     /// The last run over everything that ended.
     pub last: Option<ScrubSummary>,
-    /// Chunks and segments known to be damaged.
+    /// Chunks, segments, rows of the metadata and kept snapshots of it known to be damaged.
     pub damaged: u64,
-    /// Bytes read since the start.
+    /// Bytes of segments read since the start.
     pub bytes: u64,
 }
 
@@ -95,7 +95,7 @@ impl Holdall {
             running: known.is_running(),
             now: known.now(),
             last: known.last(),
-            damaged: self.store.blobs().damaged(),
+            damaged: self.store.blobs().damaged().saturating_add(known.damaged_metadata()),
             bytes: known.bytes(),
         }
     }

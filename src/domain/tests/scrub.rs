@@ -79,9 +79,11 @@ async fn a_run_of_the_background_gives_way_and_goes_on_where_it_was() {
     let (trial, all) = some_megabytes().await;
     let before = trial.holdall.scrub_state();
     let holdall = Arc::clone(&trial.holdall);
-    // So slow that it does not end by itself.
+    // So slow that it does not end by itself; the metadata is small.
     let slow =
-        tokio::spawn(async move { holdall.scrub_in_background(ScrubOptions { days: 30, rate: 1 }).await });
+        tokio::spawn(
+            async move { holdall.scrub_in_background(ScrubOptions { days: 30, rate: 200_000 }).await },
+        );
     let first = loop {
         match trial.holdall.scrub_state().now {
             Some(now) if now.bytes > 0 => break now,

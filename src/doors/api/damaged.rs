@@ -150,7 +150,8 @@ pub struct Scrubbed {
     pub chunks: u64,
     /// Bytes read.
     pub bytes: u64,
-    /// Chunks and segments that were damaged, known before or not.
+    /// Chunks, segments, rows of the metadata and kept snapshots of it that were damaged, known
+    /// before or not.
     pub damaged: u64,
 }
 
@@ -178,7 +179,7 @@ pub struct Scrubbing {
     pub now: Option<Scrubbed>,
     /// The last run over everything that ended.
     pub last: Option<Scrubbed>,
-    /// Chunks and segments that are known to be damaged.
+    /// Chunks, segments, rows of the metadata and kept snapshots of it that are known to be damaged.
     pub damaged: u64,
 }
 

@@ -11,7 +11,7 @@ use super::{
     overlay::{Changes, RowIter, bounds},
     rows::{KeyRange, Order},
     table::Table,
-    tables::{Ahead, State, Tables},
+    tables::{Ahead, State, Summed, Tables},
 };
 use crate::store::{
     error::StoreError,
@@ -131,8 +131,8 @@ impl State for Arc<All> {
     }
 
     /// Memory has no sums.
-    fn damaged(&self, table: Table) -> Result<u64, StoreError> {
-        self.table(table).map(|_| 0)
+    fn held_against_sums(&self, table: Table, _: Option<&[u8]>, _: u64) -> Result<Summed, StoreError> {
+        self.table(table).map(|_| Summed::default())
     }
 
     fn iter(&self, table: Table, range: &KeyRange, order: Order) -> Result<RowIter<'_>, StoreError> {

@@ -9,11 +9,12 @@
 use std::{
     collections::BTreeSet,
     io::ErrorKind,
+    ops::Bound,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
 use redb::{
-    AccessGuard, Database, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable,
+    Database, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable,
     ReadableTableMetadata, TableDefinition, TableHandle, WriteTransaction,
 };
 
@@ -27,7 +28,7 @@ use super::{
     rows::{KeyRange, Order},
     sums::{SUM, with_sum, without_sum},
     table::Table,
-    tables::{Ahead, State, Tables},
+    tables::{Ahead, State, Summed, Tables},
 };
 use crate::store::{
     error::StoreError,
@@ -262,21 +263,27 @@ impl State for Committed {
         })))
     }
 
-    fn damaged(&self, table: Table) -> Result<u64, StoreError> {
+    fn held_against_sums(
+        &self,
+        table: Table,
+        after: Option<&[u8]>,
+        enough: u64,
+    ) -> Result<Summed, StoreError> {
         let open = self.table(table)?;
-        let mut rows = self.latch.reading(|| open.range::<&[u8]>(..))?;
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut rows = self.latch.reading(|| open.range::<&[u8]>((from, Bound::Unbounded)))?;
+        let mut summed = Summed::default();
         let mut next = || {
-            let row = rows.next().transpose()?;
-            let is_whole = |(key, stored): (AccessGuard<'_, Bytes>, AccessGuard<'_, Bytes>)| {
-                self.value(table, key.value(), stored.value()).is_some()
-            };
-            Ok::<_, redb::StorageError>(row.map(is_whole))
+            let Some(row) = rows.next() else { return Ok::<_, redb::StorageError>(false) };
+            let (key, stored) = row?;
+            let (key, stored) = (key.value(), stored.value());
+            summed.damaged += u64::from(without_sum(table, key, stored).is_none());
+            summed.bytes += (key.len() + stored.len()) as u64;
+            summed.last = (summed.bytes >= enough).then(|| key.to_vec());
+            Ok(summed.last.is_none())
         };
-        let mut damaged = 0;
-        while let Some(is_whole) = self.latch.reading(&mut next)? {
-            damaged += u64::from(!is_whole);
-        }
-        Ok(damaged)
+        while self.latch.reading(&mut next)? {}
+        Ok(summed)
     }
 }
 

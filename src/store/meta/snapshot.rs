@@ -4,7 +4,7 @@ use super::{
     overlay::{RowIter, is_void},
     rows::{KeyRange, KeyValue, Order, Rows},
     table::Table,
-    tables::State,
+    tables::{State, Summed},
 };
 use crate::store::{
     error::StoreError,
@@ -49,7 +49,21 @@ impl Snapshot {
     /// # Errors
     /// If it cannot be read to its end.
     pub fn damaged(&self, table: Table) -> Result<u64, StoreError> {
-        self.state.damaged(table)
+        self.held_against_sums(table, None, u64::MAX).map(|summed| summed.damaged)
+    }
+
+    /// Holds the rows of a table behind a key against their sums, until so many bytes of them were
+    /// read.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn held_against_sums(
+        &self,
+        table: Table,
+        after: Option<&[u8]>,
+        enough: u64,
+    ) -> Result<Summed, StoreError> {
+        self.state.held_against_sums(table, after, enough)
     }
 
     /// The rows of a stretch, read as the caller takes them.

@@ -45,6 +45,17 @@ pub(super) trait Tables: Send + Sync {
     fn bytes(&self) -> u64;
 }
 
+/// Rows that were held against their sums.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Summed {
+    /// Those that are not what was written.
+    pub damaged: u64,
+    /// Bytes of all.
+    pub bytes: u64,
+    /// The key of the last; none if the table has ended.
+    pub last: Option<Vec<u8>>,
+}
+
 /// One committed state, unaffected by later commits.
 pub(super) trait State: Send + Sync {
     /// A row.
@@ -53,6 +64,11 @@ pub(super) trait State: Send + Sync {
     /// The rows of a stretch that has room for keys, read as the caller takes them.
     fn iter(&self, table: Table, range: &KeyRange, order: Order) -> Result<RowIter<'_>, StoreError>;
 
-    /// Reads a table to its end; how many of its rows are not what was written.
-    fn damaged(&self, table: Table) -> Result<u64, StoreError>;
+    /// Holds rows behind a key against their sums, until it has read so many bytes of them.
+    fn held_against_sums(
+        &self,
+        table: Table,
+        after: Option<&[u8]>,
+        enough: u64,
+    ) -> Result<Summed, StoreError>;
 }

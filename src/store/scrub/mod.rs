@@ -1,5 +1,7 @@
-//! The scrubber: reads every chunk that is needed from the disk again, and the header and footer
-//! of every segment, so that damage is known while the content may still be somewhere else.
+//! The scrubber: reads every row of the metadata again, and the snapshots of it that are kept
+//! ([`metadata`]), every chunk that is needed, and the header and footer of every segment, so that
+//! damage is known while the content may still be somewhere else. The metadata comes first and is
+//! in the first portion: the rest rests on it.
 //!
 //! Chunks are read in the order of their numbers, which is nearly the order they lie in, a few at
 //! a time: rows are read in short looks, nothing is held between them, and memory is one record.
@@ -10,10 +12,10 @@
 //! is called. Changes nothing but what is known of damage: it frees and moves no byte. Who runs
 //! it, when and how fast is decided above.
 //!
-//! The pages of the metadata are not read here. redb compares their checksums only while it repairs
-//! a file, and offers no such look at one that is open or at rows that were copied out of it. The
-//! check reads all rows and holds them against each other.
+//! A row that is missing, or a page as it was some commits ago, has no sum that tells: the check
+//! holds all rows against each other.
 
+mod metadata;
 pub mod rows;
 mod state;
 #[cfg(test)]
@@ -21,7 +23,10 @@ mod tests;
 
 use std::{collections::BTreeMap, ops::Range};
 
-use self::rows::{Portion, ScrubRow};
+use self::{
+    metadata::Metadata,
+    rows::{PlaceRow, Portion, ScrubRow},
+};
 use super::{
     Store,
     blobs::{
@@ -46,7 +51,7 @@ const SAVE: u64 = 2 << 30;
 /// What a step came to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
-    /// So many bytes were read; there is more to do.
+    /// So many bytes were read, those of the metadata too; there is more to do.
     More(u64),
     /// Nothing is left.
     Done,
@@ -57,6 +62,7 @@ pub enum Step {
 pub struct Scrubber {
     store: Arc<Store>,
     row: ScrubRow,
+    metadata: Metadata,
     /// How far it came is kept, to go on there after a restart.
     kept: bool,
     /// Bytes read since that was noted.
@@ -76,7 +82,8 @@ impl Scrubber {
     /// Busy while there is another; otherwise if a row cannot be read.
     pub fn begin(store: &Arc<Store>, portion: Portion) -> Result<Self, StoreError> {
         store.scrubbing().enter()?;
-        let begun = Self::at(store, || fresh(store, portion), false);
+        let row = || Ok((fresh(store, portion)?, PlaceRow::new(portion)));
+        let begun = Self::at(store, row, false);
         begun.inspect_err(|_| store.scrubbing().leave())
     }
 
@@ -86,20 +93,25 @@ impl Scrubber {
     /// As [`Scrubber::begin`].
     pub fn resume(store: &Arc<Store>) -> Result<Self, StoreError> {
         store.scrubbing().enter()?;
-        let row = || match rows::under_way(&store.snapshot()?)? {
-            Some(row) => Ok(row),
-            None => fresh(store, Portion::ALL),
+        let row = || {
+            let (rows, begin) = (store.snapshot()?, || PlaceRow::new(Portion::ALL));
+            Ok(match rows::under_way(&rows)? {
+                Some(row) => (row, rows::metadata_under_way(&rows)?.unwrap_or_else(begin)),
+                None => (fresh(store, Portion::ALL)?, begin()),
+            })
         };
         Self::at(store, row, true).inspect_err(|_| store.scrubbing().leave())
     }
 
     fn at(
         store: &Arc<Store>,
-        row: impl FnOnce() -> Result<ScrubRow, StoreError>,
+        row: impl FnOnce() -> Result<(ScrubRow, PlaceRow), StoreError>,
         kept: bool,
     ) -> Result<Self, StoreError> {
         let (unsaved, readings, done) = (0, 0, false);
-        let scrubber = Self { store: Arc::clone(store), row: row()?, kept, unsaved, readings, done };
+        let (row, place) = row()?;
+        let (store, metadata) = (Arc::clone(store), Metadata::at(place));
+        let scrubber = Self { store, row, metadata, kept, unsaved, readings, done };
         scrubber.store.scrubbing().tell(&scrubber.row);
         Ok(scrubber)
     }
@@ -110,6 +122,9 @@ impl Scrubber {
     /// If a row cannot be read or written, or the disk fails in a way that says nothing about what
     /// is on it. The run may go on with the same step.
     pub fn step(&mut self) -> Result<Step, StoreError> {
+        if !self.metadata.place.done {
+            return self.metadata();
+        }
         let step = if self.row.chunks_done { self.segments() } else { self.chunks() }?;
         self.store.scrubbing().tell(&self.row);
         if let Step::More(bytes) = step {
@@ -154,11 +169,24 @@ impl Scrubber {
         if !self.kept || self.done {
             return Ok(());
         }
-        let row = self.row.clone();
+        let (row, place) = (self.row.clone(), self.metadata.place.clone());
         self.store.apply(None, move |tx: &mut Tx<'_>| {
-            rows::keep(tx, &row);
+            rows::keep(tx, &row, &place);
             Ok::<_, StoreError>(())
         })
+    }
+
+    /// Reads on in the metadata. What it finds is kept at once: nobody else notes it.
+    fn metadata(&mut self) -> Result<Step, StoreError> {
+        let looked = self.metadata.step(&self.store)?;
+        self.row.damaged += looked.damaged;
+        self.unsaved += looked.bytes;
+        self.store.scrubbing().tell(&self.row);
+        self.store.scrubbing().tell_metadata(self.metadata.place.damaged());
+        if looked.damaged > 0 || self.unsaved >= SAVE {
+            self.save()?;
+        }
+        Ok(Step::More(looked.bytes))
     }
 
     fn chunks(&mut self) -> Result<Step, StoreError> {
@@ -312,11 +340,11 @@ impl Scrubber {
     /// Notes that all is done.
     fn end(&mut self) -> Result<Step, StoreError> {
         if !self.done {
-            let row = self.row.clone();
+            let (row, place) = (self.row.clone(), self.metadata.place.clone());
             let counted = self.store.blobs().count_damage()?;
             self.store.apply(None, move |tx: &mut Tx<'_>| {
                 let now = tx.now();
-                rows::finish(tx, &row, now)
+                rows::finish(tx, (&row, &place), now)
             })?;
             self.store.blobs().believe_damage(counted);
             self.done = true;

@@ -1,5 +1,7 @@
 //! The rows of scrubbing, in `config`: how far the run that is under way came (`scrub-now`), and
-//! what the last that ended did (`scrub-last`).
+//! what the last that ended did (`scrub-last`); the same of its way through the metadata
+//! (`scrub-metadata-now`), and what of that was damaged when it was read last
+//! (`scrub-metadata-last`).
 
 use std::ops::Range;
 
@@ -9,7 +11,7 @@ use crate::{
     store::{
         error::StoreError,
         meta::{
-            codec::{Field, Reader},
+            codec::{Bytes, Field, Reader},
             rows::{Rows, RowsMut},
             table::Table,
         },
@@ -19,6 +21,8 @@ use crate::{
 
 const NOW: &[u8] = b"scrub-now";
 const LAST: &[u8] = b"scrub-last";
+const METADATA_NOW: &[u8] = b"scrub-metadata-now";
+const METADATA_LAST: &[u8] = b"scrub-metadata-last";
 /// Chunks with numbers beside each other that are in the same portion, so that reading one is
 /// still reading in a row.
 const BLOCK: u64 = 64;
@@ -45,6 +49,12 @@ impl Portion {
     pub fn parse(text: &str) -> Option<Self> {
         let (number, of) = text.split_once('/')?;
         Self::new(number.parse().ok()?, of.parse().ok()?)
+    }
+
+    /// Whether it is the first, or everything.
+    #[must_use]
+    pub fn is_first(self) -> bool {
+        self.number == 1
     }
 
     /// Whether the thing with this number is in it.
@@ -105,8 +115,61 @@ row! {
         chunks: u64,
         /// Bytes read.
         bytes: u64,
-        /// Chunks and segments that were damaged, known before or not.
+        /// Chunks, segments, rows and kept snapshots that were damaged, known before or not.
         damaged: u64,
+    }
+}
+
+row! {
+    /// How far a run came in the metadata, and what is damaged of that.
+    PlaceRow {
+        /// The name of the table it is in.
+        table: String,
+        /// The last key it has read there; empty before the first.
+        after: Bytes,
+        /// All rows are read.
+        rows_done: bool,
+        /// The last snapshot it has read.
+        snapshot: u64,
+        /// All snapshots are read, too, or none of it is to be.
+        done: bool,
+        /// Rows that are not what was written.
+        rows: u64,
+        /// Snapshots that are not.
+        snapshots: u64,
+    }
+}
+
+impl PlaceRow {
+    /// At the beginning. The metadata is in the first portion.
+    #[must_use]
+    pub fn new(portion: Portion) -> Self {
+        let (rows_done, done) = (false, !portion.is_first());
+        Self {
+            table: String::new(),
+            after: Bytes::default(),
+            rows_done,
+            snapshot: 0,
+            done,
+            rows: 0,
+            snapshots: 0,
+        }
+    }
+
+    /// How much is damaged.
+    #[must_use]
+    pub fn damaged(&self) -> u64 {
+        self.rows.saturating_add(self.snapshots)
+    }
+}
+
+row! {
+    /// What of the metadata was damaged when all of it was read last.
+    DamagedRow {
+        /// Rows.
+        rows: u64,
+        /// Snapshots that are kept.
+        snapshots: u64,
     }
 }
 
@@ -130,7 +193,7 @@ row! {
         chunks: u64,
         /// Bytes read.
         bytes: u64,
-        /// Chunks and segments that were damaged.
+        /// Chunks, segments, rows and kept snapshots that were damaged.
         damaged: u64,
     }
 }
@@ -151,19 +214,50 @@ pub fn last(rows: &dyn Rows) -> Result<Option<ScrubbedRow>, StoreError> {
     get(rows, Table::Config, LAST)
 }
 
+/// How far the run that goes on came in the metadata.
+///
+/// # Errors
+/// If the row cannot be read.
+pub fn metadata_under_way(rows: &dyn Rows) -> Result<Option<PlaceRow>, StoreError> {
+    get(rows, Table::Config, METADATA_NOW)
+}
+
+/// How much of the metadata is known to be damaged: what was found when all of it was read last, or
+/// what a run found since.
+///
+/// # Errors
+/// If a row cannot be read.
+pub fn damaged_metadata(rows: &dyn Rows) -> Result<u64, StoreError> {
+    let last: Option<DamagedRow> = get(rows, Table::Config, METADATA_LAST)?;
+    let last = last.map_or(0, |last| last.rows.saturating_add(last.snapshots));
+    let now = metadata_under_way(rows)?.map_or(0, |now| now.damaged());
+    Ok(last.max(now))
+}
+
 /// Notes how far a run came.
-pub(super) fn keep(tx: &mut dyn RowsMut, row: &ScrubRow) {
+pub(super) fn keep(tx: &mut dyn RowsMut, row: &ScrubRow, place: &PlaceRow) {
     put(tx, Table::Config, NOW.to_vec(), row);
+    put(tx, Table::Config, METADATA_NOW.to_vec(), place);
 }
 
 /// Notes that a run ended. One over everything is the last, and no other is left to be done.
-pub(super) fn finish(tx: &mut dyn RowsMut, row: &ScrubRow, now: Timestamp) -> Result<(), StoreError> {
+pub(super) fn finish(
+    tx: &mut dyn RowsMut,
+    (row, place): (&ScrubRow, &PlaceRow),
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if row.portion.is_first() {
+        let found = DamagedRow { rows: place.rows, snapshots: place.snapshots };
+        put(tx, Table::Config, METADATA_LAST.to_vec(), &found);
+    }
     if row.portion == Portion::ALL {
         let (begun, ended, chunks) = (row.begun, now, row.chunks);
         let done = ScrubbedRow { begun, ended, chunks, bytes: row.bytes, damaged: row.damaged };
         put(tx, Table::Config, LAST.to_vec(), &done);
-        if tx.get(Table::Config, NOW)?.is_some() {
-            tx.delete(Table::Config, NOW.to_vec());
+        for key in [NOW, METADATA_NOW] {
+            if tx.get(Table::Config, key)?.is_some() {
+                tx.delete(Table::Config, key.to_vec());
+            }
         }
     }
     Ok(())
@@ -205,6 +299,17 @@ mod tests {
         let (begun, ended) = (Timestamp(1), Timestamp(2));
         let last = ScrubbedRow { begun, ended, chunks: 5, bytes: 6, damaged: 7 };
         assert_eq!(hex::encode(last.encode()), "010204050607");
+        let place = PlaceRow {
+            table: "dent".into(),
+            after: Bytes(vec![7, 8]),
+            rows_done: true,
+            snapshot: 9,
+            rows: 10,
+            snapshots: 11,
+            ..PlaceRow::new(Portion::new(2, 3).unwrap())
+        };
+        assert_eq!(hex::encode(place.encode()), "010464656e74020708010901 0a0b".replace(' ', ""));
+        assert_eq!(hex::encode(DamagedRow { rows: 1, snapshots: 2 }.encode()), "010102");
         let none = [1, 2, 0, 3, 0, 0, 0, 0, 0, 0, 0];
         assert!(ScrubRow::decode(&none).is_err(), "no portion has number 0");
     }

@@ -28,7 +28,7 @@ pub struct Summary {
     pub chunks: u64,
     /// Bytes read.
     pub bytes: u64,
-    /// Chunks and segments that were damaged, known before or not.
+    /// Chunks, segments, rows and kept snapshots that were damaged, known before or not.
     pub damaged: u64,
 }
 
@@ -65,6 +65,8 @@ impl From<&ScrubbedRow> for Summary {
 struct State {
     now: Option<Summary>,
     last: Option<Summary>,
+    /// Rows and kept snapshots that are damaged.
+    metadata: u64,
 }
 
 /// What is known of scrubbing; all of it is in rows, or ends with the process.
@@ -84,7 +86,8 @@ impl Scrubbing {
     pub(crate) fn refresh(&self, rows: &dyn Rows) -> Result<(), StoreError> {
         let now = rows::under_way(rows)?.map(|row| Summary::of(&row));
         let last = rows::last(rows)?.map(|row| Summary::from(&row));
-        *self.state() = State { now, last };
+        let metadata = rows::damaged_metadata(rows)?;
+        *self.state() = State { now, last, metadata };
         Ok(())
     }
 
@@ -101,6 +104,12 @@ impl Scrubbing {
 
     pub(super) fn tell(&self, row: &ScrubRow) {
         self.state().now = Some(Summary::of(row));
+    }
+
+    /// A run found so much of the metadata to be damaged. That less is, is known at its end.
+    pub(super) fn tell_metadata(&self, damaged: u64) {
+        let mut state = self.state();
+        state.metadata = state.metadata.max(damaged);
     }
 
     pub(super) fn read(&self, bytes: u64) {
@@ -125,7 +134,13 @@ impl Scrubbing {
         self.state().last
     }
 
-    /// Bytes read since the store was opened.
+    /// Rows of the metadata and kept snapshots of it that are known to be damaged.
+    #[must_use]
+    pub fn damaged_metadata(&self) -> u64 {
+        self.state().metadata
+    }
+
+    /// Bytes of segments read since the store was opened.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)

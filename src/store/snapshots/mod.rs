@@ -103,6 +103,14 @@ fn numbers(io: &dyn Io, end: &str) -> Result<Vec<u64>, StoreError> {
     Ok(found)
 }
 
+/// The numbers of the snapshots of the data directory, damaged ones too, the newest last.
+///
+/// # Errors
+/// When the disk fails.
+pub(crate) fn kept_numbers(io: &dyn Io) -> Result<Vec<u64>, StoreError> {
+    numbers(io, WHOLE)
+}
+
 /// Opens a snapshot of the data directory.
 ///
 /// # Errors

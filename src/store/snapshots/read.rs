@@ -75,6 +75,12 @@ impl SnapshotFile {
         }
     }
 
+    /// Has the next reads come from the disk, where the system can be told so; and lets go of memory
+    /// that reading it took.
+    pub fn uncache(&self) {
+        self.file.uncache(0, self.len);
+    }
+
     /// Reads all of it; how many rows it has.
     ///
     /// # Errors
@@ -109,6 +115,12 @@ pub struct SnapshotRows {
 }
 
 impl SnapshotRows {
+    /// How far in the file it has read.
+    #[must_use]
+    pub fn reached(&self) -> u64 {
+        self.at
+    }
+
     fn take(&mut self, length: usize) -> Result<Vec<u8>, StoreError> {
         // A length that was made up is no reason to make room.
         if self.len.checked_sub(self.at).is_none_or(|left| left < length as u64) {
