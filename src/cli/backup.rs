@@ -14,6 +14,7 @@ use super::{
     Context,
     arguments::BackupCommand,
     failure::Failure,
+    print::many_of,
     progress::{Line, while_telling},
     reach::Reach,
     recovery,
@@ -132,9 +133,10 @@ fn verify(context: &Context, dest: &Path, point: Option<u64>) -> Result<(), Fail
         lines.extend(found.moved_aside.iter().map(|segment| {
             format!("the copy of segment {segment} is moved aside; the next backup copies it again")
         }));
-        let (bytes, rows, chunks) = (amount(found.bytes), found.rows, found.chunks);
+        let (bytes, rows, chunks) =
+            (amount(found.bytes), many_of(found.rows, "row"), many_of(found.chunks, "chunk"));
         lines.push(match found.problems {
-            0 => format!("backup {} is whole: {bytes}, {rows} rows, {chunks} chunks", found.number),
+            0 => format!("backup {} is whole: {bytes}, {rows}, {chunks}", found.number),
             many => format!("backup {}: {many} things are not what was written", found.number),
         });
         lines.join("\n")

@@ -5,7 +5,13 @@ use std::time::Instant;
 
 use http::Method;
 
-use super::{Context, failure::Failure, print::one_line, progress::while_telling, reach::Reach};
+use super::{
+    Context,
+    failure::Failure,
+    print::{many_of, one_line},
+    progress::while_telling,
+    reach::Reach,
+};
 use crate::doors::api::types::{Check, DamagedFile, DamagedFiles, Damages};
 
 /// Runs: exit code 0 if all is clean, 1 if something is damaged, whatever else could not be looked at,
@@ -83,15 +89,15 @@ fn hit(file: &DamagedFile) -> String {
 }
 
 fn as_text(checked: &Check) -> String {
-    let of = |name: &str| checked.counts.get(name).copied().unwrap_or_default();
+    let of = |one: &str| many_of(checked.counts.get(&format!("{one}s")).copied().unwrap_or_default(), one);
     let mut lines = vec![format!(
-        "{} files in {} folders and {} buckets, {} versions, {} chunks in {} segments",
-        of("files"),
-        of("folders"),
-        of("buckets"),
-        of("versions"),
-        of("chunks"),
-        of("segments")
+        "{} in {} and {}, {}, {} in {}",
+        of("file"),
+        of("folder"),
+        of("bucket"),
+        of("version"),
+        of("chunk"),
+        of("segment")
     )];
     lines.extend(
         checked.findings.iter().map(|finding| one_line(&format!("{}: {}", finding.kind, finding.text))),
@@ -103,8 +109,8 @@ fn as_text(checked: &Check) -> String {
     }
     if checked.found > 0 {
         lines.push(format!(
-            "{} faults; keep a copy of the data directory before anything else",
-            checked.found
+            "{}; keep a copy of the data directory before anything else",
+            many_of(checked.found, "fault")
         ));
     }
     match &checked.unfinished {
@@ -134,5 +140,30 @@ mod tests {
         };
         let shown = "photos/gr\u{fc}n\\u{1b}[2J\\nclean of ann";
         assert_eq!(hit(&file), format!("damaged: {shown}, as it is now: 7 bytes cannot be read"));
+    }
+
+    #[test]
+    fn one_is_told_as_one() {
+        let counts =
+            ["files", "folders", "buckets", "versions", "chunks", "segments"].map(|of| (of.to_owned(), 1));
+        let mut checked = Check {
+            clean: false,
+            unfinished: None,
+            found: 1,
+            findings: Vec::new(),
+            counts: counts.into(),
+            damage: Vec::new(),
+            files: Vec::new(),
+        };
+        let text = as_text(&checked);
+        assert!(
+            text.starts_with("1 file in 1 folder and 1 bucket, 1 version, 1 chunk in 1 segment\n"),
+            "{text}"
+        );
+        assert!(text.contains("\n1 fault; keep a copy"), "{text}");
+        checked.counts.insert("chunks".into(), 2);
+        checked.found = 2;
+        let text = as_text(&checked);
+        assert!(text.contains("2 chunks in 1 segment\n") && text.contains("\n2 faults;"), "{text}");
     }
 }

@@ -3,7 +3,9 @@
 
 use http::Method;
 
-use super::{Context, arguments::Gc, failure::Failure, progress::while_telling, reach::Reach};
+use super::{
+    Context, arguments::Gc, failure::Failure, print::many_of, progress::while_telling, reach::Reach,
+};
 use crate::{
     doors::api::types::{Collected, Collection, CollectionRun},
     model::size::shown as amount,
@@ -40,7 +42,8 @@ async fn so_far(reach: &Reach) -> Option<String> {
     let state: Collection = reach.ask(Method::GET, ADDRESS).await.ok()?;
     let (chunks, moved) = (state.done.chunks, amount(state.done.moved_bytes));
     let returned = amount(state.done.returned_bytes);
-    Some(format!("{}: {chunks} chunks deleted, {moved} moved, {returned} given back", state.phase))
+    let chunks = many_of(chunks, "chunk");
+    Some(format!("{}: {chunks} deleted, {moved} moved, {returned} given back", state.phase))
 }
 
 fn as_text(collected: &Collected, compact: bool) -> String {
@@ -50,13 +53,14 @@ fn as_text(collected: &Collected, compact: bool) -> String {
     let mut lines = vec![if chunks == 0 && segments == 0 {
         "nothing was deleted that still takes room".to_owned()
     } else {
-        format!("{chunks} chunks ({deleted}){would} deleted; {segments} segments, {returned}, given back")
+        let (chunks, segments) = (many_of(chunks, "chunk"), many_of(segments, "segment"));
+        format!("{chunks} ({deleted}){would} deleted; {segments}, {returned}, given back")
     }];
     if collected.compacted > 0 {
         lines.push(format!(
-            "{} moved out of {} segments",
+            "{} moved out of {}",
             amount(collected.moved_bytes),
-            collected.compacted
+            many_of(collected.compacted, "segment")
         ));
     }
     if collected.passed_over > 0 {
@@ -93,6 +97,11 @@ mod tests {
         let done = Collected { chunks: 2, deleted_bytes: 1536, dead_bytes: 1 << 20, ..nothing };
         let text = as_text(&done, false);
         assert!(text.starts_with("2 chunks (1.5 KiB) deleted; 0 segments, 0 B, given back\n1.0 MiB dead"));
+        let one = Collected { chunks: 1, segments: 1, compacted: 1, ..done.clone() };
+        let text = as_text(&one, false);
+        assert!(text.starts_with(
+            "1 chunk (1.5 KiB) deleted; 1 segment, 0 B, given back\n0 B moved out of 1 segment\n"
+        ));
         let held = as_text(&Collected { held: true, ..done.clone() }, false);
         assert!(held.contains("a backup or a check is under way"), "{held}");
         let planned = as_text(&Collected { dry_run: true, ..done }, true);

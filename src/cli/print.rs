@@ -20,6 +20,11 @@ const AMOUNTS: [&str; 8] = [
     "store deduplicated bytes",
 ];
 
+/// `1 chunk`, `2 chunks`.
+pub(super) fn many_of(many: u64, what: &str) -> String {
+    format!("{many} {what}{}", if many == 1 { "" } else { "s" })
+}
+
 /// Prints the answer of a command.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Printer {
