@@ -136,7 +136,12 @@ impl Holdall {
 
 /// For long work off the async workers, between its steps: it ends where the system does.
 pub(crate) fn unless_closing(stop: &CancellationToken) -> Result<(), StoreError> {
-    if stop.is_cancelled() { Err(StoreError::Unavailable("it is closing".into())) } else { Ok(()) }
+    if stop.is_cancelled() { Err(closing()) } else { Ok(()) }
+}
+
+/// What long work is answered with that the end of the system ended.
+pub(crate) fn closing() -> StoreError {
+    StoreError::Unavailable("it is closing".into())
 }
 
 /// As [`Holdall::blocking`].

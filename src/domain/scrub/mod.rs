@@ -14,7 +14,12 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, Hit, HitCursor, Holdall, access, caller::Caller, check::hits, lanes::unless_closing};
+use super::{
+    Error, Hit, HitCursor, Holdall, access,
+    caller::Caller,
+    check::hits,
+    lanes::{closing, unless_closing},
+};
 use crate::store::{
     Store,
     error::StoreError,
@@ -42,6 +47,9 @@ pub struct ScrubOptions {
 pub(crate) struct Scrubs {
     /// Runs that were asked for. The background gives way to them.
     asked: AtomicUsize,
+    /// Whose turn it is among those who asked: one waits for the run that is under way, and the
+    /// others for that one.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// How scrubbing stands.
@@ -68,15 +76,36 @@ impl Holdall {
     /// Denied; unavailable when the system closes. That something is damaged is no error.
     pub async fn scrub(&self, caller: &Caller, portion: Portion) -> Result<ScrubSummary, Error> {
         may_scrub(caller)?;
-        let (store, scrubs) = (Arc::clone(&self.store), Arc::clone(&self.scrubs));
+        let asked = Asked::new(&self.scrubs);
         // Whoever goes away drops this.
         let gone = self.stop.child_token();
         let _waits = gone.clone().drop_guard();
+        let turn = Arc::clone(&self.scrubs.turn);
+        let (turn, scrubber) = tokio::select! {
+            () = gone.cancelled() => return Err(closing().into()),
+            begun = async { Ok::<_, Error>((turn.lock_owned().await, self.begin_scrub(portion).await?)) } => begun?,
+        };
+        let store = Arc::clone(&self.store);
         self.blocking(move || {
-            let _asked = Asked::new(&scrubs);
-            asked_run(&store, portion, &gone)
+            let _keeps = (asked, turn);
+            asked_run(&store, scrubber, &gone)
         })
         .await
+    }
+
+    /// Begins a run once any other has ended, and holds no thread until then.
+    async fn begin_scrub(&self, portion: Portion) -> Result<Scrubber, Error> {
+        loop {
+            let store = Arc::clone(&self.store);
+            let begun = self.blocking(move || match Scrubber::begin(&store, portion) {
+                Err(StoreError::Busy(_)) => Ok(None),
+                begun => Ok(Some(begun?)),
+            });
+            match begun.await? {
+                Some(scrubber) => return Ok(scrubber),
+                None => tokio::time::sleep(WAIT).await,
+            }
+        }
     }
 
     /// How scrubbing stands, and how much is known to be damaged.
@@ -108,16 +137,16 @@ impl Scrubs {
 }
 
 /// A run that somebody waits for.
-struct Asked<'a>(&'a Scrubs);
+struct Asked(Arc<Scrubs>);
 
-impl<'a> Asked<'a> {
-    fn new(scrubs: &'a Scrubs) -> Self {
+impl Asked {
+    fn new(scrubs: &Arc<Scrubs>) -> Self {
         scrubs.asked.fetch_add(1, Ordering::AcqRel);
-        Self(scrubs)
+        Self(Arc::clone(scrubs))
     }
 }
 
-impl Drop for Asked<'_> {
+impl Drop for Asked {
     fn drop(&mut self) {
         self.0.asked.fetch_sub(1, Ordering::AcqRel);
     }
@@ -147,14 +176,8 @@ fn tell_files(store: &Store, done: ScrubSummary) {
     }
 }
 
-/// Runs to the end, once any other run has ended.
-fn asked_run(store: &Arc<Store>, portion: Portion, gone: &CancellationToken) -> Result<ScrubSummary, Error> {
-    let mut scrubber = loop {
-        match Scrubber::begin(store, portion) {
-            Err(StoreError::Busy(_)) if !gone.is_cancelled() => std::thread::sleep(WAIT),
-            begun => break begun?,
-        }
-    };
+/// Runs to the end.
+fn asked_run(store: &Store, mut scrubber: Scrubber, gone: &CancellationToken) -> Result<ScrubSummary, Error> {
     loop {
         unless_closing(gone)?;
         if scrubber.step()? == Step::Done {

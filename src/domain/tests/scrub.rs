@@ -6,7 +6,10 @@ use super::{
     decay::{noise, segments, write},
     *,
 };
-use crate::domain::{Portion, ScrubOptions};
+use crate::{
+    domain::{Portion, ScrubOptions},
+    store::scrub::Scrubber,
+};
 
 #[tokio::test]
 async fn names_of_damaged_files_are_for_the_operator_alone() {
@@ -100,4 +103,30 @@ async fn a_run_of_the_background_gives_way_and_goes_on_where_it_was() {
     let after = trial.holdall.scrub_state();
     assert_eq!(after.last.unwrap().bytes, all);
     assert_eq!(after.bytes - before.bytes, all + asked.bytes, "nothing is read twice");
+}
+
+/// The story: each request that waited for another run held one of the threads that all work which
+/// waits for the disk shares.
+#[test]
+fn who_waits_for_another_run_holds_no_thread() {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(2).max_blocking_threads(4).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let trial = Trial::new().await;
+        let other = Scrubber::begin(&trial.holdall.store, Portion::ALL).unwrap();
+        let waiting: Vec<_> = (0..8)
+            .map(|_| {
+                let holdall = Arc::clone(&trial.holdall);
+                tokio::spawn(async move { holdall.scrub(&Caller::Operator, Portion::ALL).await })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let work = trial.holdall.blocking(|| Ok(()));
+        tokio::time::timeout(Duration::from_secs(5), work).await.expect("a thread is free").unwrap();
+        assert!(waiting.iter().all(|one| !one.is_finished()));
+        drop(other);
+        for one in waiting {
+            one.await.unwrap().unwrap();
+        }
+    });
 }
