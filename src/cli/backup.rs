@@ -23,6 +23,7 @@ use crate::{
     domain::{BackupProgress, backup_points, restore_backup, verify_backup},
     doors::api::types::{BackedUp, Backup, BackupRun, UnreadSegment},
     model::size::shown as amount,
+    outside::random::SystemRandom,
     store::{
         error::StoreError,
         io::{Io, disk::Disk},
@@ -149,7 +150,8 @@ fn restore(context: &Context, dest: &Path, into: PathBuf, point: Option<u64>) ->
     let key = recovery::asked()?;
     let line = Line::new();
     let made = || Ok(Arc::new(Disk::open(&into)?) as Arc<dyn Io>);
-    let restored = restore_backup(folder, point, &key, made, &|progress| watch(&line, progress));
+    let restored =
+        restore_backup(folder, point, (&key, &SystemRandom), made, &|progress| watch(&line, progress));
     drop(line);
     let restored = restored.map_err(|error| Failure::Refused(told(&error)))?;
     let value = json!({

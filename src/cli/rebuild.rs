@@ -18,7 +18,10 @@ use super::{
 use crate::{
     doors::{api::types::Check, gate::socket},
     model::size::shown,
-    outside::clock::{Clock as _, SystemClock},
+    outside::{
+        clock::{Clock as _, SystemClock},
+        random::{Random as _, SystemRandom},
+    },
     store::{
         error::StoreError,
         io::disk::Disk,
@@ -40,6 +43,7 @@ pub(super) async fn run(context: &Context, asked: &Rebuild) -> Result<(), Failur
         now: Arc::new(|| SystemClock.now()),
         room: room(settings),
         force: asked.force,
+        leap: SystemRandom.number(),
         repair: Arc::new(show_repair),
         progress: Arc::new(move |read, all| line.tell(|| format!("reading segments: {read} of {all}"))),
     };

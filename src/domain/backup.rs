@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     model::{secret::Secret, time::Timestamp},
+    outside::random::Random,
     store::{
         backup::{self, BackupFolder, Part, Progress, Watch},
         error::StoreError,
@@ -220,7 +221,7 @@ pub fn verify_backup(
 pub fn restore_backup(
     folder: Arc<dyn Io>,
     number: Option<u64>,
-    recovery_key: &Secret,
+    (recovery_key, random): (&Secret, &dyn Random),
     into: impl FnOnce() -> Result<Arc<dyn Io>, StoreError>,
     watch: Watch<'_>,
 ) -> Result<Restored, StoreError> {
@@ -232,7 +233,7 @@ pub fn restore_backup(
         Shut::Damaged => StoreError::Damaged("the keys in the backup".into()),
     })?;
     let files: [(&str, &[u8]); 2] = [(seal::NAME, &keys), (wrapping::NAME, &wrapped)];
-    backup::restore(&folder, &point, &*into()?, &files, watch)
+    backup::restore(&folder, &point, &*into()?, (&files, random.number()), watch)
 }
 
 #[cfg(test)]

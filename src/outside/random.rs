@@ -6,6 +6,13 @@ use std::sync::{Mutex, PoisonError};
 pub trait Random: Send + Sync {
     /// Fills the whole buffer.
     fn fill(&self, buffer: &mut [u8]);
+
+    /// A number at random.
+    fn number(&self) -> u32 {
+        let mut bytes = [0; 4];
+        self.fill(&mut bytes);
+        u32::from_le_bytes(bytes)
+    }
 }
 
 /// The generator of the operating system.

@@ -42,7 +42,7 @@ pub fn restore(
     folder: &BackupFolder,
     point: &Point,
     into: &dyn Io,
-    keys: &[(&str, &[u8])],
+    (keys, leap): (&[(&str, &[u8])], u32),
     watch: Watch<'_>,
 ) -> Result<Restored, StoreError> {
     if into.list("")?.iter().any(|name| name != "lost+found") {
@@ -53,7 +53,7 @@ pub fn restore(
     into.create_dir("segments")?;
     into.sync_dir("", Site::BackupDir)?;
     segments(folder, point, into, watch)?;
-    let rows = metadata(folder, point, into, watch)?;
+    let rows = metadata(folder, point, (into, leap), watch)?;
     for (path, bytes) in keys {
         put(into, path, bytes)?;
     }
@@ -100,7 +100,7 @@ fn segments(folder: &BackupFolder, point: &Point, into: &dyn Io, watch: Watch<'_
 fn metadata(
     folder: &BackupFolder,
     point: &Point,
-    into: &dyn Io,
+    (into, leap): (&dyn Io, u32),
     watch: Watch<'_>,
 ) -> Result<u64, StoreError> {
     let (part, bad) = (point.file(Part::Metadata)?, || damaged("its rows are missing or damaged"));
@@ -110,6 +110,6 @@ fn metadata(
     }
     watch(Progress { phase: "rows", done: part.length, total: part.length })?;
     let highest = point.segments.iter().map(|copy| (Kind::Segment, copy.segment.0)).max_by_key(|seen| seen.1);
-    let life = NewLife { seen: highest.into_iter().collect() };
+    let life = NewLife { seen: highest.into_iter().collect(), leap };
     snapshots::load(into, &SnapshotFile::open(file)?, Some(&life))
 }

@@ -15,6 +15,7 @@ use crate::{
 };
 
 const KEYS: [(&str, &[u8]); 1] = [("keys/some.key", b"key")];
+const LEAP: u32 = 7;
 const COLLECT: CollectOptions = CollectOptions { compact_from: Some(10), end_from: 0, count_anyway: true };
 
 fn quietly(_: Progress) -> Result<(), StoreError> {
@@ -31,7 +32,7 @@ fn folder(disk: &SimDisk) -> BackupFolder {
 
 fn restored(from: &SimDisk, number: Option<u64>) -> Result<SimDisk, StoreError> {
     let (folder, into) = (folder(from), SimDisk::new());
-    restore(&folder, &folder.point(number)?, &into, &KEYS, &quietly)?;
+    restore(&folder, &folder.point(number)?, &into, (&KEYS, LEAP), &quietly)?;
     Ok(into)
 }
 
@@ -66,7 +67,7 @@ fn a_restored_store_has_what_was_there_at_the_point_and_nothing_of_later() {
         assert_has(&again, there);
         assert!(gone.keys().all(|id| get(&again, *id).is_err()), "point {number}");
         assert_eq!(again.dir().uuid(), store.dir().uuid());
-        assert_eq!(again.meta().incarnation(), store.meta().incarnation() + 1);
+        assert_eq!(again.meta().incarnation(), store.meta().incarnation() + 1 + LEAP);
         assert!(again.fresh(Kind::Segment).unwrap() > store.fresh(Kind::Segment).unwrap());
         // It goes on as a store does: writes, collects, is backed up beside the other life.
         let more = bodies(&again, 40);
@@ -143,7 +144,10 @@ fn a_folder_of_something_else_is_refused_and_left_alone() {
     let point = folder(&to).point(None).unwrap();
     let used = SimDisk::new();
     used.create_dir("something").unwrap();
-    assert!(matches!(restore(&folder(&to), &point, &used, &KEYS, &quietly), Err(StoreError::Refused(_))));
+    assert!(matches!(
+        restore(&folder(&to), &point, &used, (&KEYS, LEAP), &quietly),
+        Err(StoreError::Refused(_))
+    ));
     assert_eq!(used.list("").unwrap(), ["something"]);
 }
 
@@ -192,7 +196,7 @@ fn every_kind_of_damage_is_found_and_never_restored_as_if_it_were_whole() {
                 let into = SimDisk::new();
                 let again = folder(&to)
                     .point(None)
-                    .and_then(|point| restore(&folder(&to), &point, &into, &KEYS, &quietly));
+                    .and_then(|point| restore(&folder(&to), &point, &into, (&KEYS, LEAP), &quietly));
                 assert!(matches!(again, Err(StoreError::Damaged(_))), "{path}, byte {at}: {again:?}");
                 assert!(into.list("keys").unwrap().is_empty(), "{path}: the keys lie open there");
                 assert!(
@@ -403,7 +407,7 @@ fn a_restore_that_is_cut_off_leaves_nothing_that_opens() {
     back_up(&store, &to).unwrap();
     let (folder, mut dice) = (folder(&to), Dice(5));
     let point = folder.point(None).unwrap();
-    let attempt = |into: &SimDisk| restore(&folder, &point, into, &KEYS, &quietly);
+    let attempt = |into: &SimDisk| restore(&folder, &point, into, (&KEYS, LEAP), &quietly);
     let whole = SimDisk::new();
     attempt(&whole).unwrap();
     let calls = whole.counts().changes;

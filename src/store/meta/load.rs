@@ -37,6 +37,8 @@ pub type TableRow = (Table, Vec<u8>, Vec<u8>);
 pub struct NewLife {
     /// Numbers that were seen somewhere; ids go on above them.
     pub seen: Vec<(Kind, u64)>,
+    /// A number at random: two lives that go on from one state have different incarnations.
+    pub leap: u32,
 }
 
 /// Makes the metadata file of a data directory that has none; how many rows it has. `life` is
@@ -128,7 +130,7 @@ fn put(database: &Database, batch: &[TableRow]) -> Result<(), redb::Error> {
 /// The row as it is in the next life.
 fn renewed(table: Table, key: &[u8], value: Vec<u8>, life: &NewLife) -> Result<Vec<u8>, StoreError> {
     match table {
-        Table::Config => migrate::renewed(key, value),
+        Table::Config => migrate::renewed(key, value, life.leap),
         Table::Blocks => blocks::renewed(key, &value, &life.seen),
         _ => Ok(value),
     }

@@ -61,12 +61,15 @@ pub(in crate::store) fn version(rows: &dyn Rows) -> Result<u32, StoreError> {
     number_at(rows, VERSION)
 }
 
+/// How far an incarnation is ahead of the one before it, at most: there are thousands of lives.
+const LEAP: u32 = 1 << 20;
+
 /// A row of [`Table::Config`] in the store's next life.
-pub(super) fn renewed(key: &[u8], value: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+pub(super) fn renewed(key: &[u8], value: Vec<u8>, leap: u32) -> Result<Vec<u8>, StoreError> {
     if key != INCARNATION {
         return Ok(value);
     }
-    let next = number_in(&value)?.checked_add(1);
+    let next = number_in(&value)?.checked_add(1 + leap % LEAP);
     next.map(row_of).ok_or_else(|| StoreError::Damaged("incarnations ran out".into()))
 }
 

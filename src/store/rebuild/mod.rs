@@ -44,6 +44,8 @@ pub struct RebuildOptions {
     pub room: RoomOptions,
     /// Even if nothing is wrong.
     pub force: bool,
+    /// A number at random, for the new life of the store.
+    pub leap: u32,
     /// Called while large metadata is repaired after a crash.
     pub repair: Progress,
     /// Hears how many segments were read, and how many there are.
@@ -187,7 +189,7 @@ fn anew(
     let mut lost = 0;
     let made = places.rows(&facts, (options.now)(), &mut lost);
     let mut all = rows.without_places().chain(made.into_iter().map(Ok::<TableRow, _>));
-    meta::replace(&*options.io, &mut all, &NewLife { seen })?;
+    meta::replace(&*options.io, &mut all, &NewLife { seen, leap: options.leap })?;
     Ok(Rebuilt {
         names,
         reason,
