@@ -288,6 +288,9 @@ pub(super) struct Rebuild {
     /// Even if nothing is wrong.
     #[arg(long)]
     pub(super) force: bool,
+    /// Where names cannot be read, take those of the newest snapshot; what was changed since is gone.
+    #[arg(long)]
+    pub(super) from_snapshot: bool,
 }
 
 #[derive(Args, Debug)]

@@ -43,6 +43,7 @@ pub(super) async fn run(context: &Context, asked: &Rebuild) -> Result<(), Failur
         now: Arc::new(|| SystemClock.now()),
         room: room(settings),
         force: asked.force,
+        from_snapshot: asked.from_snapshot,
         leap: SystemRandom.number(),
         repair: Arc::new(show_repair),
         progress: Arc::new(move |read, all| line.tell(|| format!("reading segments: {read} of {all}"))),

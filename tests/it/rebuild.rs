@@ -62,13 +62,16 @@ fn lost_metadata_comes_back_from_a_snapshot() {
     fs::remove_file(data.join(META)).unwrap();
     let told = said(&run(&data, &["check"]));
     assert!(told.contains("`holdall rebuild`"), "{told}");
-    let done = run(&data, &["rebuild"]);
+    let refused = run(&data, &["rebuild"]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(said(&refused).contains("`holdall rebuild --from-snapshot`"), "{refused:?}");
+    let done = run(&data, &["rebuild", "--from-snapshot"]);
     assert_eq!(done.status.code(), Some(0), "{done:?}");
     assert!(said(&done).contains("names are as they were at 1970-01-01T00:00:00Z"), "{done:?}");
     assert_whole(&data, place.path(), "one");
     // One that cannot be read is kept.
     fs::write(data.join(META), "this is no metadata").unwrap();
-    let done = run(&data, &["rebuild", "--json"]);
+    let done = run(&data, &["rebuild", "--from-snapshot", "--json"]);
     assert_eq!(done.status.code(), Some(0), "{done:?}");
     let told: Value = serde_json::from_slice(&done.stdout).expect("one document");
     assert_eq!((&told["lost_chunks"], &told["check"]["clean"]), (&0.into(), &true.into()), "{told}");

@@ -44,6 +44,8 @@ pub struct RebuildOptions {
     pub room: RoomOptions,
     /// Even if nothing is wrong.
     pub force: bool,
+    /// Names may be had from a snapshot: what was changed since is gone then.
+    pub from_snapshot: bool,
     /// A number at random, for the new life of the store.
     pub leap: u32,
     /// Called while large metadata is repaired after a crash.
@@ -135,6 +137,13 @@ fn from_what_is_left(options: &RebuildOptions, uuid: [u8; 16]) -> Result<Rebuilt
     })?;
     if snapshot.header().uuid != uuid {
         return Err(StoreError::Refused("the newest snapshot is another store's".into()));
+    }
+    if !options.from_snapshot {
+        let taken = kept.taken_at.rfc3339_seconds();
+        return Err(StoreError::Refused(format!(
+            "{why}; names can be had from the snapshot of {taken}, and what was changed since would be gone: \
+             `holdall rebuild --from-snapshot` does that; a newer backup is the better way"
+        )));
     }
     let facts = Facts::gather(Rows::kept(&snapshot))?;
     anew(options, uuid, (Rows::kept(&snapshot), facts), (Names::Snapshot(kept), Some(why)))

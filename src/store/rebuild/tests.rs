@@ -31,6 +31,7 @@ fn options(disk: &SimDisk, force: bool) -> RebuildOptions {
         now: Arc::new(|| Timestamp(0)),
         room: RoomOptions { reserve_bytes: Some(4096), full_below_bytes: Some(64 << 20) },
         force,
+        from_snapshot: true,
         leap: 7,
         repair: Arc::new(|_| {}),
         progress: Arc::new(|_, _| {}),
@@ -172,6 +173,10 @@ fn everything_comes_back_from_a_snapshot_and_the_segments() {
         }
         let told = Store::open(crate::store::tests::options(disk.clone())).unwrap_err().to_string();
         assert!(told.contains("`holdall rebuild`"), "{told}");
+        // What was written since the snapshot is not given up unasked.
+        let unasked = RebuildOptions { from_snapshot: false, ..options(&disk, false) };
+        let refused = rebuild(&unasked).unwrap_err().to_string();
+        assert!(refused.contains("1970-01-01T00:00:00Z") && refused.contains("--from-snapshot"), "{refused}");
         let done = rebuild(&options(&disk, false)).unwrap();
         let reason = done.reason.clone().unwrap();
         assert!(reason.starts_with(META) && !reason.contains("holdall rebuild"), "{reason}");
