@@ -70,6 +70,24 @@ async fn nothing_is_moved_into_itself_or_over_what_it_lies_in() {
     }
 }
 
+/// A literal key finds no folder. One that stands there keeps its name all the same, and so does what is
+/// below it.
+#[tokio::test]
+async fn a_folder_takes_the_name_of_no_other_through_a_literal_key() {
+    let shelf = Shelf::new().await;
+    for name in ["n/x", "b/x/w", "b/y"] {
+        write(&shelf, name, "old", WriteOptions::default()).await.unwrap();
+    }
+    for (how, shallow) in [(Transfer::Copy, false), (Transfer::Move, false), (Transfer::Copy, true)] {
+        let (from, to) = (path("shelf", "n"), key("shelf", "b/x"));
+        let options = TransferOptions { shallow, overwrite: true, ..TransferOptions::default() };
+        let done = shelf.holdall.transfer(&shelf.who, how, &from, &to, options).await;
+        assert!(matches!(done, Err(Error::Conflict(_))), "{done:?}");
+        assert_eq!(text(&shelf, "b/x/w").await.unwrap(), b"old");
+    }
+    assert!(shelf.holdall.check(&Caller::Operator).await.unwrap().is_clean());
+}
+
 /// Of two writers who both found nothing, one wins (rustfs/rustfs#1659).
 #[tokio::test]
 async fn a_condition_is_decided_when_the_body_is_there() {
