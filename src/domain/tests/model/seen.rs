@@ -91,6 +91,10 @@ impl Run {
         let shown: Vec<_> = buckets.iter().map(|bucket| bucket.name.to_string()).collect();
         let names: Vec<String> = self.model.buckets.keys().cloned().collect();
         same("buckets", &names, &shown)?;
+        // What tells nothing of any file yet is told apart, too.
+        let shown: Vec<_> = buckets.iter().map(|bucket| format!("{:?}", bucket.versioning)).collect();
+        let states = self.model.buckets.values().map(|bucket| format!("{:?}", bucket.state)).collect();
+        same("versioning", states, shown)?;
         self.work_off().await?;
         for name in &names {
             self.versions(name).await?;

@@ -42,10 +42,11 @@ impl Model {
         // A copy is charged for while what it replaces is still there.
         let relinked = how.moved && ends.from.0 == ends.to.0;
         let staged = ends.folder && !shallow && !versioned && !relinked;
+        let beside = staged || (!ends.folder && ends.folder_there && !versioned && !how.moved);
         let (copied, limit) =
-            (self.bytes_below(&ends), self.buckets.get(ends.to.0).and_then(|bucket| bucket.quota));
+            (self.bytes_copied(&ends), self.buckets.get(ends.to.0).and_then(|bucket| bucket.quota));
         let over = copied > 0 && limit.is_some_and(|limit| before + copied > limit);
-        reasons.when(staged && over, Why::Quota);
+        reasons.when(beside && over, Why::Quota);
         if !reasons.0.is_empty() {
             return Ok(Answer::Refused(reasons.0));
         }
@@ -70,8 +71,13 @@ impl Model {
         })
     }
 
-    fn bytes_below(&self, ends: &Ends<'_>) -> u64 {
+    fn bytes_copied(&self, ends: &Ends<'_>) -> u64 {
         let Some(bucket) = self.buckets.get(ends.from.0) else { return 0 };
+        if !ends.folder {
+            let versions = bucket.keys.get(&ends.from.1).map(|item| &item.versions);
+            let version = versions.and_then(|versions| versions.get(ends.version));
+            return version.and_then(|version| version.content.as_ref()).map_or(0, Content::size);
+        }
         let below = bucket.below(&ends.from.1);
         let first = |key: &String| bucket.keys.get(key).and_then(|item| item.versions.first());
         below.iter().filter_map(|key| first(key)?.content.as_ref()).map(Content::size).sum()
