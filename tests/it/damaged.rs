@@ -163,7 +163,15 @@ async fn what_is_damaged_is_told_with_all_that_is_known_of_it() {
     assert_eq!((scrubbed.status.code(), &as_json(&scrubbed)["damaged"]), (Some(1), &1.into()));
     let metrics = dav(address, "GET", "/-/metrics", b"").await;
     assert!(metrics.text().contains("\nholdall_damaged 1\n"), "{}", metrics.text());
-    let logged = fs::read_to_string(&log).unwrap();
+    // Lines of the log are written by a thread of their own, the files behind the answer.
+    let mut logged = fs::read_to_string(&log).unwrap();
+    for _ in 0..400 {
+        if logged.contains("a file is damaged") {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        logged = fs::read_to_string(&log).unwrap();
+    }
     let line = |what: &str| logged.lines().find(|line| line.contains(what)).expect(what);
     assert!(
         [&expected, &found].iter().all(|digest| line("a chunk is damaged").contains(*digest)),
