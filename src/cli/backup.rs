@@ -113,7 +113,11 @@ fn list(context: &Context, dest: &Path) -> Result<(), Failure> {
 /// Exit code 0 if all is whole, 1 if anything is damaged, 2 if that is not known.
 fn verify(context: &Context, dest: &Path, point: Option<u64>) -> Result<(), Failure> {
     let line = Line::new();
-    let verified = verify_backup(folder(dest)?, point, &|progress| watch(&line, progress));
+    // Only looked at; nothing is made where there is none.
+    let data = Some(&context.settings.data).filter(|data| data.is_dir()).map(Disk::open);
+    let data = data.transpose().ok().flatten();
+    let data = data.as_ref().map(|data| data as &dyn Io);
+    let verified = verify_backup(folder(dest)?, point, data, &|progress| watch(&line, progress));
     drop(line);
     let found = verified.map_err(|error| match error {
         StoreError::Damaged(_) => Failure::Refused(told(&error)),
@@ -126,6 +130,7 @@ fn verify(context: &Context, dest: &Path, point: Option<u64>) -> Result<(), Fail
         "rows": found.rows,
         "chunks": found.chunks,
         "problems": found.problems,
+        "authentic": found.authentic,
         "moved_aside": found.moved_aside.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "told": found.told,
     });
@@ -134,6 +139,13 @@ fn verify(context: &Context, dest: &Path, point: Option<u64>) -> Result<(), Fail
         lines.extend(found.moved_aside.iter().map(|segment| {
             format!("the copy of segment {segment} is moved aside; the next backup copies it again")
         }));
+        if found.authentic.is_none() {
+            lines.push(
+                "whether its store made it was not checked: its keys were not at hand (`--data` names its data \
+                 directory)"
+                    .into(),
+            );
+        }
         let (bytes, rows, chunks) =
             (amount(found.bytes), many_of(found.rows, "row"), many_of(found.chunks, "chunk"));
         lines.push(match found.problems {

@@ -13,14 +13,15 @@ use super::{
     Error, Holdall,
     caller::Caller,
     lanes::unless_closing,
-    seal,
+    seal::{self, Keys},
     wrapping::{self, Shut},
 };
 use crate::{
     model::{secret::Secret, time::Timestamp},
     outside::random::Random,
     store::{
-        backup::{self, BackupFolder, Part, Progress, Watch},
+        backup::{self, BackupFolder, Part, PointKey, Progress, Watch},
+        dir::format_uuid,
         error::StoreError,
         io::{Io, disk::Disk},
         rows::credential::{self, Vouched},
@@ -109,12 +110,14 @@ impl Holdall {
     ) -> Result<BackupDone, Error> {
         let running = self.backing_up.begin()?;
         let (store, stop) = (Arc::clone(&self.store), self.stop.clone());
+        let key = self.credentials.keys.point_key();
         self.blocking(move || {
             let watch = |progress: Progress| {
                 running.0.state().running = Some(progress);
                 unless_closing(&stop)
             };
-            let done = folder().and_then(|io| backup::create(&store, io, &keys, keep, &watch).map_err(told));
+            let create = |io| backup::create(&store, io, (&keys, &key), keep, &watch).map_err(told);
+            let done = folder().and_then(create);
             if done.is_ok() {
                 running.0.state().last = Some(store.meta().now());
             }
@@ -200,23 +203,35 @@ pub fn backup_points(folder: Arc<dyn Io>) -> Result<Vec<(u64, Result<BackupPoint
     Ok(numbers.into_iter().map(|number| (number, folder.point(Some(number)))).collect())
 }
 
-/// Reads everything of a point, or of the newest, and says what is wrong.
+/// Reads everything of a point, or of the newest, and says what is wrong. Whether its store made it is
+/// known only with the keys of that store: `data` is its data directory, if that is at hand.
 ///
 /// # Errors
 /// If there is none, or the disk fails.
 pub fn verify_backup(
     folder: Arc<dyn Io>,
     number: Option<u64>,
+    data: Option<&dyn Io>,
     watch: Watch<'_>,
 ) -> Result<Verified, StoreError> {
-    backup::verify(&BackupFolder::open(folder)?, number, watch)
+    let folder = BackupFolder::open(folder)?;
+    let key = data.and_then(|data| point_key(data, folder.uuid()));
+    backup::verify(&folder, number, key.as_ref(), watch)
+}
+
+/// The key that this store's points have their macs from, if the directory is its own and its keys
+/// can be read.
+fn point_key(data: &dyn Io, uuid: [u8; 16]) -> Option<PointKey> {
+    let own = format_uuid(data).is_ok_and(|found| found == uuid);
+    own.then(|| Keys::at_hand(data).ok()).flatten().map(|keys| keys.point_key())
 }
 
 /// Restores a point, or the newest, into an empty folder, which is asked for once the recovery key
 /// has opened the keys.
 ///
 /// # Errors
-/// Refused for another recovery key, for no such point and for a folder that is not empty; damaged
+/// Refused for another recovery key, for no such point, for one that its store did not make as it is, and
+/// for a folder that is not empty; damaged
 /// if anything is not what was written: what was made then cannot be opened.
 pub fn restore_backup(
     folder: Arc<dyn Io>,
@@ -232,8 +247,9 @@ pub fn restore_backup(
         Shut::WrongKey => StoreError::Refused("that is not the recovery key of this backup".into()),
         Shut::Damaged => StoreError::Damaged("the keys in the backup".into()),
     })?;
+    let vouched = Keys::parse(&keys).and_then(|keys| point.vouched(&keys.point_key()))?;
     let files: [(&str, &[u8]); 2] = [(seal::NAME, &keys), (wrapping::NAME, &wrapped)];
-    backup::restore(&folder, &point, &*into()?, (&files, random.number()), watch)
+    backup::restore(&folder, vouched, &*into()?, (&files, random.number()), watch)
 }
 
 #[cfg(test)]

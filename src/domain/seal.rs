@@ -24,8 +24,9 @@ use crate::{
     model::{ids::AccountId, secret::Secret},
     outside::random::Random,
     store::{
+        backup::PointKey,
         error::StoreError,
-        io::{Io, Mode, Site, put_whole},
+        io::{File, Io, Mode, Site, put_whole},
     },
 };
 
@@ -81,14 +82,10 @@ impl Keys {
     ) -> Result<Self, StoreError> {
         let keys = match io.open(NAME, Mode::Read) {
             Ok(file) => {
-                let mut bytes = Zeroizing::new([0; BODY_BYTES + 32]);
-                if file.len()? != bytes.len() as u64 {
-                    return Err(damaged());
-                }
-                file.read_at(&mut *bytes, 0)?;
+                let keys = Self::read(&*file)?;
                 // The name may be there and not yet durable, if a crash came before the sync.
                 sync_names(io)?;
-                Self::parse(&*bytes)?
+                keys
             }
             Err(error) if error.kind() == ErrorKind::NotFound && vouched.is_none() => Self::make(io, random)?,
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -123,7 +120,7 @@ impl Keys {
         out
     }
 
-    fn parse(bytes: &[u8]) -> Result<Self, StoreError> {
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, StoreError> {
         let (body, sum) = bytes.split_at_checked(BODY_BYTES).ok_or_else(damaged)?;
         let (magic, rest) = body.split_at_checked(MAGIC.len()).ok_or_else(damaged)?;
         let (number, rest) = rest.split_first_chunk().ok_or_else(damaged)?;
@@ -144,6 +141,27 @@ impl Keys {
         let mut hasher = blake3::Hasher::new_derive_key("holdall 2026 keys voucher");
         hasher.update(&self.number.to_le_bytes()).update(&*self.sealing).update(&*self.token);
         *hasher.finalize().as_bytes()
+    }
+
+    /// What backups of this store are told from others with.
+    pub(super) fn point_key(&self) -> PointKey {
+        let mut hasher = blake3::Hasher::new_derive_key("holdall 2026 lists of backup points");
+        hasher.update(&self.number.to_le_bytes()).update(&*self.sealing).update(&*self.token);
+        PointKey::new(Zeroizing::new(*hasher.finalize().as_bytes()))
+    }
+
+    /// The keys of a data directory that is only looked at: nothing is made or synced there.
+    pub(super) fn at_hand(io: &dyn Io) -> Result<Self, StoreError> {
+        Self::read(&*io.open(NAME, Mode::Read)?)
+    }
+
+    fn read(file: &dyn File) -> Result<Self, StoreError> {
+        let mut bytes = Zeroizing::new([0; BODY_BYTES + 32]);
+        if file.len()? != bytes.len() as u64 {
+            return Err(damaged());
+        }
+        file.read_at(&mut *bytes, 0)?;
+        Self::parse(&*bytes)
     }
 
     /// The number of the key that [`Keys::seal`] uses.

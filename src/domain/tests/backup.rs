@@ -11,9 +11,9 @@ use crate::{
         nouns::{Changes, Event, StartOver},
         restore_backup, verify_backup,
     },
-    outside::random::SystemRandom,
+    outside::random::{Random, SystemRandom},
     proof,
-    store::{backup::Progress, error::StoreError},
+    store::{backup::Progress, error::StoreError, io::Mode},
 };
 
 const WRITERS: usize = 4;
@@ -125,7 +125,7 @@ async fn a_backup_under_load_is_one_state_of_before_its_end_and_no_older_than_it
             let done = started.back_up(&to).await.unwrap();
             assert!(done.missing.is_empty(), "{done:?}");
             shelf.put(&marker, "later").await.unwrap();
-            let found = verify_backup(Arc::new(to.clone()), None, &quietly).unwrap();
+            let found = verify_backup(Arc::new(to.clone()), None, None, &quietly).unwrap();
             assert_eq!(found.problems, 0, "{:?}", found.told);
 
             let again = started.restored(&to).await;
@@ -235,6 +235,39 @@ async fn another_recovery_key_opens_nothing_and_touches_nothing() {
     }
 }
 
+/// Whoever could write to the folder could write a point that the true recovery key restored.
+#[tokio::test]
+async fn a_point_that_somebody_else_made_is_not_restored_with_the_true_recovery_key() {
+    let (started, to) = (started().await, SimDisk::new());
+    started.back_up(&to).await.unwrap();
+    let restore = |to: &SimDisk| {
+        let into = || -> Result<Arc<dyn Io>, StoreError> { panic!("the folder was asked for") };
+        let key = (&started.recovery_key, &SystemRandom as &dyn Random);
+        restore_backup(Arc::new(to.clone()), None, key, into, &quietly).unwrap_err().to_string()
+    };
+    let data: &dyn Io = &**started.shelf.holdall.store.io();
+    let verify = |data| verify_backup(Arc::new(to.clone()), None, data, &quietly).unwrap();
+    let found = verify(Some(data));
+    assert_eq!((found.authentic, found.problems), (Some(true), 0));
+    let other = start(Arc::new(SimDisk::new()), 5).unwrap();
+    assert_eq!(verify(Some(&**other.holdall.store.io())).authentic, None, "the keys of another store");
+    assert_eq!(verify(None).authentic, None);
+    // The list of the point, in another minute.
+    let path = "points/00000001.point";
+    let file = to.open(path, Mode::Read).unwrap();
+    let mut text = vec![0; file.len().unwrap() as usize];
+    file.read_at(&mut text, 0).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let body = text.rsplit_once("blake3 ").unwrap().0.replace("\ntaken 1", "\ntaken 2");
+    let forged = format!("{body}blake3 {}\n", blake3::hash(body.as_bytes()).to_hex());
+    assert!(forged.len() == text.len() && forged != text);
+    to.overwrite(path, 0, forged.as_bytes()).unwrap();
+    let told = restore(&to);
+    assert!(told.starts_with("point 1 is not as its store made it"), "{told}");
+    let found = verify(Some(data));
+    assert_eq!((found.authentic, found.problems), (Some(false), 1));
+}
+
 #[tokio::test]
 async fn only_the_operator_makes_backups_and_only_with_a_recovery_key() {
     let trial = Trial::new().await;
@@ -274,7 +307,7 @@ async fn a_folder_of_a_newer_format_or_a_damaged_one_is_refused_by_name_and_left
         let disk: Arc<dyn Io> = Arc::new(crate::store::io::disk::Disk::open(folder.path()).unwrap());
         let into = || -> Result<Arc<dyn Io>, StoreError> { panic!("the folder was asked for") };
         let told = [
-            verify_backup(Arc::clone(&disk), None, &quietly).unwrap_err(),
+            verify_backup(Arc::clone(&disk), None, None, &quietly).unwrap_err(),
             backup_points(Arc::clone(&disk)).unwrap_err(),
             restore_backup(disk, None, (&started.recovery_key, &SystemRandom), into, &quietly).unwrap_err(),
         ];
@@ -305,7 +338,7 @@ async fn a_link_in_the_folder_of_backups_is_refused_by_name_and_nothing_is_remov
             let named = format!("{name} in the backup's folder is no ");
             assert!(matches!(&refused, Err(Error::Invalid(told)) if told.contains(&named)), "{refused:?}");
             let disk: Arc<dyn Io> = Arc::new(crate::store::io::disk::Disk::open(folder.path()).unwrap());
-            let told = verify_backup(disk, None, &quietly).unwrap_err();
+            let told = verify_backup(disk, None, None, &quietly).unwrap_err();
             assert!(told.to_string().contains(&named), "{told:?}");
             assert!(all_there(), "{name}");
             std::fs::remove_file(&place).unwrap();

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    BackupFolder, Part, Point, PointFile, Progress, SegmentCopy, Watch,
+    BackupFolder, Part, Point, PointFile, PointKey, Progress, SegmentCopy, Watch,
     folder::{POINTS, SEGMENTS, digest_of, telling},
     prune::prune,
 };
@@ -58,7 +58,8 @@ pub struct Done {
     pub not_removed: Option<String>,
 }
 
-/// Makes a point in a folder and leaves the `keep` newest. `keys` are kept with it as they are.
+/// Makes a point in a folder and leaves the `keep` newest. `keys` are kept with it as they are, and
+/// `key` is what tells it from one that somebody else made.
 ///
 /// # Errors
 /// Refused for a folder of something else, busy while another backup goes there, full or failed as
@@ -66,7 +67,7 @@ pub struct Done {
 pub fn create(
     store: &Arc<Store>,
     io: Arc<dyn Io>,
-    keys: &[u8],
+    (keys, key): (&[u8], &PointKey),
     keep: Option<usize>,
     watch: Watch<'_>,
 ) -> Result<Done, StoreError> {
@@ -77,7 +78,7 @@ pub fn create(
         let last = Point::path(u64::MAX);
         StoreError::Refused(format!("{last} has the last number there is; move it away"))
     })?;
-    let earlier = earlier(&folder, &numbers);
+    let earlier = earlier(&folder, &numbers, key);
 
     let hold = Hold::take(store);
     let mut making = Making { store, folder: &folder, number, files: Vec::new() };
@@ -98,26 +99,29 @@ pub fn create(
     let segments = making.segments(known, &earlier, &mut done, watch)?;
     drop(hold);
 
-    let point = Point { files: making.files, segments, ..point };
+    let point = Point { files: making.files, segments, ..point }.signed(key);
     (done.bytes, done.segments) = (point.bytes(), point.segments.len() as u64);
     folder.io().sync_dir(SEGMENTS, Site::BackupDir)?;
     folder.io().sync_dir(POINTS, Site::BackupDir)?;
     folder.put_text(&Point::path(number), &point.text())?;
     if let Some(keep) = keep {
-        match prune(&folder, keep) {
+        match prune(&folder, key, keep) {
             Ok(removed) => done.removed = removed,
-            Err(StoreError::Damaged(why)) => done.not_removed = Some(why),
-            Err(error) => return Err(error),
+            // The point is made, whatever is wrong with others.
+            Err(StoreError::Io(source)) => done.not_removed = Some(source.to_string()),
+            Err(error) => done.not_removed = Some(error.to_string()),
         }
     }
     Ok(done)
 }
 
-/// Copies of earlier points by segment. A point that cannot be read only means more to copy.
-fn earlier(folder: &BackupFolder, numbers: &[u64]) -> BTreeMap<SegmentId, Vec<SegmentCopy>> {
+/// Copies of earlier points by segment. A point that cannot be read only means more to copy. So does
+/// one that this store did not make: what it lists is whatever somebody put there, and this point
+/// would vouch for it.
+fn earlier(folder: &BackupFolder, numbers: &[u64], key: &PointKey) -> BTreeMap<SegmentId, Vec<SegmentCopy>> {
     let mut found: BTreeMap<_, Vec<SegmentCopy>> = BTreeMap::new();
     for copy in
-        numbers.iter().filter_map(|number| folder.point(Some(*number)).ok()).flat_map(|it| it.segments)
+        numbers.iter().filter_map(|number| folder.vouched(*number, key).ok()).flat_map(|it| it.segments)
     {
         let copies = found.entry(copy.segment).or_default();
         if !copies.contains(&copy) {
@@ -158,7 +162,8 @@ impl Making<'_> {
         let digest = digest_of(&*file, length, &mut |_| Ok(()))?;
         self.files.push(PointFile { part: Part::Metadata, length, digest });
         let incarnation = self.store.meta().incarnation();
-        let point = Point { number, uuid, taken_at, incarnation, files: Vec::new(), segments: Vec::new() };
+        let (files, segments, mac) = (Vec::new(), Vec::new(), [0; 32]);
+        let point = Point { number, uuid, taken_at, incarnation, files, segments, mac };
         Ok((known, point))
     }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, io::ErrorKind, ops::Range};
 
 use super::{
     Progress, Watch, damaged, names,
-    point::{Part, Point, SegmentCopy},
+    point::{Part, Point, PointKey, SegmentCopy},
 };
 use crate::store::{
     error::StoreError,
@@ -118,6 +118,13 @@ impl BackupFolder {
         if (point.number, point.uuid) != (number, self.uuid) {
             return Err(damaged(format!("the list of point {number} is another's")));
         }
+        Ok(point)
+    }
+
+    /// The same, if the store with this key made it.
+    pub(super) fn vouched(&self, number: u64, key: &PointKey) -> Result<Point, StoreError> {
+        let point = self.point(Some(number))?;
+        point.vouched(key)?;
         Ok(point)
     }
 

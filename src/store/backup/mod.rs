@@ -20,6 +20,10 @@
 //! of a copy holds its digest, and so copies of one segment in two lives of a store lie side by
 //! side.
 //!
+//! Whoever can write to the folder can take backups away, and cannot make one: each point has a mac
+//! under a key of its store, which is asked for before anything of a point counts. Copies that
+//! an earlier point lists stand for segments only if the store made that point.
+//!
 //! Knows files, segments and records. What the keys are, who may make a backup and where it may
 //! lie is decided above.
 
@@ -36,7 +40,7 @@ mod verify;
 pub use self::{
     create::{Done, Unread, create},
     folder::BackupFolder,
-    point::{Part, Point, PointFile, SegmentCopy},
+    point::{Part, Point, PointFile, PointKey, SegmentCopy, Vouched},
     restore::{Restored, restore},
     verify::{Verified, verify},
 };

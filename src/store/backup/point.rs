@@ -8,13 +8,27 @@
 //! incarnation 1                              of the store when it was taken
 //! file metadata 123456 <digest>              length and BLAKE3; format, keys and metadata
 //! segment 0000001a 268435456 <digest> <seal>
-//! blake3 <digest>                            of all lines above
+//! mac <64 digits>                            of all lines above, under a key of the store
+//! blake3 <digest>                            of all lines above, the mac too
 //! ```
+//!
+//! Whoever can write to the folder of backups can write a list with a digest that fits, of rows with
+//! an admin of his own; the store that is restored would open with the true recovery key. So a list
+//! has a mac: its keyed BLAKE3 under a key that is derived from the store's keys ([`PointKey`]). It
+//! stands for everything that the point vouches for: rows, FORMAT and wrapped keys by length and
+//! digest, each segment by length, digest and seal, whose store it is and which point. What is put back
+//! only with a right mac is an older point of the same store, under its own number.
+//!
+//! The digest tells what a disk did from what somebody did, and needs no key.
 //!
 //! The seal is the BLAKE3 of a sealed segment's header and footer, or `-` where there was none, or
 //! where the disk did not give all of it. A
 //! sealed segment never changes, and its footer lists what is in it: a segment of the same id,
 //! length and seal need not be read to know that its copy is there already.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
 
 use super::{damaged, folder::POINTS, names::DIGEST};
 use crate::{
@@ -27,6 +41,24 @@ const MAX_LENGTH: u64 = 1 << 40;
 /// No segment has such a number: as many are never made.
 const END_OF_IDS: u64 = 1 << 48;
 const FIRST: &str = "holdall backup point 1";
+
+/// What lists of points are authenticated with, derived from the keys of their store. Wiped when
+/// dropped, never printed.
+pub struct PointKey(Zeroizing<[u8; 32]>);
+
+impl PointKey {
+    /// The key of these bytes, which are used for nothing else.
+    #[must_use]
+    pub fn new(bytes: Zeroizing<[u8; 32]>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl fmt::Debug for PointKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PointKey").finish_non_exhaustive()
+    }
+}
 
 /// A file that each point has for itself.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -108,6 +140,20 @@ pub struct Point {
     pub files: Vec<PointFile>,
     /// The copies of segments it needs.
     pub segments: Vec<SegmentCopy>,
+    /// Who made it: the mac of all of the above.
+    pub mac: [u8; 32],
+}
+
+/// A point that its own store made, as it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Vouched<'a>(&'a Point);
+
+impl Vouched<'_> {
+    /// The point.
+    #[must_use]
+    pub fn point(&self) -> &Point {
+        self.0
+    }
 }
 
 impl Point {
@@ -134,7 +180,38 @@ impl Point {
         found.copied().ok_or_else(|| damaged(format!("point {} has no {}", self.number, part.word())))
     }
 
+    /// The same, with the mac of its store.
+    pub(super) fn signed(mut self, key: &PointKey) -> Self {
+        self.mac = self.mac_under(key).into();
+        self
+    }
+
+    fn mac_under(&self, key: &PointKey) -> blake3::Hash {
+        blake3::keyed_hash(&key.0, self.lines().as_bytes())
+    }
+
+    /// Makes sure that the store with this key made it, as it is.
+    ///
+    /// # Errors
+    /// Refused if it did not.
+    pub fn vouched(&self, key: &PointKey) -> Result<Vouched<'_>, StoreError> {
+        // Such hashes are compared in the same time wherever they differ.
+        if self.mac_under(key) == blake3::Hash::from(self.mac) {
+            return Ok(Vouched(self));
+        }
+        Err(StoreError::Refused(format!(
+            "point {} is not as its store made it: its mac is wrong, so somebody changed it who can write to \
+             the backup's folder; take another point, and look who can write there",
+            self.number
+        )))
+    }
+
     pub(super) fn text(&self) -> String {
+        format!("{}mac {}\n", self.lines(), hex::encode(self.mac))
+    }
+
+    /// All that the mac is of.
+    fn lines(&self) -> String {
         let mut text = format!(
             "{FIRST}\nuuid {}\nnumber {}\ntaken {}\nincarnation {}\n",
             hex::encode(self.uuid),
@@ -156,20 +233,26 @@ impl Point {
 
     pub(super) fn parse(text: &str) -> Result<Self, StoreError> {
         let bad = || damaged("the list of a point");
-        let mut lines = text.lines();
-        let first =
-            lines.next().and_then(|line| line.strip_prefix("holdall backup point ")).ok_or_else(bad)?;
+        let first = text.lines().next().and_then(|line| line.strip_prefix("holdall backup point "));
+        let first = first.ok_or_else(bad)?;
         if FIRST.strip_suffix(first).is_none() {
             return Err(StoreError::Refused(format!(
                 "the point has format {first}, and this holdall knows format 1: use a newer one"
             )));
         }
+        let (listed, mac) = text.rsplit_once("\nmac ").ok_or_else(|| {
+            let why = "the list of the point has no mac, so nobody knows who made it; make a new backup";
+            StoreError::Refused(why.into())
+        })?;
+        let mac = mac.strip_suffix('\n').and_then(bytes).ok_or_else(bad)?;
+        let mut lines = listed.lines().skip(1);
         let mut value = |key: &str| lines.next()?.strip_prefix(key)?.strip_prefix(' ').map(str::to_owned);
         let uuid = value("uuid").and_then(|word| bytes(&word)).ok_or_else(bad)?;
         let number = value("number").and_then(|word| word.parse().ok()).ok_or_else(bad)?;
         let taken_at = Timestamp(value("taken").and_then(|word| word.parse().ok()).ok_or_else(bad)?);
         let incarnation = value("incarnation").and_then(|word| word.parse().ok()).ok_or_else(bad)?;
-        let mut point = Self { number, uuid, taken_at, incarnation, files: Vec::new(), segments: Vec::new() };
+        let (files, segments) = (Vec::new(), Vec::new());
+        let mut point = Self { number, uuid, taken_at, incarnation, files, segments, mac };
         for line in lines {
             let mut words = line.split(' ');
             match words.next() {

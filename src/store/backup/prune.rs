@@ -1,22 +1,23 @@
 //! Removes older points, and copies of segments that none of the others needs. Never from a
-//! partial view: if one list cannot be read, nothing goes; nor does what no backup would have made.
+//! partial view: if one list cannot be read, or is not as the store made it, nothing goes; nor does what
+//! no backup would have made.
 
 use std::collections::BTreeSet;
 
 use super::{
-    BackupFolder, Part, Point,
+    BackupFolder, Part, Point, PointKey,
     folder::{BAD, POINTS, SEGMENTS},
     names::is_copy,
 };
 use crate::store::{error::StoreError, io::Site};
 
 /// Leaves the `keep` newest points, one at least; how many were removed.
-pub(super) fn prune(folder: &BackupFolder, keep: usize) -> Result<u64, StoreError> {
+pub(super) fn prune(folder: &BackupFolder, key: &PointKey, keep: usize) -> Result<u64, StoreError> {
     let numbers = folder.numbers()?;
     let (older, kept) = numbers.split_at(numbers.len().saturating_sub(keep.max(1)));
     let mut needed = BTreeSet::new();
     for number in kept {
-        needed.extend(folder.point(Some(*number))?.segments.iter().map(super::SegmentCopy::name));
+        needed.extend(folder.vouched(*number, key)?.segments.iter().map(super::SegmentCopy::name));
     }
     // The list first: what it names may only go once there is no such point.
     for number in older {

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    BackupFolder, Part, Point, Progress, Watch, damaged,
+    BackupFolder, Part, Point, Progress, Vouched, Watch, damaged,
     folder::{copy_file, is_content, telling},
 };
 use crate::store::{
@@ -40,11 +40,12 @@ pub struct Restored {
 /// what a disk or `watch` says. What there is then cannot be opened.
 pub fn restore(
     folder: &BackupFolder,
-    point: &Point,
+    point: Vouched<'_>,
     into: &dyn Io,
     (keys, leap): (&[(&str, &[u8])], u32),
     watch: Watch<'_>,
 ) -> Result<Restored, StoreError> {
+    let point = point.point();
     if into.list("")?.iter().any(|name| name != "lost+found") {
         return Err(StoreError::Refused("the folder to restore into is not empty; name another".into()));
     }

@@ -18,12 +18,17 @@ const KEYS: [(&str, &[u8]); 1] = [("keys/some.key", b"key")];
 const LEAP: u32 = 7;
 const COLLECT: CollectOptions = CollectOptions { compact_from: Some(10), end_from: 0, count_anyway: true };
 
+/// The key of the store's points.
+fn key() -> PointKey {
+    PointKey::new([3; 32].into())
+}
+
 fn quietly(_: Progress) -> Result<(), StoreError> {
     Ok(())
 }
 
 fn back_up(store: &Arc<Store>, to: &SimDisk) -> Result<Done, StoreError> {
-    create(store, Arc::new(to.clone()), b"wrapped", None, &quietly)
+    create(store, Arc::new(to.clone()), (b"wrapped", &key()), None, &quietly)
 }
 
 fn folder(disk: &SimDisk) -> BackupFolder {
@@ -32,7 +37,8 @@ fn folder(disk: &SimDisk) -> BackupFolder {
 
 fn restored(from: &SimDisk, number: Option<u64>) -> Result<SimDisk, StoreError> {
     let (folder, into) = (folder(from), SimDisk::new());
-    restore(&folder, &folder.point(number)?, &into, (&KEYS, LEAP), &quietly)?;
+    let point = folder.point(number)?;
+    restore(&folder, point.vouched(&key())?, &into, (&KEYS, LEAP), &quietly)?;
     Ok(into)
 }
 
@@ -75,9 +81,9 @@ fn a_restored_store_has_what_was_there_at_the_point_and_nothing_of_later() {
         assert_has(&again, &more);
         assert_has(&again, there);
         back_up(&again, &to).unwrap();
-        assert_eq!(verify(&folder(&to), None, &quietly).unwrap().problems, 0);
+        assert_eq!(verify(&folder(&to), None, Some(&key()), &quietly).unwrap().problems, 0);
     }
-    assert_eq!(verify(&folder(&to), Some(1), &quietly).unwrap().problems, 0);
+    assert_eq!(verify(&folder(&to), Some(1), Some(&key()), &quietly).unwrap().problems, 0);
 }
 
 #[test]
@@ -98,7 +104,7 @@ fn a_second_backup_copies_only_what_is_new() {
     let name = to.list("segments").unwrap().pop().unwrap();
     to.open(&format!("segments/{name}"), Mode::ReadWrite).unwrap().set_len(100).unwrap();
     assert_eq!(back_up(&open_store(&disk), &to).unwrap().copied, 1);
-    assert_eq!(verify(&folder(&to), None, &quietly).unwrap().problems, 0);
+    assert_eq!(verify(&folder(&to), None, Some(&key()), &quietly).unwrap().problems, 0);
 }
 
 #[test]
@@ -111,7 +117,8 @@ fn older_points_and_what_only_they_need_are_removed_unless_a_list_cannot_be_read
             release(&store, id);
         }
     }
-    let keep = |keep| create(&store, Arc::new(to.clone()), b"wrapped", Some(keep), &quietly).unwrap();
+    let keep =
+        |keep| create(&store, Arc::new(to.clone()), (b"wrapped", &key()), Some(keep), &quietly).unwrap();
     let before = to.list("segments").unwrap().len();
     to.damage("points/00000036.point", 30, 1).unwrap();
     let done = keep(3);
@@ -122,7 +129,7 @@ fn older_points_and_what_only_they_need_are_removed_unless_a_list_cannot_be_read
     assert_eq!(folder(&to).numbers().unwrap(), [38]);
     assert_eq!(to.list("points").unwrap().len(), 4);
     assert!(to.list("segments").unwrap().len() as u64 == done.segments);
-    assert_eq!(verify(&folder(&to), None, &quietly).unwrap().problems, 0);
+    assert_eq!(verify(&folder(&to), None, Some(&key()), &quietly).unwrap().problems, 0);
 }
 
 #[test]
@@ -145,7 +152,7 @@ fn a_folder_of_something_else_is_refused_and_left_alone() {
     let used = SimDisk::new();
     used.create_dir("something").unwrap();
     assert!(matches!(
-        restore(&folder(&to), &point, &used, (&KEYS, LEAP), &quietly),
+        restore(&folder(&to), point.vouched(&key()).unwrap(), &used, (&KEYS, LEAP), &quietly),
         Err(StoreError::Refused(_))
     ));
     assert_eq!(used.list("").unwrap(), ["something"]);
@@ -180,7 +187,8 @@ fn every_kind_of_damage_is_found_and_never_restored_as_if_it_were_whole() {
     let mut files: Vec<String> =
         to.list("points").unwrap().iter().map(|name| format!("points/{name}")).collect();
     files.extend(to.list("segments").unwrap().iter().map(|name| format!("segments/{name}")));
-    let sound = |number| verify(&folder(&to), number, &quietly).is_ok_and(|found| found.problems == 0);
+    let sound =
+        |number| verify(&folder(&to), number, Some(&key()), &quietly).is_ok_and(|found| found.problems == 0);
     assert!(sound(Some(1)));
     for path in &files {
         let length = to.open(path, Mode::Read).unwrap().len().unwrap();
@@ -194,9 +202,9 @@ fn every_kind_of_damage_is_found_and_never_restored_as_if_it_were_whole() {
             // The wrapped keys are the caller's.
             if !path.ends_with(".keys") {
                 let into = SimDisk::new();
-                let again = folder(&to)
-                    .point(None)
-                    .and_then(|point| restore(&folder(&to), &point, &into, (&KEYS, LEAP), &quietly));
+                let again = folder(&to).point(None).and_then(|point| {
+                    restore(&folder(&to), point.vouched(&key())?, &into, (&KEYS, LEAP), &quietly)
+                });
                 assert!(matches!(again, Err(StoreError::Damaged(_))), "{path}, byte {at}: {again:?}");
                 assert!(into.list("keys").unwrap().is_empty(), "{path}: the keys lie open there");
                 assert!(
@@ -234,13 +242,13 @@ fn a_list_with_numbers_no_point_has_is_damaged_and_ends_nothing() {
         for copy in &mut strange.segments {
             (copy.length, copy.segment) = (length, crate::model::ids::SegmentId(segment));
         }
-        folder.put_text(&Point::path(1), &strange.text()).unwrap();
+        folder.put_text(&Point::path(1), &strange.signed(&key()).text()).unwrap();
         assert_eq!(folder.point(None).is_ok(), good, "{length}, {segment}");
-        let found = verify(&folder, None, &quietly);
+        let found = verify(&folder, None, Some(&key()), &quietly);
         assert_eq!(found.is_ok_and(|found| found.problems > 0), good, "{length}, {segment}");
         let mut strange = point.clone();
         strange.files.iter_mut().for_each(|file| file.length = length);
-        folder.put_text(&Point::path(1), &strange.text()).unwrap();
+        folder.put_text(&Point::path(1), &strange.signed(&key()).text()).unwrap();
         assert_eq!(folder.point(None).is_ok(), length <= 1 << 40, "{length}");
     }
 }
@@ -266,7 +274,7 @@ fn a_copy_of_what_was_damaged_already_is_told() {
     let name = disk.list("segments/000000").unwrap().into_iter().min().unwrap();
     disk.damage(&format!("segments/000000/{name}"), 300_000, 1).unwrap();
     back_up(&store, &to).unwrap();
-    let found = verify(&folder(&to), None, &quietly).unwrap();
+    let found = verify(&folder(&to), None, Some(&key()), &quietly).unwrap();
     assert_eq!(found.problems, 1, "{:?}", found.told);
     assert!(found.told[0].starts_with("chunk "), "{:?}", found.told);
 }
@@ -286,7 +294,7 @@ fn what_the_disk_cannot_read_is_zeros_and_told_and_the_rest_is_a_good_point() {
         disk.unreadable(&path, bad.clone()).unwrap();
         let done = back_up(&store, &to).unwrap();
         assert!(done.unread.len() == 1 && done.unread[0].bytes <= 4096, "{bad:?}: {done:?}");
-        let found = verify(&folder(&to), None, &quietly).unwrap();
+        let found = verify(&folder(&to), None, Some(&key()), &quietly).unwrap();
         assert_eq!(found.problems, lost, "{:?}", found.told);
         let again = open_store(&restored(&to, None).unwrap());
         let bad = bodies.iter().filter(|(id, body)| get(&again, **id).ok().as_ref() != Some(*body));
@@ -295,7 +303,7 @@ fn what_the_disk_cannot_read_is_zeros_and_told_and_the_rest_is_a_good_point() {
         assert_eq!(back_up(&store, &to).unwrap().unread, done.unread);
         disk.unreadable(&path, 0..0).unwrap();
         assert!(back_up(&store, &to).unwrap().unread.is_empty());
-        assert_eq!(verify(&folder(&to), None, &quietly).unwrap().problems, 0);
+        assert_eq!(verify(&folder(&to), None, Some(&key()), &quietly).unwrap().problems, 0);
     }
 }
 
@@ -314,16 +322,19 @@ fn a_copy_that_verifying_finds_damaged_is_moved_aside_and_made_again() {
             false => to.damage(&path, 5000, 1).unwrap(),
         }
         let lock = to.lock("LOCK").unwrap();
-        assert!(verify(&folder(&to), None, &quietly).unwrap().moved_aside.is_empty(), "a backup is made");
+        assert!(
+            verify(&folder(&to), None, Some(&key()), &quietly).unwrap().moved_aside.is_empty(),
+            "a backup is made"
+        );
         drop(lock);
-        let found = verify(&folder(&to), None, &quietly).unwrap();
+        let found = verify(&folder(&to), None, Some(&key()), &quietly).unwrap();
         assert!(found.problems > 0 && found.moved_aside.len() == 1, "{found:?}");
         assert!(to.list("segments").unwrap().contains(&format!("{name}.bad")));
         let done = back_up(&store, &to).unwrap();
         assert_eq!((done.copied, done.segments), (1, segments));
         // The point of before is whole again, too.
         for point in [1, 2] {
-            assert_eq!(verify(&folder(&to), Some(point), &quietly).unwrap().problems, 0);
+            assert_eq!(verify(&folder(&to), Some(point), Some(&key()), &quietly).unwrap().problems, 0);
         }
         assert_has(&open_store(&restored(&to, None).unwrap()), &bodies);
         assert_eq!(to.list("segments").unwrap().len() as u64, segments);
@@ -340,10 +351,10 @@ fn verifying_goes_on_behind_what_the_disk_of_the_backup_cannot_read() {
     let names = to.list("segments").unwrap();
     to.unreadable(&format!("segments/{}", names[0]), 300_000..300_001).unwrap();
     to.unreadable("points/00000001.format", 0..1).unwrap();
-    let found = verify(&folder(&to), None, &quietly).unwrap();
+    let found = verify(&folder(&to), None, Some(&key()), &quietly).unwrap();
     assert!(found.problems >= 2 && found.chunks > 0, "{found:?}");
     to.unreadable("points/00000001.meta", 100..u64::MAX).unwrap();
-    let more = verify(&folder(&to), None, &quietly).unwrap();
+    let more = verify(&folder(&to), None, Some(&key()), &quietly).unwrap();
     assert!(more.told.iter().any(|told| told.contains("rows")), "{:?}", more.told);
 }
 
@@ -356,7 +367,7 @@ fn cut_off(seed: u64, calls: u64, site: Option<Site>) -> Result<(), String> {
     let second = bodies(&store, 20);
     site.into_iter().for_each(|site| to.skip(site));
     to.crash_after(calls);
-    let done = create(&store, Arc::new(to.clone()), b"wrapped", Some(2), &quietly);
+    let done = create(&store, Arc::new(to.clone()), (b"wrapped", &key()), Some(2), &quietly);
     let after = to.crash(seed);
     let told = |error: StoreError| error.to_string();
     let numbers = folder(&after).numbers().map_err(told)?;
@@ -364,7 +375,7 @@ fn cut_off(seed: u64, calls: u64, site: Option<Site>) -> Result<(), String> {
         return Err(format!("of {done:?} there are {numbers:?}"));
     }
     for number in numbers {
-        let found = verify(&folder(&after), Some(number), &quietly).map_err(told)?;
+        let found = verify(&folder(&after), Some(number), Some(&key()), &quietly).map_err(told)?;
         if found.problems > 0 {
             return Err(format!("point {number}: {:?}", found.told));
         }
@@ -373,7 +384,7 @@ fn cut_off(seed: u64, calls: u64, site: Option<Site>) -> Result<(), String> {
     }
     // It can be made again.
     let again = back_up(&store, &after).map_err(told)?;
-    let found = verify(&folder(&after), Some(again.number), &quietly).map_err(told)?;
+    let found = verify(&folder(&after), Some(again.number), Some(&key()), &quietly).map_err(told)?;
     if found.problems == 0 { Ok(()) } else { Err(format!("again: {:?}", found.told)) }
 }
 
@@ -407,7 +418,8 @@ fn a_restore_that_is_cut_off_leaves_nothing_that_opens() {
     back_up(&store, &to).unwrap();
     let (folder, mut dice) = (folder(&to), Dice(5));
     let point = folder.point(None).unwrap();
-    let attempt = |into: &SimDisk| restore(&folder, &point, into, (&KEYS, LEAP), &quietly);
+    let vouched = point.vouched(&key()).unwrap();
+    let attempt = |into: &SimDisk| restore(&folder, vouched, into, (&KEYS, LEAP), &quietly);
     let whole = SimDisk::new();
     attempt(&whole).unwrap();
     let calls = whole.counts().changes;
@@ -436,4 +448,70 @@ fn a_restore_that_is_cut_off_leaves_nothing_that_opens() {
         });
         assert!(lost, "{site:?}");
     }
+}
+
+/// A list of a point as whoever can write to the folder may write it: its digest fits.
+fn put_list(folder: &BackupFolder, number: u64, text: &str) {
+    folder.put_text(&Point::path(number), text).unwrap();
+}
+
+/// A forged list with a digest that fit was restored, with the true recovery key: rows with another
+/// admin, segments with other bytes.
+#[test]
+fn a_list_that_its_store_did_not_make_is_worth_nothing() {
+    let (disk, to) = (SimDisk::new(), SimDisk::new());
+    bodies(&open_store(&disk), 0);
+    let store = open_store(&disk);
+    let whole = back_up(&store, &to).unwrap();
+    let folder = folder(&to);
+    let point = folder.point(None).unwrap();
+    let text = point.text();
+    let refused = || {
+        let into = SimDisk::new();
+        let point = folder.point(None)?;
+        let done = restore(&folder, point.vouched(&key())?, &into, (&KEYS, LEAP), &quietly);
+        done.map(|_| panic!("it is restored"))
+    };
+    // Every byte that stands for something, changed as it may be.
+    let mut changed = 0;
+    for (at, old) in text.bytes().enumerate() {
+        for new in [b'0', b'1', b'7', b'a', b'-'].into_iter().filter(|new| *new != old) {
+            let mut bytes = text.clone().into_bytes();
+            bytes[at] = new;
+            put_list(&folder, 1, std::str::from_utf8(&bytes).unwrap());
+            let error: StoreError = refused().unwrap_err();
+            changed += u64::from(error.to_string().contains("is not as its store made it"));
+        }
+    }
+    assert!(changed > 1000, "{changed}");
+    // Rows that were changed, with their digest and their sums as they must be.
+    let forged = b"rows with another admin";
+    to.remove("points/00000001.meta").unwrap();
+    to.open("points/00000001.meta", Mode::Create).unwrap().write_at(forged, 0).unwrap();
+    let mut strange = point.clone();
+    let rows = strange.files.iter_mut().find(|file| file.part == Part::Metadata).unwrap();
+    (rows.length, rows.digest) = (forged.len() as u64, *blake3::hash(forged).as_bytes());
+    for signed in [strange.clone(), strange.signed(&PointKey::new([4; 32].into()))] {
+        put_list(&folder, 1, &signed.text());
+        let error: StoreError = refused().unwrap_err();
+        assert!(error.to_string().starts_with("point 1 is not as its store made it"), "{error}");
+        let found = verify(&folder, None, Some(&key()), &quietly).unwrap();
+        assert!(found.authentic == Some(false) && found.told[0].contains("point 1 is not"), "{found:?}");
+        assert_eq!(verify(&folder, None, None, &quietly).unwrap().authentic, None);
+    }
+    // Without a mac, and with one of another point.
+    let (lines, mac) = text.rsplit_once("mac ").unwrap();
+    put_list(&folder, 1, lines);
+    let error: StoreError = refused().unwrap_err();
+    assert!(error.to_string().contains("has no mac"), "{error}");
+    put_list(&folder, 2, &format!("{}mac {mac}", lines.replace("number 1", "number 2")));
+    let error: StoreError = refused().unwrap_err();
+    assert!(error.to_string().starts_with("point 2 is not"), "{error}");
+    // What another key's points list stands for nothing, and they push none of ours out.
+    put_list(&folder, 1, &point.clone().signed(&PointKey::new([4; 32].into())).text());
+    to.remove(&Point::path(2)).unwrap();
+    let done = create(&store, Arc::new(to.clone()), (b"wrapped", &key()), Some(2), &quietly).unwrap();
+    assert_eq!((done.copied, done.removed), (whole.segments, 0));
+    assert!(done.not_removed.unwrap().contains("point 1 is not as its store made it"));
+    assert_eq!(verify(&folder, None, Some(&key()), &quietly).unwrap().authentic, Some(true));
 }

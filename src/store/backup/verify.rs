@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    BackupFolder, Part, Point, Progress, SegmentCopy, Watch,
+    BackupFolder, Part, Point, PointKey, Progress, SegmentCopy, Watch,
     folder::{is_content, telling},
 };
 use crate::{
@@ -44,6 +44,8 @@ pub struct Verified {
     /// Copies of segments that were moved aside because of it: the next backup copies them again, as
     /// long as the store has them.
     pub moved_aside: Vec<SegmentId>,
+    /// Whether its store made it as it is; none if the key that tells was not at hand.
+    pub authentic: Option<bool>,
     /// What, a sentence each, the first hundred.
     pub told: Vec<String>,
 }
@@ -59,11 +61,16 @@ impl Verified {
 
 /// Verifies a point, or the newest. That something is wrong is no error: it is told. A copy of a
 /// segment that is damaged at a second look, too, is moved aside, where the disk lets it: no later
-/// backup takes it for there.
+/// backup takes it for there. Whether the store made the point is known only with its `key`.
 ///
 /// # Errors
 /// Refused if there is no such point, damaged if its list is; what the disk or `watch` says.
-pub fn verify(folder: &BackupFolder, number: Option<u64>, watch: Watch<'_>) -> Result<Verified, StoreError> {
+pub fn verify(
+    folder: &BackupFolder,
+    number: Option<u64>,
+    key: Option<&PointKey>,
+    watch: Watch<'_>,
+) -> Result<Verified, StoreError> {
     let point = folder.point(number)?;
     let mut found = Verified {
         number: point.number,
@@ -71,6 +78,11 @@ pub fn verify(folder: &BackupFolder, number: Option<u64>, watch: Watch<'_>) -> R
         segments: point.segments.len() as u64,
         ..Verified::default()
     };
+    if let Some(key) = key {
+        let vouched = point.vouched(key);
+        found.authentic = Some(vouched.is_ok());
+        vouched.err().into_iter().for_each(|error| found.problem(error.to_string()));
+    }
     let mut tell = telling(watch, "files", found.bytes);
     for part in Part::ALL {
         let file = point.file(part)?;
@@ -103,8 +115,9 @@ pub fn verify(folder: &BackupFolder, number: Option<u64>, watch: Watch<'_>) -> R
         }),
         read => read?,
     }
-    // At the end: most of its chunks may be whole, and were looked at one by one.
-    for copy in damaged {
+    // At the end: most of its chunks may be whole, and were looked at one by one. What a list says that
+    // somebody made up is no reason to move anything.
+    for copy in damaged.into_iter().filter(|_| found.authentic != Some(false)) {
         if is_damaged_again(folder, &copy)? && folder.move_aside(&copy).is_ok() {
             found.moved_aside.push(copy.segment);
         }

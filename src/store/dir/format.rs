@@ -61,6 +61,14 @@ pub(in crate::store) fn bytes(io: &dyn Io) -> Result<Vec<u8>, StoreError> {
     read(&*io.open(NAME, Mode::Read)?)
 }
 
+/// Whose data directory it is; nothing is made.
+///
+/// # Errors
+/// If FORMAT is not there, damaged, or of a newer build.
+pub fn uuid(io: &dyn Io) -> Result<[u8; 16], StoreError> {
+    parse(&bytes(io)?)
+}
+
 fn read(file: &dyn File) -> Result<Vec<u8>, StoreError> {
     let len = Some(file.len()?).filter(|len| *len <= MAX_BYTES).ok_or_else(damaged)?;
     let mut bytes = vec![0; usize::try_from(len).map_err(|_| damaged())?];

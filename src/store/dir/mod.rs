@@ -24,6 +24,7 @@ use super::{
 use crate::{model::time::Timestamp, store::sync::Arc};
 use room::Room;
 
+pub use format::uuid as format_uuid;
 pub(super) use format::{bytes as format_bytes, put as put_format};
 pub use room::{Level, RoomOptions};
 
