@@ -12,7 +12,7 @@ import urllib.parse
 
 import lib
 
-S3, DAV, JSON = 30, 26, 8
+COUNTS = (30, 26, 8)  # clients of S3, WebDAV and JSON
 MOST = 60  # files of one client
 
 
@@ -79,7 +79,7 @@ class Client:
     def settle(self, found):
         """What the next server shows is the one or the other; why not, if it is neither."""
         if found != self.held and found != self.next:
-            missing = sorted(key for key in self.held if found.get(key) != self.held[key])[:3]
+            missing = sorted(key for key in self.held if key not in found or found[key] != self.held[key])[:3]
             more = sorted(key for key in found if found[key] != self.held.get(key))[:3]
             cut = "no request was cut off" if self.next is None else f"{self.next.items() ^ self.held.items()} may differ"
             return f"{self.name}: missing or other {missing}, not told of {more}; {cut}"[:900]
@@ -209,9 +209,9 @@ class ByJson(Client):
 class Load:
     """All of them."""
 
-    def __init__(self, server, seed):
+    def __init__(self, server, seed, counts=COUNTS):
         self.server = server
-        kinds = [(ByKey, "s", S3), (ByPath, "d", DAV), (ByJson, "j", JSON)]
+        kinds = zip((ByKey, ByPath, ByJson), "sdj", counts)
         self.clients = [kind(server, f"{letter}{n:02}", f"{seed}/{letter}{n}") for kind, letter, count in kinds for n in range(count)]
 
     def start(self):
@@ -249,3 +249,11 @@ class Load:
         wrong = [client.settle(found[client.name]) for client in self.clients] + [text for client in self.clients for text in client.wrong]
         wrong = [text for text in wrong if text]
         assert not wrong, f"{len(wrong)} of {len(self.clients)} clients: {wrong[:3]}"
+
+    def read(self):
+        """Every file of every client, byte for byte."""
+        for client in self.clients:
+            if isinstance(client, Files):
+                client.connection = client.connect()
+                for key in client.held:
+                    client.look(key)
