@@ -9,7 +9,7 @@ use crate::{
         error::StoreError,
         faults::Faults,
         meta::{
-            rows::{KeyRange, KeyValue, Order, Rows},
+            rows::{KeyRange, Order, Rows, Scanned},
             table::Table,
         },
     },
@@ -27,13 +27,7 @@ impl Rows for Watched<'_> {
         self.rows.get(table, key)
     }
 
-    fn scan(
-        &self,
-        table: Table,
-        range: &KeyRange,
-        order: Order,
-        limit: usize,
-    ) -> Result<Vec<KeyValue>, StoreError> {
+    fn scan(&self, table: Table, range: &KeyRange, order: Order, limit: usize) -> Scanned {
         unless_closing(self.stop)?;
         self.rows.scan(table, range, order, limit)
     }

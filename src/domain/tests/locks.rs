@@ -18,7 +18,7 @@ use crate::{
         meta::{
             Tx,
             codec::Row as _,
-            rows::{KeyRange, KeyValue, Order, Rows, RowsMut as _},
+            rows::{KeyRange, KeyValue, Order, Rows, RowsMut as _, Scanned},
             table::Table,
         },
         rows::{lock, tree},
@@ -388,13 +388,7 @@ impl Rows for Counting<'_> {
         self.rows.get(table, key)
     }
 
-    fn scan(
-        &self,
-        table: Table,
-        range: &KeyRange,
-        order: Order,
-        limit: usize,
-    ) -> Result<Vec<KeyValue>, StoreError> {
+    fn scan(&self, table: Table, range: &KeyRange, order: Order, limit: usize) -> Scanned {
         let found = self.rows.scan(table, range, order, limit)?;
         self.read.set(self.read.get() + found.len());
         Ok(found)

@@ -25,7 +25,7 @@ use crate::{
         meta::{
             Tx,
             codec::Row,
-            rows::{KeyRange, KeyValue, Order, Rows, RowsMut},
+            rows::{KeyRange, Order, Rows, RowsMut, Scanned},
             table::Table,
         },
         sync::Arc,
@@ -76,13 +76,7 @@ impl Rows for Writes<'_> {
         self.tx.get(table, key)
     }
 
-    fn scan(
-        &self,
-        table: Table,
-        range: &KeyRange,
-        order: Order,
-        limit: usize,
-    ) -> Result<Vec<KeyValue>, StoreError> {
+    fn scan(&self, table: Table, range: &KeyRange, order: Order, limit: usize) -> Scanned {
         self.tx.scan(table, range, order, limit)
     }
 }

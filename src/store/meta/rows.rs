@@ -56,6 +56,9 @@ pub enum Order {
 /// A key and its value.
 pub type KeyValue = (Vec<u8>, Vec<u8>);
 
+/// What [`Rows::scan`] answers: rows in order, or that the engine could not read them.
+pub type Scanned = Result<Vec<KeyValue>, StoreError>;
+
 /// One consistent state of all tables.
 pub trait Rows {
     /// The value at `key`.
@@ -68,13 +71,7 @@ pub trait Rows {
     ///
     /// # Errors
     /// If the engine could not read any of them.
-    fn scan(
-        &self,
-        table: Table,
-        range: &KeyRange,
-        order: Order,
-        limit: usize,
-    ) -> Result<Vec<KeyValue>, StoreError>;
+    fn scan(&self, table: Table, range: &KeyRange, order: Order, limit: usize) -> Scanned;
 
     /// Rules that are broken for a test.
     fn faults(&self) -> Faults {

@@ -2,7 +2,7 @@
 
 use super::{
     overlay::{RowIter, is_void},
-    rows::{KeyRange, KeyValue, Order, Rows},
+    rows::{KeyRange, Order, Rows, Scanned},
     table::Table,
     tables::{State, Summed},
 };
@@ -86,13 +86,7 @@ impl Rows for Snapshot {
         self.state.get(table, key)
     }
 
-    fn scan(
-        &self,
-        table: Table,
-        range: &KeyRange,
-        order: Order,
-        limit: usize,
-    ) -> Result<Vec<KeyValue>, StoreError> {
+    fn scan(&self, table: Table, range: &KeyRange, order: Order, limit: usize) -> Scanned {
         self.iter(table, range, order)?.take(limit).collect()
     }
 }

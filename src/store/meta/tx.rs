@@ -7,7 +7,7 @@ use super::{
     engine::Engine,
     key::{self, Key},
     overlay::Changes,
-    rows::{KeyRange, KeyValue, Order, Rows, RowsMut},
+    rows::{KeyRange, Order, Rows, RowsMut, Scanned},
     snapshot::Snapshot,
     table::Table,
 };
@@ -172,13 +172,7 @@ impl Rows for Tx<'_> {
         }
     }
 
-    fn scan(
-        &self,
-        table: Table,
-        range: &KeyRange,
-        order: Order,
-        limit: usize,
-    ) -> Result<Vec<KeyValue>, StoreError> {
+    fn scan(&self, table: Table, range: &KeyRange, order: Order, limit: usize) -> Scanned {
         let committed = self.ground.snapshot.iter(table, range, order)?;
         let grouped = self.group.over(committed, table, range, order);
         self.own.over(grouped, table, range, order).take(limit).collect()

@@ -6,7 +6,7 @@ use crate::store::{
     error::StoreError,
     faults::Faults,
     meta::{
-        rows::{KeyRange, KeyValue, Order, Rows, RowsMut},
+        rows::{KeyRange, Order, Rows, RowsMut, Scanned},
         table::Table,
     },
 };
@@ -24,13 +24,7 @@ impl Rows for Memory {
         Ok(self.0.get(&(table, key.to_vec())).cloned())
     }
 
-    fn scan(
-        &self,
-        table: Table,
-        range: &KeyRange,
-        order: Order,
-        limit: usize,
-    ) -> Result<Vec<KeyValue>, StoreError> {
+    fn scan(&self, table: Table, range: &KeyRange, order: Order, limit: usize) -> Scanned {
         let bounds = (range.start.clone(), range.end.clone());
         let all = self.0.iter().filter(|((other, key), _)| *other == table && bounds.contains(key));
         let all = all.map(|((_, key), value)| (key.clone(), value.clone()));

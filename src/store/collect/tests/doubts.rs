@@ -124,9 +124,9 @@ impl Rows for Unreadable {
         self.rows.get(table, key)
     }
 
-    fn scan(&self, t: Table, range: &KeyRange, o: Order, limit: usize) -> Result<Vec<KeyValue>, StoreError> {
-        self.check(t)?;
-        self.rows.scan(t, range, o, limit)
+    fn scan(&self, table: Table, range: &KeyRange, order: Order, limit: usize) -> Scanned {
+        self.check(table)?;
+        self.rows.scan(table, range, order, limit)
     }
 }
 

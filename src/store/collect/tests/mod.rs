@@ -30,7 +30,7 @@ use crate::{
         io::{Io as _, sim::SimDisk},
         meta::{
             codec::Row,
-            rows::{KeyRange, KeyValue, Order, Rows, RowsMut},
+            rows::{KeyRange, Order, Rows, RowsMut, Scanned},
             table::Table,
         },
         rows::memory::Memory,
