@@ -20,6 +20,7 @@ use holdall::{
 };
 
 use super::{
+    compare::Shows as _,
     op::{At, Op, World},
     rules::{Answer, Did, Model},
 };
@@ -203,13 +204,13 @@ impl Run {
             // A folder that goes file by file is finished in the background.
             tokio::time::sleep(PAUSE).await;
             self.model = after.clone();
-            unlike = match self.compare_all().await {
+            unlike = match self.see_all().await {
                 Ok(()) => return Ok(()),
                 Err(why) => why,
             };
             if lost {
                 self.model = before.clone();
-                if self.compare_all().await.is_ok() {
+                if self.see_all().await.is_ok() {
                     return Ok(());
                 }
             }

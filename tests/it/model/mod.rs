@@ -6,6 +6,8 @@
 //! `HOLDALL_MODEL_SEED=<habit>,<seed>` runs one again.
 
 mod act;
+#[path = "../../../src/domain/tests/model/compare.rs"]
+mod compare;
 mod doors;
 #[path = "../../../src/domain/tests/model/make.rs"]
 mod make;
@@ -21,13 +23,16 @@ mod shrink;
 #[path = "../../../src/domain/tests/model/state.rs"]
 mod state;
 
+use tokio::runtime::Builder;
+
 use op::Op;
 use runs::{Runs, failure};
 
 /// How a run goes wrong, if it does.
 fn fails(ops: &[Op]) -> Option<String> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    failure(|| runtime.block_on(doors::run(ops)))
+    let mut runtime = Builder::new_multi_thread();
+    runtime.worker_threads(1);
+    failure(runtime, doors::run(ops))
 }
 
 #[test]

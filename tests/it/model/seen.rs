@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use holdall::model::time::Timestamp;
 
 use super::{
+    compare::Shows,
     doors::{Run, encoded, target},
-    op::{About, At, Op},
-    rules::uploads::Ended,
+    op::At,
+    rules::Model,
     runs::{Same, same},
     state::{Bucket, Content, Stands},
 };
@@ -30,31 +31,36 @@ type Line = (String, u64, String, bool, bool, String);
 /// A member as WebDAV lists it: address, size and tag of a file, properties.
 type Member = (String, Option<(u64, String)>, BTreeMap<String, String>);
 
-impl Run {
-    /// Compares what an operation was about; everything if `all`.
-    pub(super) async fn compare(&mut self, op: &Op, all: bool) -> Same {
-        if all {
-            return self.compare_all().await;
+impl Shows for Run {
+    fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Everything both doors list.
+    async fn see_all(&mut self) -> Same {
+        let reply = well(self.s3(Ask::new("GET", "/")).await, 200)?;
+        let names: Vec<String> = self.model.buckets.keys().cloned().collect();
+        same("buckets", names.clone(), elements(reply.text(), "Name"))?;
+        for name in &names {
+            self.see_bucket(name).await?;
+            self.pages((name, ""), false, 1000).await?;
+            self.pages((name, ""), true, 3).await?;
+            self.folders(name).await?;
         }
-        let (one, other) = match op.about() {
-            About::Nothing => return Ok(()),
-            About::Places(one, other) => (one, other),
-            About::Pages { bucket, prefix, grouped, limit } => {
-                return self.pages((bucket, prefix), grouped, limit).await;
-            }
-            About::Everything => return self.compare_all().await,
-        };
-        for name in [&one.bucket, &other.bucket] {
-            if self.model.buckets.contains_key(name) {
-                self.listed(name).await?;
-                self.begun(name).await?;
-            }
-        }
-        self.through_the_other(other).await
+        Ok(())
+    }
+
+    async fn see_bucket(&mut self, name: &str) -> Same {
+        self.listed(name).await?;
+        self.begun(name).await
+    }
+
+    async fn see_pages(&self, of: (&str, &str), grouped: bool, limit: usize) -> Same {
+        self.pages(of, grouped, limit).await
     }
 
     /// Reads the file of a place through the door it was not named at.
-    async fn through_the_other(&self, at: &At) -> Same {
+    async fn see_otherwise(&self, at: &At) -> Same {
         let Some(bucket) = self.model.buckets.get(&at.bucket) else { return Ok(()) };
         let key = match bucket.find(&at.name) {
             Stands::File(key) => key,
@@ -71,27 +77,14 @@ impl Run {
         let reply = if other.path { self.dav(ask).await } else { self.s3(ask).await };
         self.same_bytes(&key, content, &well(reply, 200)?)
     }
+}
 
+impl Run {
     fn same_bytes(&self, key: &str, content: &Content, reply: &Reply) -> Same {
         let all: Vec<u8> = content.pieces.iter().flat_map(|piece| self.model.bytes(*piece)).collect();
         let tag = reply.header("etag").map(|tag| tag.trim_matches('"').to_owned());
         same(&format!("the tag of {key}"), Some(content.etag.clone()), tag)?;
         if all == reply.body { Ok(()) } else { Err(format!("{key}: other bytes were read")) }
-    }
-
-    /// Compares everything both doors list.
-    pub(super) async fn compare_all(&mut self) -> Same {
-        let reply = well(self.s3(Ask::new("GET", "/")).await, 200)?;
-        let names: Vec<String> = self.model.buckets.keys().cloned().collect();
-        same("buckets", names.clone(), elements(reply.text(), "Name"))?;
-        for name in &names {
-            self.listed(name).await?;
-            self.begun(name).await?;
-            self.pages((name, ""), false, 1000).await?;
-            self.pages((name, ""), true, 3).await?;
-            self.folders(name).await?;
-        }
-        Ok(())
     }
 
     /// ListObjectVersions.
@@ -113,10 +106,7 @@ impl Run {
         let reply = well(self.s3(Ask::new("GET", &format!("/{name}?uploads"))).await, 200)?;
         let shown = elements(reply.text(), "Upload");
         let Some(bucket) = self.model.buckets.get(name) else { return Ok(()) };
-        let open = self.model.uploads.iter().enumerate();
-        let mut open: Vec<_> =
-            open.filter(|(_, up)| up.born == bucket.born && up.ended == Ended::Open).collect();
-        open.sort_by_key(|(index, upload)| (upload.at.name.clone(), *index));
+        let open = self.model.open_uploads(bucket);
         let wanted: Vec<_> = open.iter().map(|(_, upload)| upload.at.name.clone()).collect();
         let keys = shown.iter().filter_map(|upload| element(upload, "Key")).collect();
         same("uploads", wanted, keys)?;
@@ -223,12 +213,8 @@ fn lines(text: &str) -> Vec<(Line, String)> {
 }
 
 fn lines_of(bucket: &Bucket) -> (Vec<Line>, Vec<u64>) {
-    let all = bucket.keys.iter().flat_map(|(key, item)| {
-        item.versions.iter().enumerate().map(move |(place, version)| {
-            let tag = version.content.as_ref().map(|content| content.etag.clone()).unwrap_or_default();
-            let when = Timestamp(version.time).rfc3339();
-            ((key.clone(), version.size(), tag, version.null, place == 0, when), version.serial)
-        })
+    let all = bucket.lines().map(|((key, size, tag, null, newest, time), serial)| {
+        ((key, size, tag, null, newest, Timestamp(time).rfc3339()), serial)
     });
     let (markers, versions): (Vec<_>, Vec<_>) = all.partition(|(line, _)| line.2.is_empty());
     versions.into_iter().chain(markers).unzip()

@@ -7,6 +7,7 @@
 //! short, [`runs`] does many of them. `HOLDALL_MODEL_SEED=<habit>,<seed>` runs one again.
 
 mod act;
+mod compare;
 pub(in crate::domain::tests) mod make;
 mod names;
 mod op;
@@ -17,6 +18,8 @@ mod seen;
 mod shrink;
 mod state;
 
+use tokio::runtime::Builder;
+
 use crate::store::io::Site;
 use make::{Habit, sequence};
 use op::{Op, World};
@@ -24,8 +27,7 @@ use runs::{LENGTH, Runs, failure};
 
 /// How a run goes wrong, if it does.
 fn fails(ops: &[Op], skip: Option<Site>) -> Option<String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    failure(|| runtime.block_on(run::run(ops, skip)))
+    failure(Builder::new_current_thread(), run::run(ops, skip))
 }
 
 #[test]

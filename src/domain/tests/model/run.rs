@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    compare::Shows as _,
     op::{At, Op, World},
     rules::{Answer, Did, Model, Why},
     seen::{self, Got},
@@ -185,11 +186,11 @@ impl Run {
         self.holdall.finish_batches(&CancellationToken::new()).await.map_err(|error| format!("{error:?}"))?;
         if lost {
             let after = std::mem::replace(&mut self.model, before);
-            if let Err(unlike_before) = self.compare_all().await {
+            if let Err(unlike_before) = self.see_all().await {
                 self.model = after;
                 let unlike =
                     |why| format!("cut off, it is neither as before ({unlike_before}) nor done ({why})");
-                self.compare_all().await.map_err(unlike)?;
+                self.see_all().await.map_err(unlike)?;
             }
         }
         Ok(())

@@ -6,6 +6,8 @@ use std::{
     sync::Mutex,
 };
 
+use tokio::runtime::Builder;
+
 use super::{
     make::{HABITS, Habit, sequence},
     op::Op,
@@ -78,9 +80,10 @@ impl Runs {
     }
 }
 
-/// How something goes wrong, if it does; a panic is a way to.
-pub(crate) fn failure(run: impl FnOnce() -> Result<(), String>) -> Option<String> {
-    match catch_unwind(AssertUnwindSafe(run)) {
+/// How a run on a runtime of its own goes wrong, if it does; a panic is a way to.
+pub(crate) fn failure(mut runtime: Builder, run: impl Future<Output = Same>) -> Option<String> {
+    let runtime = runtime.enable_all().build().unwrap();
+    match catch_unwind(AssertUnwindSafe(|| runtime.block_on(run))) {
         Ok(done) => done.err(),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().cloned();

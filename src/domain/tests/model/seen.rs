@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use futures::TryStreamExt as _;
 
 use super::{
-    op::{About, Op},
-    rules::{Model, uploads::Ended},
+    compare::Shows,
+    rules::Model,
     run::{Run, address},
     runs::{Same, same},
-    state::{Bucket, Content},
+    state::{Content, Line},
 };
 use crate::{
     domain::{
@@ -58,34 +58,13 @@ pub(super) fn same_content(model: &Model, wanted: Option<&Content>, got: Option<
     if slice == Some(&got.bytes[..]) { Ok(()) } else { Err("other bytes were read".into()) }
 }
 
-/// One version as both sides have it: key, size, tag, null, newest, when; a marker has no tag.
-type Line = (String, u64, String, bool, bool, i64);
-
-impl Run {
-    /// Compares what an operation was about; everything if `all`.
-    pub(super) async fn compare(&mut self, op: &Op, all: bool) -> Same {
-        if all {
-            return self.compare_all().await;
-        }
-        let (one, other) = match op.about() {
-            About::Nothing => return Ok(()),
-            About::Places(one, other) => (one, other),
-            About::Pages { bucket, prefix, grouped, limit } => {
-                return self.pages((bucket, prefix), grouped, limit).await;
-            }
-            About::Everything => return self.compare_all().await,
-        };
-        for name in [&one.bucket, &other.bucket] {
-            if self.model.buckets.contains_key(name) {
-                self.versions(name).await?;
-                self.uploads(name).await?;
-            }
-        }
-        Ok(())
+impl Shows for Run {
+    fn model(&self) -> &Model {
+        &self.model
     }
 
-    /// Compares everything but the bytes.
-    pub(super) async fn compare_all(&mut self) -> Same {
+    /// Everything but the bytes.
+    async fn see_all(&mut self) -> Same {
         let which = ListBuckets { prefix: String::new(), after: None, limit: ALL };
         let buckets = self.holdall.list_buckets(&self.ada, which).await.map_err(text)?;
         let shown: Vec<_> = buckets.iter().map(|bucket| bucket.name.to_string()).collect();
@@ -97,8 +76,7 @@ impl Run {
         same("versioning", states, shown)?;
         self.work_off().await?;
         for name in &names {
-            self.versions(name).await?;
-            self.uploads(name).await?;
+            self.see_bucket(name).await?;
             self.names(name).await.map_err(|why| format!("{name}: {why}"))?;
             self.journal(name).await?;
             self.pages((name, ""), true, 3).await?;
@@ -106,13 +84,24 @@ impl Run {
         Ok(())
     }
 
+    async fn see_bucket(&mut self, name: &str) -> Same {
+        self.versions(name).await?;
+        self.uploads(name).await
+    }
+
+    async fn see_pages(&self, of: (&str, &str), grouped: bool, limit: usize) -> Same {
+        self.pages(of, grouped, limit).await
+    }
+}
+
+impl Run {
     async fn versions(&mut self, name: &str) -> Same {
         let which = ListVersions { limit: ALL, ..ListVersions::default() };
         let page = self.holdall.list_versions(&self.ada, &name_of(name), which).await.map_err(text)?;
         let lines = page.entries.into_iter().map(line);
         let (shown, ids): (Vec<Line>, Vec<VersionId>) = lines.unzip();
         let Some(bucket) = self.model.buckets.get(name) else { return Ok(()) };
-        let (wanted, serials) = lines_of(bucket);
+        let (wanted, serials): (Vec<_>, Vec<_>) = bucket.lines().unzip();
         same(&format!("versions of {name}"), wanted, shown)?;
         for (serial, id) in serials.into_iter().zip(ids) {
             let known = *self.ids.versions.entry(serial).or_insert(id);
@@ -125,10 +114,7 @@ impl Run {
         let which = ListUploads { limit: ALL, ..ListUploads::default() };
         let page = self.holdall.list_uploads(&self.ada, &name_of(name), which).await.map_err(text)?;
         let Some(bucket) = self.model.buckets.get(name) else { return Ok(()) };
-        let open = self.model.uploads.iter().enumerate();
-        let mut open: Vec<_> =
-            open.filter(|(_, up)| up.born == bucket.born && up.ended == Ended::Open).collect();
-        open.sort_by_key(|(index, upload)| (upload.at.name.clone(), *index));
+        let open = self.model.open_uploads(bucket);
         let wanted: Vec<_> = open.iter().map(|(_, upload)| upload.at.name.clone()).collect();
         same("uploads", wanted, page.uploads.iter().map(|upload| upload.key.clone()).collect())?;
         for ((index, upload), shown) in open.into_iter().zip(&page.uploads) {
@@ -240,15 +226,4 @@ fn line(entry: VersionEntry) -> (Line, VersionId) {
         }
         VersionEntry::Prefix(prefix) => panic!("a group without a delimiter: {prefix}"),
     }
-}
-
-fn lines_of(bucket: &Bucket) -> (Vec<Line>, Vec<u64>) {
-    let all = bucket.keys.iter().flat_map(|(key, item)| {
-        item.versions.iter().enumerate().map(move |(place, version)| {
-            let tag = version.content.as_ref().map(|content| content.etag.clone()).unwrap_or_default();
-            let line = (key.clone(), version.size(), tag, version.null, place == 0, version.time);
-            (line, version.serial)
-        })
-    });
-    all.unzip()
 }

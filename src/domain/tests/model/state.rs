@@ -116,7 +116,21 @@ fn hidden(name: &str) -> bool {
     matches!(name, "" | "." | "..")
 }
 
+/// One version as listings show it: key, size, tag, null, newest, when; a marker has no tag.
+pub(crate) type Line = (String, u64, String, bool, bool, i64);
+
 impl Bucket {
+    /// Every version in the order of listings, and its serial.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = (Line, u64)> {
+        self.keys.iter().flat_map(|(key, item)| {
+            item.versions.iter().enumerate().map(move |(place, version)| {
+                let tag = version.content.as_ref().map(|content| content.etag.clone()).unwrap_or_default();
+                let line = (key.clone(), version.size(), tag, version.null, place == 0, version.time);
+                (line, version.serial)
+            })
+        })
+    }
+
     pub(crate) fn file(&self, key: &str) -> Option<&Content> {
         self.keys.get(key)?.versions.first()?.content.as_ref()
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     super::op::{Listed, Only},
-    Answer, At, Body, Content, Did, Model, Reasons, Why, holder, own, refused,
+    Answer, At, Body, Bucket, Content, Did, Model, Reasons, Why, holder, own, refused,
 };
 
 /// Bytes of a part but the last, at least.
@@ -53,10 +53,24 @@ impl Model {
         (!self.uploads.is_empty()).then(|| usize::from(number) % self.uploads.len())
     }
 
+    /// The open uploads of a bucket and their numbers, in the order of listings.
+    pub(crate) fn open_uploads(&self, bucket: &Bucket) -> Vec<(usize, &Upload)> {
+        let mut open: Vec<_> = self.open_of(bucket.born).collect();
+        open.sort_by_key(|(index, upload)| (upload.at.name.clone(), *index));
+        open
+    }
+
+    fn open_of(&self, born: u64) -> impl Iterator<Item = (usize, &Upload)> {
+        let all = self.uploads.iter().enumerate();
+        all.filter(move |(_, upload)| upload.born == born && upload.ended == Ended::Open)
+    }
+
     /// Bytes of parts that are stored in a bucket.
     pub(super) fn stored(&self, born: u64) -> u64 {
-        let open = self.uploads.iter().filter(|upload| upload.born == born && upload.ended == Ended::Open);
-        open.flat_map(|upload| upload.parts.values()).map(|body| u64::from(body.length)).sum()
+        self.open_of(born)
+            .flat_map(|(_, upload)| upload.parts.values())
+            .map(|body| u64::from(body.length))
+            .sum()
     }
 
     /// The open upload of a number, while its bucket is there.
