@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::{
     SECTOR,
     content::Content,
-    state::{Entry, Inode, State, Step, apply, apply_names},
+    names::{Entry, apply_names},
+    state::{Inode, State, Step, apply},
 };
 
 /// What most disks and file systems write at once.

@@ -11,6 +11,8 @@ mod content;
 mod crash;
 #[cfg(test)]
 pub mod fault;
+mod harm;
+mod names;
 mod state;
 
 use std::{io, ops::Range};

@@ -7,8 +7,9 @@ use std::{
 };
 
 use super::{
-    super::{Found, Mode, Site},
+    super::Site,
     content::Content,
+    names::{Entry, NameStep},
 };
 use crate::store::sync::Arc;
 
@@ -43,21 +44,6 @@ pub(super) enum Step {
     SetLen(u64),
 }
 
-/// A change of names that is not durable yet. Renames are one change: they happen or do not.
-#[derive(Clone, Debug)]
-pub(super) struct NameStep {
-    /// The folder whose sync makes it durable.
-    pub(super) dir: String,
-    pub(super) gone: Option<String>,
-    pub(super) made: Option<(String, Entry)>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Entry {
-    Folder,
-    File(usize),
-}
-
 #[derive(Clone, Debug, Default)]
 pub(super) struct Inode {
     pub(super) live: Content,
@@ -65,12 +51,12 @@ pub(super) struct Inode {
     /// Steps since the last sync, each with its place in the disk's one log.
     pub(super) pending: Vec<(u64, Step)>,
     /// Room taken on the disk: the highest end written or allocated.
-    taken: u64,
-    locked: bool,
+    pub(super) taken: u64,
+    pub(super) locked: bool,
     /// Bytes that cannot be read.
-    unreadable: Vec<Range<u64>>,
+    pub(super) unreadable: Vec<Range<u64>>,
     /// Bytes that memory has otherwise than the disk, until it is made to forget them.
-    misheld: Vec<u64>,
+    pub(super) misheld: Vec<u64>,
     /// A sync failed once: what was written before is shown, and no sync makes it durable.
     given_up: bool,
 }
@@ -142,14 +128,14 @@ impl Inode {
 }
 
 /// Whether the power lasts for a change.
-enum Power {
+pub(super) enum Power {
     On,
     /// It fails within this change: the log has it, the caller hears an error.
     Failing,
 }
 
 impl Power {
-    fn answer(self) -> io::Result<()> {
+    pub(super) fn answer(self) -> io::Result<()> {
         match self {
             Self::On => Ok(()),
             Self::Failing => Err(power_cut()),
@@ -161,13 +147,9 @@ fn power_cut() -> io::Error {
     io::Error::other("the simulated power is off")
 }
 
-fn parent(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(dir, _)| dir)
-}
-
 impl State {
     /// Counts a change and says whether it happens; an error means it does not, not even in part.
-    fn change(&mut self) -> io::Result<Power> {
+    pub(super) fn change(&mut self) -> io::Result<Power> {
         if let Some(mut watcher) = self.watcher.take() {
             (watcher.0)(self);
             self.watcher = Some(watcher);
@@ -181,137 +163,13 @@ impl State {
         }
     }
 
-    fn log(&mut self) -> u64 {
+    pub(super) fn log(&mut self) -> u64 {
         self.logged += 1;
         self.logged
     }
 
-    fn inode(&mut self, inode: usize) -> io::Result<&mut Inode> {
+    pub(super) fn inode(&mut self, inode: usize) -> io::Result<&mut Inode> {
         self.inodes.get_mut(inode).ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
-
-    fn file(&self, path: &str) -> io::Result<usize> {
-        match self.names.get(path) {
-            Some(Entry::File(inode)) => Ok(*inode),
-            Some(Entry::Folder) => Err(io::ErrorKind::IsADirectory.into()),
-            None => Err(io::ErrorKind::NotFound.into()),
-        }
-    }
-
-    fn is_folder(&self, dir: &str) -> bool {
-        dir.is_empty() || self.names.get(dir) == Some(&Entry::Folder)
-    }
-
-    fn name(&mut self, gone: Option<&str>, made: Option<(&str, Entry)>) {
-        if let Some(path) = gone {
-            self.names.remove(path);
-        }
-        if let Some((path, entry)) = made {
-            self.names.insert(path.to_owned(), entry);
-        }
-        let dir = parent(made.map(|(path, _)| path).or(gone).unwrap_or_default()).to_owned();
-        let step = NameStep {
-            dir,
-            gone: gone.map(str::to_owned),
-            made: made.map(|(path, entry)| (path.to_owned(), entry)),
-        };
-        let place = self.log();
-        self.pending_names.push((place, step));
-    }
-
-    pub(super) fn open(&mut self, path: &str, mode: Mode) -> io::Result<usize> {
-        if mode != Mode::Create {
-            return self.file(path);
-        }
-        if !self.is_folder(parent(path)) {
-            return Err(io::ErrorKind::NotFound.into());
-        }
-        if self.names.contains_key(path) {
-            return Err(io::ErrorKind::AlreadyExists.into());
-        }
-        let power = self.change()?;
-        let inode = self.inodes.len();
-        self.inodes.push(Inode::default());
-        self.name(None, Some((path, Entry::File(inode))));
-        power.answer().map(|()| inode)
-    }
-
-    pub(super) fn found(&self, path: &str) -> Option<Found> {
-        match self.names.get(path) {
-            Some(Entry::File(_)) => Some(Found::File),
-            Some(Entry::Folder) => Some(Found::Folder),
-            None => self.is_folder(path).then_some(Found::Folder),
-        }
-    }
-
-    pub(super) fn list(&self, dir: &str) -> Vec<String> {
-        let within = |path: &&String| parent(path) == dir && !path.is_empty();
-        let last = |path: &String| path.rsplit('/').next().unwrap_or_default().to_owned();
-        self.names.keys().filter(within).map(last).collect()
-    }
-
-    pub(super) fn create_dir(&mut self, dir: &str) -> io::Result<()> {
-        let ends = dir.match_indices('/').map(|(at, _)| at).chain([dir.len()]);
-        for path in ends.filter_map(|end| dir.get(..end)) {
-            match self.names.get(path) {
-                Some(Entry::Folder) => {}
-                Some(Entry::File(_)) => return Err(io::ErrorKind::AlreadyExists.into()),
-                None => {
-                    let power = self.change()?;
-                    self.name(None, Some((path, Entry::Folder)));
-                    power.answer()?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
-        let inode = self.file(from)?;
-        if !self.is_folder(parent(to)) {
-            return Err(io::ErrorKind::NotFound.into());
-        }
-        let power = self.change()?;
-        self.give_back(to);
-        self.name(Some(from), Some((to, Entry::File(inode))));
-        power.answer()
-    }
-
-    pub(super) fn remove(&mut self, path: &str) -> io::Result<()> {
-        match self.file(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            found => found?,
-        };
-        let power = self.change()?;
-        self.give_back(path);
-        self.name(Some(path), None);
-        power.answer()
-    }
-
-    /// The room of a file that loses its name.
-    fn give_back(&mut self, path: &str) {
-        if let Ok(inode) = self.file(path)
-            && let Ok(inode) = self.inode(inode)
-        {
-            self.free += std::mem::take(&mut inode.taken);
-        }
-    }
-
-    pub(super) fn lock(&mut self, path: &str) -> io::Result<usize> {
-        let inode = match self.file(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.open(path, Mode::Create)?,
-            found => found?,
-        };
-        if std::mem::replace(&mut self.inode(inode)?.locked, true) {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        Ok(inode)
-    }
-
-    pub(super) fn unlock(&mut self, inode: usize) {
-        if let Ok(inode) = self.inode(inode) {
-            inode.locked = false;
-        }
     }
 
     pub(super) fn read(&mut self, inode: usize, buffer: &mut [u8], offset: u64) -> io::Result<()> {
@@ -410,7 +268,7 @@ impl State {
     }
 
     /// Counts a sync and says whether it is to be done.
-    fn synced(&mut self, site: Site) -> io::Result<bool> {
+    pub(super) fn synced(&mut self, site: Site) -> io::Result<bool> {
         let power = self.change()?;
         *self.counts.syncs.entry(site).or_default() += 1;
         power.answer()?;
@@ -440,87 +298,10 @@ impl State {
     }
 
     /// Whether this is the sync that is to fail once.
-    fn fails_now(&mut self, site: Site) -> bool {
+    pub(super) fn fails_now(&mut self, site: Site) -> bool {
         let Some(left) = self.failing_nth.get_mut(&site) else { return false };
         *left -= 1;
         *left == 0 && self.failing_nth.remove(&site).is_some()
-    }
-
-    pub(super) fn sync_dir(&mut self, dir: &str, site: Site) -> io::Result<()> {
-        if !self.is_folder(dir) {
-            return Err(io::ErrorKind::NotFound.into());
-        }
-        if self.fails_now(site) {
-            self.pending_names.retain(|(_, step)| step.dir != dir);
-            return Err(io::Error::other("the simulated disk could not sync"));
-        }
-        if self.synced(site)? {
-            let durable = &mut self.durable_names;
-            self.pending_names.retain(|(_, step)| {
-                let ours = step.dir == dir;
-                if ours {
-                    apply_names(durable, step);
-                }
-                !ours
-            });
-        }
-        Ok(())
-    }
-
-    pub(super) fn damage(&mut self, path: &str, offset: u64, mask: u8) -> io::Result<()> {
-        let inode = self.file(path)?;
-        let inode = self.inode(inode)?;
-        for content in [&mut inode.live, &mut inode.durable] {
-            let mut byte = [0];
-            if content.read(&mut byte, offset) {
-                content.write(&[byte[0] ^ mask], offset);
-            }
-        }
-        if offset < inode.live.len() { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
-    }
-}
-
-impl State {
-    pub(super) fn overwrite(&mut self, path: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let inode = self.file(path)?;
-        let inode = self.inode(inode)?;
-        for content in [&mut inode.live, &mut inode.durable] {
-            let there = content.len().saturating_sub(offset).min(bytes.len() as u64);
-            content.write(bytes.get(..there as usize).unwrap_or_default(), offset);
-        }
-        Ok(())
-    }
-
-    pub(super) fn cut_off(&mut self, path: &str, len: u64) -> io::Result<()> {
-        let inode = self.file(path)?;
-        let inode = self.inode(inode)?;
-        for content in [&mut inode.live, &mut inode.durable] {
-            content.set_len(content.len().min(len));
-        }
-        Ok(())
-    }
-
-    pub(super) fn mishold(&mut self, path: &str, offset: u64) -> io::Result<()> {
-        let inode = self.file(path)?;
-        self.inode(inode)?.misheld.push(offset);
-        Ok(())
-    }
-
-    pub(super) fn uncache(&mut self, inode: usize, range: &Range<u64>) {
-        if let Ok(inode) = self.inode(inode) {
-            inode.misheld.retain(|at| !range.contains(at));
-        }
-    }
-
-    pub(super) fn unreadable(&mut self, path: &str, range: Range<u64>) -> io::Result<()> {
-        let inode = self.file(path)?;
-        let bad = &mut self.inode(inode)?.unreadable;
-        if range.is_empty() {
-            bad.clear();
-        } else {
-            bad.push(range);
-        }
-        Ok(())
     }
 }
 
@@ -529,15 +310,5 @@ pub(super) fn apply(content: &mut Content, step: &Step) {
     match step {
         Step::Write { offset, bytes } => content.write(bytes, *offset),
         Step::SetLen(len) => content.set_len(*len),
-    }
-}
-
-/// Does one change to a set of names.
-pub(super) fn apply_names(names: &mut BTreeMap<String, Entry>, step: &NameStep) {
-    if let Some(path) = &step.gone {
-        names.remove(path);
-    }
-    if let Some((path, entry)) = &step.made {
-        names.insert(path.clone(), *entry);
     }
 }
