@@ -9,9 +9,9 @@ use redb::Database;
 use super::{
     MetaOptions, blocks,
     blocks::Kind,
+    file::{definition, make_file, replace_file},
     health::from_redb,
     migrate,
-    on_disk::{definition, make_file, replace_file},
     sums::with_sum,
     table::Table,
 };

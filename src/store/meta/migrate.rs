@@ -159,7 +159,7 @@ mod tests {
         model::time::Timestamp,
         store::{
             io::sim::SimDisk,
-            meta::{MetaOptions, on_disk::lose_table},
+            meta::{MetaOptions, file::lose_table},
         },
     };
 

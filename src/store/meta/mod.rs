@@ -9,6 +9,7 @@ pub mod codec;
 mod committer;
 mod current;
 mod engine;
+mod file;
 mod health;
 #[cfg(test)]
 mod in_memory;
@@ -35,9 +36,9 @@ pub use self::in_memory::InMemory;
 pub(super) use self::migrate::{incarnation, version};
 pub use self::{
     blocks::Kind,
+    file::{DIR as FOLDER, NAME as FILE},
     health::Health,
     load::{NewLife, TableRow, load, replace},
-    on_disk::{DIR as FOLDER, NAME as FILE},
     panics::tell_of_damage,
     queue::Submission,
     snapshot::Snapshot,
@@ -174,7 +175,7 @@ impl Meta {
         let opened = Engine::open(io, options)
             .and_then(|engine| Ok((migrate::incarnation(&engine.snapshot()?)?, engine)));
         let (incarnation, engine) = opened.map_err(|error| match error {
-            StoreError::Damaged(why) if !why.contains("`holdall rebuild`") => on_disk::unreadable(why),
+            StoreError::Damaged(why) if !why.contains("`holdall rebuild`") => file::unreadable(why),
             other => other,
         })?;
         Ok(Self {

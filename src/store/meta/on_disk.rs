@@ -1,4 +1,4 @@
-//! The tables in one file, kept by redb.
+//! The tables in one file ([`super::file`]), kept by redb.
 //!
 //! Every commit is durable and in two phases: the file names the new state only after all of it
 //! was synced. That is also what makes it safe to open the file again after a failed sync, when
@@ -7,23 +7,21 @@
 //! Knows tables and changes, not verbs.
 
 use std::{
-    collections::BTreeSet,
-    io::ErrorKind,
     ops::Bound,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
 use redb::{
-    Database, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable,
-    ReadableTableMetadata, TableDefinition, TableHandle, WriteTransaction,
+    Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata,
+    WriteTransaction,
 };
 
 use super::{
     MetaOptions,
-    backend::{AHEAD, Backend, LEAST, MetaFile},
+    backend::{AHEAD, LEAST},
     blocks::{Extension, Kind},
-    health::{Latch, from_redb},
-    migrate,
+    file::{Bytes, DIR, NAME, Open, PATH, create, definition, make_tables, open_file},
+    health::Latch,
     overlay::{Changes, RowIter, bounds},
     rows::{KeyRange, Order},
     sums::{SUM, with_sum, without_sum},
@@ -33,33 +31,13 @@ use super::{
 use crate::store::{
     error::StoreError,
     faults::{Fault, Faults},
-    io::{Io, Mode, Site},
+    io::Io,
     sync::{Arc, OnceLock, PoisonError, RwLock, TryLockError},
 };
-
-/// The folder of the metadata.
-pub const DIR: &str = "meta";
-/// The name of its file.
-pub const NAME: &str = "holdall.redb";
-const PATH: &str = "meta/holdall.redb";
-const NEW_PATH: &str = "meta/holdall.redb.new";
 
 /// Up to this size every commit also saves the page allocator, which makes opening after a crash
 /// a matter of milliseconds and costs about 128 KiB per GiB and commit.
 const QUICK_REPAIR_UP_TO: u64 = 1 << 30;
-
-type Bytes = &'static [u8];
-
-/// How redb knows a table. All are byte strings to byte strings, so that no change of redb's own
-/// types can keep an old file from opening.
-pub(super) fn definition(table: Table) -> TableDefinition<'static, Bytes, Bytes> {
-    TableDefinition::new(table.name())
-}
-
-struct Open {
-    database: Database,
-    file: Arc<MetaFile>,
-}
 
 /// The tables in a file.
 pub(super) struct OnDisk {
@@ -354,117 +332,4 @@ fn lengthen(
         }
     }
     Ok(extensions)
-}
-
-fn make_tables(database: &Database) -> Result<(), redb::Error> {
-    let known: BTreeSet<String> =
-        database.begin_read()?.list_tables()?.map(|table| table.name().to_owned()).collect();
-    if Table::ALL.iter().all(|table| known.contains(table.name())) {
-        return Ok(());
-    }
-    let mut transaction = database.begin_write()?;
-    transaction.set_two_phase_commit(true);
-    for &table in Table::ALL {
-        transaction.open_table(definition(table))?;
-    }
-    Ok(transaction.commit()?)
-}
-
-/// Leaves a file as a build that does not know a table made it.
-#[cfg(test)]
-pub(super) fn lose_table(io: &dyn Io, options: &MetaOptions, table: Table) {
-    let open = open_file(io, options).unwrap();
-    let transaction = open.database.begin_write().unwrap();
-    assert!(transaction.delete_table(definition(table)).unwrap());
-    transaction.commit().unwrap();
-}
-
-fn create(io: &dyn Io, options: &MetaOptions) -> Result<(), StoreError> {
-    make_file(io, options, &mut |database| first_rows(database).map_err(from_redb))
-}
-
-/// Makes the file under another name and renames it when it is whole, because redb cannot open a
-/// file it was stopped in making.
-pub(super) fn make_file(
-    io: &dyn Io,
-    options: &MetaOptions,
-    fill: &mut dyn FnMut(&Database) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    if io.list(DIR)?.iter().any(|name| name == NAME) {
-        return Err(StoreError::Refused(format!("there already is a metadata file, {PATH}")));
-    }
-    replace_file(io, options, fill)
-}
-
-/// The same over a file that may be there.
-pub(super) fn replace_file(
-    io: &dyn Io,
-    options: &MetaOptions,
-    fill: &mut dyn FnMut(&Database) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    io.create_dir(DIR)?;
-    io.sync_dir("", Site::MetaDir)?;
-    io.remove(NEW_PATH)?;
-    let file = MetaFile::new(io.open(NEW_PATH, Mode::Create)?, Faults::of(io))?;
-    let database = build(Arc::clone(&file), options)?;
-    fill(&database)?;
-    drop(database);
-    if file.has_failed() {
-        return Err(StoreError::Unavailable("the new metadata file could not be written".into()));
-    }
-    io.rename(NEW_PATH, PATH)?;
-    io.sync_dir(DIR, Site::MetaDir)?;
-    Ok(())
-}
-
-fn first_rows(database: &Database) -> Result<(), redb::Error> {
-    let transaction = database.begin_write()?;
-    for &table in Table::ALL {
-        transaction.open_table(definition(table))?;
-    }
-    {
-        let mut config = transaction.open_table(definition(Table::Config))?;
-        for (key, value) in migrate::first_rows() {
-            config.insert(key, with_sum(Table::Config, key, &value).as_slice())?;
-        }
-    }
-    transaction.commit()?;
-    Ok(())
-}
-
-fn open_file(io: &dyn Io, options: &MetaOptions) -> Result<Open, StoreError> {
-    let file = MetaFile::new(io.open(PATH, Mode::ReadWrite)?, Faults::of(io))?;
-    if file.len() == 0 {
-        // redb would take it for a new one.
-        return Err(unreadable("it is empty"));
-    }
-    let database = build(Arc::clone(&file), options).map_err(|error| match error {
-        // redb's words for a file that is none of its own, or ends too early.
-        StoreError::Io(why) if matches!(why.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) => {
-            unreadable(&why)
-        }
-        StoreError::Damaged(why) => unreadable(why),
-        other => other,
-    })?;
-    Ok(Open { database, file })
-}
-
-pub(super) fn unreadable(why: impl std::fmt::Display) -> StoreError {
-    StoreError::Damaged(format!(
-        "{PATH}, the metadata file, cannot be read ({why}): keep a copy of the data directory as it is, then \
-         put a whole one back, or make it anew with `holdall rebuild`"
-    ))
-}
-
-fn build(file: Arc<MetaFile>, options: &MetaOptions) -> Result<Database, StoreError> {
-    let progress = Arc::clone(&options.progress);
-    // redb asserts where a file contradicts itself.
-    catch_unwind(AssertUnwindSafe(|| {
-        Database::builder()
-            .set_cache_size(options.cache_bytes)
-            .set_repair_callback(move |session| progress(session.progress()))
-            .create_with_backend(Backend(file))
-    }))
-    .map_err(|_| StoreError::Damaged("the metadata file contradicts itself".into()))?
-    .map_err(|error| from_redb(error.into()))
 }
