@@ -13,12 +13,14 @@
 
 mod bytes;
 mod codec;
+mod drive;
 mod flaw;
 mod footer;
 mod header;
 mod held;
 mod lane;
 mod names;
+mod nouns;
 mod path;
 mod read;
 mod record;
@@ -38,26 +40,26 @@ use super::{
     io::{File, Io},
 };
 use crate::{
-    model::{ids::SegmentId, time::Timestamp},
-    store::sync::{
-        Arc, Mutex, PoisonError,
-        thread::{self, JoinHandle},
-    },
+    model::ids::SegmentId,
+    store::sync::{Arc, Mutex, PoisonError},
 };
 use held::Holds;
 use lane::Lane;
 use names::Names;
+use nouns::EXCLUSIVE;
 use read::{Files, Place};
 use record::Prepared;
 
 pub(in crate::store) use bytes::{Fields, checked, seal_crc, store_crc};
 pub use codec::Codec;
 pub(in crate::store) use codec::{Codecs, decompress};
+pub use drive::{Drivers, ExclusiveLane};
 pub use flaw::{Flaw, FlawKind, Wanted, is_flaw};
 pub use footer::FooterEntry;
 pub use header::HEADER as SEGMENT_HEADER;
 pub use held::Held;
 pub use lane::{Done, LaneKind, Life};
+pub use nouns::{LaneId, Placed, SegmentOptions, SegmentState};
 pub(in crate::store) use path::{file as file_of, folder as folder_of};
 pub use read::{RecordRead, Verbatim};
 pub(in crate::store) use read::{Whose, read_copy};
@@ -66,95 +68,6 @@ pub use recover::{Finding, Recovered};
 #[cfg(test)]
 pub(in crate::store) use survey::path_of;
 pub use survey::{Surveyed, all, survey};
-
-const MIB: u64 = 1 << 20;
-/// Large streams that can have a lane for themselves at once.
-const EXCLUSIVE: u8 = 8;
-
-/// A lane of the store.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum LaneId {
-    /// Bodies that skip the chunker.
-    Small,
-    /// Everything else.
-    Normal,
-    /// Lent to one large stream at a time, by [`Segments::exclusive`].
-    Exclusive(u8),
-    /// Chunks the compactor moves.
-    Relocation,
-}
-
-impl LaneId {
-    /// Every lane.
-    pub fn all() -> impl Iterator<Item = Self> {
-        [Self::Small, Self::Normal, Self::Relocation].into_iter().chain((0..EXCLUSIVE).map(Self::Exclusive))
-    }
-}
-
-/// Where a record was written.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Placed {
-    /// The segment.
-    pub segment: SegmentId,
-    /// Where in it; with [`Placed::stored_len`] all that reading needs.
-    pub offset: u64,
-    /// Length of the stored bytes. The room taken is [`record_bytes`] of it.
-    pub stored_len: u32,
-    /// How they are stored.
-    pub codec: Codec,
-}
-
-/// What a segment's row says.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct SegmentState {
-    /// The lane it was written by.
-    pub kind: LaneKind,
-    /// It has its footer, unless recovery found it unreadable, and is never written again.
-    pub sealed: bool,
-    /// Its length in bytes without the footer; while it is open, what was synced some time ago.
-    pub length: u64,
-}
-
-/// How segments are written.
-pub struct SegmentOptions {
-    /// Identity of the store; part of every checksum, so keep it out of clients' sight.
-    pub uuid: [u8; 16],
-    /// No record is begun in a segment that it would make longer than this.
-    pub segment_bytes: u64,
-    /// A segment grows in steps of this.
-    pub growth_bytes: u64,
-    /// Large streams are written back in pieces of this.
-    pub writeback_bytes: u64,
-    /// Files kept open for reading.
-    pub open_files: usize,
-    /// Gives the next segment id, one that will never be given again. It may block, and must not
-    /// append meanwhile.
-    pub fresh: Box<dyn Fn() -> Result<SegmentId, StoreError> + Send + Sync>,
-    /// Asked before a lane other than that of relocations takes room on the disk.
-    pub room: Box<dyn Fn() -> Result<(), StoreError> + Send + Sync>,
-    /// Says when a segment was made.
-    pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
-}
-
-impl SegmentOptions {
-    /// The sizes that production has.
-    pub fn new(
-        uuid: [u8; 16],
-        fresh: impl Fn() -> Result<SegmentId, StoreError> + Send + Sync + 'static,
-        now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
-    ) -> Self {
-        Self {
-            uuid,
-            segment_bytes: 256 * MIB,
-            growth_bytes: 16 * MIB,
-            writeback_bytes: 8 * MIB,
-            open_files: 256,
-            fresh: Box::new(fresh),
-            room: Box::new(|| Ok(())),
-            now,
-        }
-    }
-}
 
 /// What all lanes share.
 struct Shared {
@@ -239,19 +152,6 @@ impl Segments {
     #[must_use]
     pub fn failure(&self) -> Option<String> {
         self.shared.names.doubt().or_else(|| LaneId::all().find_map(|id| self.lane(id).failure()))
-    }
-
-    /// Lends a lane to a large stream until it is dropped; `None` if all are lent. One that takes
-    /// nothing more until the next start is lent to nobody.
-    #[must_use]
-    pub fn exclusive(self: &Arc<Self>) -> Option<ExclusiveLane> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(number) = idle.pop() {
-            if self.lane(LaneId::Exclusive(number)).failure().is_none() {
-                return Some(ExclusiveLane { segments: self.clone(), number });
-            }
-        }
-        None
     }
 
     /// Stores a chunk. It can be read at once; it is durable after [`Segments::wait_synced`]. The
@@ -402,57 +302,5 @@ impl Segments {
     pub fn remove(&self, segment: SegmentId) -> Result<(), StoreError> {
         self.files.forget(segment);
         Ok(self.shared.io.remove(&path::file(segment))?)
-    }
-
-    /// Starts a thread for each lane.
-    ///
-    /// # Errors
-    /// When a thread cannot be started.
-    pub fn drive(self: &Arc<Self>) -> Result<Drivers, StoreError> {
-        let mut drivers = Drivers { segments: self.clone(), threads: Vec::new() };
-        for id in LaneId::all() {
-            let segments = self.clone();
-            let thread = thread::Builder::new().name(format!("lane {id:?}"));
-            drivers.threads.push(thread.spawn(move || segments.lane(id).run())?);
-        }
-        Ok(drivers)
-    }
-}
-
-/// The threads of the lanes. Dropping it lets them finish what is queued and takes no more.
-#[derive(Debug)]
-pub struct Drivers {
-    segments: Arc<Segments>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-impl Drop for Drivers {
-    fn drop(&mut self) {
-        LaneId::all().for_each(|id| self.segments.lane(id).close());
-        for thread in self.threads.drain(..) {
-            // A lane that panicked has poisoned itself.
-            let _ = thread.join();
-        }
-    }
-}
-
-/// A lane lent to one stream.
-#[derive(Debug)]
-pub struct ExclusiveLane {
-    segments: Arc<Segments>,
-    number: u8,
-}
-
-impl ExclusiveLane {
-    /// Which lane it is.
-    #[must_use]
-    pub fn id(&self) -> LaneId {
-        LaneId::Exclusive(self.number)
-    }
-}
-
-impl Drop for ExclusiveLane {
-    fn drop(&mut self) {
-        self.segments.idle.lock().unwrap_or_else(PoisonError::into_inner).push(self.number);
     }
 }
