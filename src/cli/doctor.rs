@@ -11,6 +11,7 @@ use super::{
     arguments::Doctor,
     bucket,
     failure::Failure,
+    print::many_of,
     reach::{self, PATIENCE, Reach},
     recovery,
     room::{self, Room},
@@ -220,8 +221,9 @@ async fn damage(reach: &Reach) -> Result<Finding, Failure> {
     let state: Scrubbing = reach.ask(Method::GET, "/api/v1/scrub").await?;
     if state.damaged > 0 {
         let text = format!(
-            "{} parts of the data are damaged; `holdall check` tells which, and which files need them",
-            state.damaged
+            "{} of the data damaged: `holdall check` tells which chunks, segments and rows, and which files need \
+             them; the log names damaged snapshots of the metadata",
+            many_of(state.damaged, "part")
         );
         return Ok(finding(State::Fail, "damage", text));
     }
