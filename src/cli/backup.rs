@@ -150,7 +150,7 @@ fn verify(context: &Context, dest: &Path, point: Option<u64>) -> Result<(), Fail
             (amount(found.bytes), many_of(found.rows, "row"), many_of(found.chunks, "chunk"));
         lines.push(match found.problems {
             0 => format!("backup {} is whole: {bytes}, {rows}, {chunks}", found.number),
-            many => format!("backup {}: {many} things are not what was written", found.number),
+            many => format!("backup {}: {} not what was written", found.number, many_of(many, "thing")),
         });
         lines.join("\n")
     })?;

@@ -78,14 +78,15 @@ fn page(address: &str, after: &str) -> String {
 
 /// One line for a version that cannot be read whole.
 fn hit(file: &DamagedFile) -> String {
-    let DamagedFile { bucket, path, owner, bytes, .. } = file;
+    let DamagedFile { bucket, path, owner, .. } = file;
+    let bytes = many_of(file.bytes, "byte");
     let which = match (file.kind.as_str(), &file.version, file.part) {
         (_, _, Some(part)) => format!("part {part} of an open upload"),
         ("current", ..) => "as it is now".to_owned(),
         (kind, Some(version), _) => format!("{kind}, version {version}"),
         (kind, None, _) => kind.to_owned(),
     };
-    one_line(&format!("damaged: {bucket}/{path} of {owner}, {which}: {bytes} bytes cannot be read"))
+    one_line(&format!("damaged: {bucket}/{path} of {owner}, {which}: {bytes} cannot be read"))
 }
 
 fn as_text(checked: &Check) -> String {

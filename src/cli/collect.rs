@@ -64,7 +64,8 @@ fn as_text(collected: &Collected, compact: bool) -> String {
         ));
     }
     if collected.passed_over > 0 {
-        lines.push(format!("{} files are being read and were left for later", collected.passed_over));
+        let files = many_of(collected.passed_over, "file");
+        lines.push(format!("{files} being read, and left for later"));
     }
     if collected.no_room {
         lines.push("there is not enough free room to move segments together: one segment's worth".to_owned());

@@ -20,6 +20,9 @@ const AMOUNTS: [&str; 8] = [
     "store deduplicated bytes",
 ];
 
+/// Columns that are amounts of bytes.
+const SIZES: [&str; 2] = ["bytes", "quota"];
+
 /// `1 chunk`, `2 chunks`.
 pub(super) fn many_of(many: u64, what: &str) -> String {
     format!("{many} {what}{}", if many == 1 { "" } else { "s" })
@@ -50,20 +53,8 @@ impl Printer {
         if self.json {
             return write(&json(&values)?);
         }
-        let mut rows =
-            vec![columns.iter().map(|name| name.to_uppercase().replace('_', " ")).collect::<Vec<_>>()];
-        for value in values {
-            let value = tree(value)?;
-            rows.push(columns.iter().map(|name| cell(value.get(name).unwrap_or(&Value::Null))).collect());
-        }
-        let width =
-            |i: usize| rows.iter().filter_map(|row| row.get(i)).map(|cell| cell.chars().count()).max();
-        let widths: Vec<usize> = (0..columns.len()).map(|i| width(i).unwrap_or_default()).collect();
-        let line = |row: &Vec<String>| {
-            let cells = row.iter().zip(&widths).map(|(cell, wide)| format!("{cell:wide$}"));
-            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-        };
-        write(&rows.iter().map(line).collect::<Vec<_>>().join("\n"))
+        let values = values.iter().map(tree).collect::<Result<Vec<_>, _>>()?;
+        write(&table(&values, columns))
     }
 
     /// A change that was made: a sentence for people, an object for programs.
@@ -104,6 +95,26 @@ pub(super) fn write(text: &str) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// A heading, and a line for each thing; amounts of bytes as sizes.
+fn table(values: &[Value], columns: &[&str]) -> String {
+    let heading = columns.iter().map(|name| name.to_uppercase().replace('_', " ")).collect::<Vec<_>>();
+    let shown = |value: &Value, name: &str| match value.get(name).unwrap_or(&Value::Null) {
+        Value::Number(bytes) if SIZES.contains(&name) => {
+            bytes.as_u64().map_or_else(|| bytes.to_string(), size::shown)
+        }
+        other => cell(other),
+    };
+    let row = |value| columns.iter().map(|name| shown(value, name)).collect();
+    let rows: Vec<Vec<String>> = std::iter::once(heading).chain(values.iter().map(row)).collect();
+    let width = |i: usize| rows.iter().filter_map(|row| row.get(i)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..columns.len()).map(|i| width(i).unwrap_or_default()).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, wide)| format!("{cell:wide$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// A line for each member that is set.
@@ -177,6 +188,17 @@ mod tests {
             "usage live                 5549 (5.4 KiB)",
         ];
         assert_eq!(for_people(&bucket), lines.join("\n"));
+    }
+
+    /// The story: `backup list` said 2748779069440 under BYTES.
+    #[test]
+    fn tables_show_amounts_of_bytes_as_sizes_and_counts_as_they_are() {
+        let points = [
+            serde_json::json!({ "point": 1, "bytes": 1536, "segments": 2000 }),
+            serde_json::json!({ "point": 2, "bytes": null, "segments": null }),
+        ];
+        let lines = ["POINT  BYTES    SEGMENTS", "1      1.5 KiB  2000", "2      -        -"];
+        assert_eq!(table(&points, &["point", "bytes", "segments"]), lines.join("\n"));
     }
 
     /// A file's key cleared the screen of whoever looked at what was damaged.

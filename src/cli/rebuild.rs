@@ -11,7 +11,7 @@ use super::{
     arguments::Rebuild,
     check,
     failure::Failure,
-    print::write,
+    print::{many_of, write},
     progress::Line,
     reach::{must_be_ours, room, show_repair, socket_of},
 };
@@ -95,14 +95,17 @@ fn as_text(done: &Rebuilt) -> String {
         ),
     });
     lines.push(format!(
-        "{} records in {} segments were read; {} chunks are needed",
-        done.records, done.segments, done.chunks
+        "{} in {} read; {} needed",
+        many_of(done.records, "record"),
+        many_of(done.segments, "segment"),
+        many_of(done.chunks, "chunk")
     ));
     if done.damaged_bytes > 0 {
         lines.push(format!("{} of the segments are no whole record", shown(done.damaged_bytes)));
     }
     if done.lost > 0 {
-        lines.push(format!("{} chunks are in no segment: what they belong to cannot be read", done.lost));
+        let lost = many_of(done.lost, "chunk");
+        lines.push(format!("{lost} in no segment: what needs one that is lost cannot be read"));
     }
     if let Some(kept) = &done.kept {
         lines.push(format!("the old metadata is kept as {kept}; remove it when all is well"));
@@ -120,16 +123,17 @@ mod tests {
             names: Names::Current,
             reason: None,
             kept: Some("meta/x".into()),
-            segments: 2,
+            segments: 1,
             records: 7,
             damaged_bytes: 0,
             chunks: 5,
             lost: 1,
         };
         let text = as_text(&done);
-        assert!(text.starts_with("every name is as it was\n7 records in 2 segments"), "{text}");
         assert!(
-            text.contains("\n1 chunks are in no segment") && text.ends_with("remove it when all is well")
+            text.starts_with("every name is as it was\n7 records in 1 segment read; 5 chunks needed"),
+            "{text}"
         );
+        assert!(text.contains("\n1 chunk in no segment") && text.ends_with("remove it when all is well"));
     }
 }

@@ -3,7 +3,9 @@
 
 use http::Method;
 
-use super::{Context, arguments::Scrub, failure::Failure, progress::while_telling, reach::Reach};
+use super::{
+    Context, arguments::Scrub, failure::Failure, print::many_of, progress::while_telling, reach::Reach,
+};
 use crate::{
     doors::api::types::{ScrubRun, Scrubbed, Scrubbing},
     model::size::shown as amount,
@@ -38,14 +40,14 @@ async fn so_far(reach: &Reach) -> Option<String> {
 }
 
 fn as_text(scrubbed: &Scrubbed) -> String {
-    let (chunks, read) = (scrubbed.chunks, amount(scrubbed.bytes));
+    let (chunks, read) = (many_of(scrubbed.chunks, "chunk"), amount(scrubbed.bytes));
     let what = if scrubbed.part == "1/1" { String::new() } else { format!(" of part {}", scrubbed.part) };
     let found = match scrubbed.damaged {
         0 => "all of it is whole".to_owned(),
-        1 => "1 is damaged; `holdall check` lists the files that need it".to_owned(),
-        damaged => format!("{damaged} are damaged; `holdall check` lists the files that need them"),
+        1 => "1 is damaged; `holdall check` lists files that need it".to_owned(),
+        damaged => format!("{damaged} are damaged; `holdall check` lists files that need them"),
     };
-    format!("{chunks} chunks{what} ({read}) were read again: {found}")
+    format!("{chunks}{what} ({read}) read again: {found}")
 }
 
 #[cfg(test)]
@@ -63,9 +65,9 @@ mod tests {
             bytes: 1536,
             damaged: 0,
         };
-        assert_eq!(as_text(&done), "3 chunks (1.5 KiB) were read again: all of it is whole");
-        (done.damaged, done.part) = (2, "2/7".into());
+        assert_eq!(as_text(&done), "3 chunks (1.5 KiB) read again: all of it is whole");
+        (done.damaged, done.part, done.chunks) = (2, "2/7".into(), 1);
         let text = as_text(&done);
-        assert!(text.starts_with("3 chunks of part 2/7 (1.5 KiB) were read again: 2 are damaged;"), "{text}");
+        assert!(text.starts_with("1 chunk of part 2/7 (1.5 KiB) read again: 2 are damaged;"), "{text}");
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     cli::{
         failure::Failure,
-        print::{Printer, one_line},
+        print::{Printer, many_of, one_line},
         progress,
     },
     model::size::shown,
@@ -76,11 +76,12 @@ impl Tally {
     fn so_far(&self) -> String {
         let (files, same) = (self.files.load(Relaxed), self.same.load(Relaxed));
         let bytes = self.bytes.load(Relaxed) + self.same_bytes.load(Relaxed);
-        let of = match self.expected.load(Relaxed) {
-            0 => String::new(),
-            expected => format!(" of {expected}"),
+        let of = Some(self.expected.load(Relaxed)).filter(|expected| *expected > 0);
+        let files = match of {
+            Some(of) => format!("{} of {}", files + same, many_of(of, "file")),
+            None => many_of(files + same, "file"),
         };
-        format!("{}{of} files, {}, {same} of them there already", files + same, shown(bytes))
+        format!("{files}, {}, {same} there already", shown(bytes))
     }
 
     /// Tells the end: exit code 1 if something could not be done.
@@ -93,13 +94,14 @@ impl Tally {
     fn as_text(&self, verb: &str) -> String {
         let (files, bytes) = (self.files.load(Relaxed), shown(self.bytes.load(Relaxed)));
         let (same, refused) = (self.same.load(Relaxed), self.refused.load(Relaxed));
-        let mut lines = vec![format!(
-            "{files} files ({bytes}) {verb}, {same} were there and the same, {refused} refused"
-        )];
+        let files = many_of(files, "file");
+        let mut lines =
+            vec![format!("{files} ({bytes}) {verb}, {same} there and the same, {refused} refused")];
         let escaped = self.escaped.load(Relaxed);
         if escaped > 0 {
+            let names = many_of(escaped, "name");
             lines.push(format!(
-                "{escaped} names cannot be names of files and are written escaped; `holdall import` reads them"
+                "{names} written escaped, as files cannot be called so; `holdall import` reads that"
             ));
         }
         lines.join("\n")
@@ -130,11 +132,10 @@ mod tests {
         let tally = Tally::default();
         tally.wrote(1536);
         tally.same(1);
-        assert_eq!(
-            tally.as_text("exported"),
-            "1 files (1.5 KiB) exported, 1 were there and the same, 0 refused"
-        );
-        assert_eq!(tally.so_far(), "2 files, 1.5 KiB, 1 of them there already");
+        assert_eq!(tally.as_text("exported"), "1 file (1.5 KiB) exported, 1 there and the same, 0 refused");
+        assert_eq!(tally.so_far(), "2 files, 1.5 KiB, 1 there already");
+        tally.expected.store(7, Relaxed);
+        assert_eq!(tally.so_far(), "2 of 7 files, 1.5 KiB, 1 there already");
         assert!(tally.end(Printer { json: true }, "exported").is_ok());
         tally.refuse("a\nb", "is too odd");
         assert_eq!(tally.as_json()["problems"][0]["name"], "a\\nb");
