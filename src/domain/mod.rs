@@ -7,6 +7,7 @@
 mod access;
 mod accounts;
 mod act;
+mod asked;
 mod authenticate;
 mod backup;
 mod batch;

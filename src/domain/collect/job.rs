@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{BUSY_PERCENT, IDLE_PERCENT};
 use crate::{
-    domain::{Error, Holdall, pace::rest},
+    domain::{Error, Holdall, asked::WAIT, pace::rest},
     store::{
         Store,
         collect::{CollectOptions, Collector, Step, has_work},
@@ -142,7 +142,7 @@ fn paced_run(
             }
             return Ok(true);
         }
-        let wait = if step == Step::Waiting { super::WAIT } else { Duration::ZERO };
+        let wait = if step == Step::Waiting { WAIT } else { Duration::ZERO };
         let copied = collector.take_copied();
         rest(began.elapsed().max(wait) + copying_takes(copied, rate), give_way);
     }

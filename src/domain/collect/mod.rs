@@ -3,17 +3,15 @@
 
 pub(super) mod job;
 
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicUsize, Ordering},
+use std::sync::{Mutex, PoisonError};
+
+use super::{
+    Error, Holdall, access,
+    asked::{Asked, Next, to_its_end},
+    caller::Caller,
+    lanes::unless_closing,
 };
-use std::time::Duration;
-
-use tokio_util::sync::CancellationToken;
-
-use super::{Error, Holdall, access, caller::Caller, lanes::unless_closing};
 use crate::store::{
-    Store,
     collect::{self, CollectOptions, Collector, Step},
     error::StoreError,
     rows::usage,
@@ -26,14 +24,12 @@ pub use crate::store::collect::{Forecast, Report as CollectReport, Usage as Segm
 const IDLE_PERCENT: u64 = 10;
 /// The same while others work.
 const BUSY_PERCENT: u64 = 40;
-/// How long a run waits for readers of a segment, or for another run, before it looks again.
-const WAIT: Duration = Duration::from_millis(10);
 
 /// What is known beside the store's own knowledge.
 #[derive(Debug, Default)]
 pub(crate) struct Collecting {
     /// Runs that were asked for. The background gives way to them.
-    asked: AtomicUsize,
+    asked: Asked,
     space: Mutex<Option<Space>>,
 }
 
@@ -92,14 +88,25 @@ impl Holdall {
     /// Denied, disk full, unavailable. That something does not add up is no error: it is told.
     pub async fn collect(&self, caller: &Caller, compact: bool) -> Result<Collected, Error> {
         may_collect(caller)?;
-        let _asked = Asked::new(&self.collecting);
+        let _waits = self.collecting.asked.one();
         // Deleted folders and buckets are taken apart first, so that their bodies are released.
         self.work_off(&self.stop).await?;
         let options =
             CollectOptions { compact_from: compact.then_some(IDLE_PERCENT), end_from: 0, count_anyway: true };
-        let (store, stop) = (std::sync::Arc::clone(&self.store), self.stop.clone());
-        let (report, ended) = self.blocking(move || asked_run(&store, options, &stop)).await?;
-        let ended = match ended {
+        let mut run = self.begin_asked(&self.stop, move |store| Collector::begin(store, options)).await?;
+        let stop = self.stop.clone();
+        let run = self.blocking(move || {
+            let ended = to_its_end(&stop, || {
+                Ok(match run.step()? {
+                    Step::More => Next::Step,
+                    Step::Waiting => Next::Later,
+                    Step::Done => Next::End,
+                })
+            });
+            Ok((run.report().clone(), ended))
+        });
+        let (report, ended) = run.await?;
+        let aborted = match ended.err() {
             None => None,
             // The store itself says so where it is asked, and nothing is in doubt.
             Some(error @ (StoreError::Full | StoreError::Unavailable(_) | StoreError::Busy(_))) => {
@@ -108,7 +115,7 @@ impl Holdall {
             Some(error) => Some(self.store.collection().aborted().unwrap_or_else(|| error.to_string())),
         };
         self.count_space().await?;
-        Ok(Collected { report, aborted: ended })
+        Ok(Collected { report, aborted })
     }
 
     /// What [`Holdall::collect`] would do.
@@ -178,49 +185,10 @@ impl Collecting {
     }
 
     fn is_asked(&self) -> bool {
-        self.asked.load(Ordering::Acquire) > 0
-    }
-}
-
-/// A run that somebody waits for.
-struct Asked<'a>(&'a Collecting);
-
-impl<'a> Asked<'a> {
-    fn new(collecting: &'a Collecting) -> Self {
-        collecting.asked.fetch_add(1, Ordering::AcqRel);
-        Self(collecting)
-    }
-}
-
-impl Drop for Asked<'_> {
-    fn drop(&mut self) {
-        self.0.asked.fetch_sub(1, Ordering::AcqRel);
+        self.asked.any()
     }
 }
 
 fn may_collect(caller: &Caller) -> Result<(), Error> {
     if access::is_manager(caller) { Ok(()) } else { Err(Error::Denied("only admins collect".into())) }
-}
-
-/// Runs to the end, once any other run has ended; what it did, and what ended it.
-fn asked_run(
-    store: &std::sync::Arc<Store>,
-    options: CollectOptions,
-    stop: &CancellationToken,
-) -> Result<(CollectReport, Option<StoreError>), Error> {
-    let mut collector = loop {
-        match Collector::begin(store, options) {
-            Err(StoreError::Busy(_)) if !stop.is_cancelled() => std::thread::sleep(WAIT),
-            begun => break begun?,
-        }
-    };
-    loop {
-        unless_closing(stop)?;
-        match collector.step() {
-            Ok(Step::More) => {}
-            Ok(Step::Waiting) => std::thread::sleep(WAIT),
-            Ok(Step::Done) => return Ok((collector.report().clone(), None)),
-            Err(error) => return Ok((collector.report().clone(), Some(error))),
-        }
-    }
 }

@@ -4,32 +4,22 @@
 
 pub(super) mod job;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
-
-use tokio_util::sync::CancellationToken;
+use std::sync::Arc;
 
 use super::{
     Error, Hit, HitCursor, Holdall, access,
+    asked::{Asked, Next, to_its_end},
     caller::Caller,
     check::hits,
-    lanes::{closing, unless_closing},
+    lanes::closing,
 };
 use crate::store::{
     Store,
-    error::StoreError,
     scrub::{Scrubber, Step},
 };
 
 pub use crate::store::scrub::{Summary as ScrubSummary, rows::Portion};
 
-/// How long a run waits for another to give way before it looks again.
-const WAIT: Duration = Duration::from_millis(10);
 /// Damaged files told in the log after a run.
 const FILES_TOLD: usize = 100;
 
@@ -46,7 +36,7 @@ pub struct ScrubOptions {
 #[derive(Debug, Default)]
 pub(crate) struct Scrubs {
     /// Runs that were asked for. The background gives way to them.
-    asked: AtomicUsize,
+    asked: Asked,
     /// Whose turn it is among those who asked: one waits for the run that is under way, and the
     /// others for that one.
     turn: Arc<tokio::sync::Mutex<()>>,
@@ -76,36 +66,34 @@ impl Holdall {
     /// Denied; unavailable when the system closes. That something is damaged is no error.
     pub async fn scrub(&self, caller: &Caller, portion: Portion) -> Result<ScrubSummary, Error> {
         may_scrub(caller)?;
-        let asked = Asked::new(&self.scrubs);
+        let waits = self.scrubs.asked.one();
         // Whoever goes away drops this.
         let gone = self.stop.child_token();
-        let _waits = gone.clone().drop_guard();
+        let _dropped = gone.clone().drop_guard();
         let turn = Arc::clone(&self.scrubs.turn);
-        let (turn, scrubber) = tokio::select! {
+        let begin = async {
+            let turn = turn.lock_owned().await;
+            let run = self.begin_asked(&gone, move |store| Scrubber::begin(store, portion)).await?;
+            Ok::<_, Error>((turn, run))
+        };
+        let (turn, mut scrubber) = tokio::select! {
             () = gone.cancelled() => return Err(closing().into()),
-            begun = async { Ok::<_, Error>((turn.lock_owned().await, self.begin_scrub(portion).await?)) } => begun?,
+            begun = begin => begun?,
         };
         let store = Arc::clone(&self.store);
         self.blocking(move || {
-            let _keeps = (asked, turn);
-            asked_run(&store, scrubber, &gone)
+            let _keeps = (waits, turn);
+            to_its_end(&gone, || {
+                Ok(match scrubber.step()? {
+                    Step::More(_) => Next::Step,
+                    Step::Done => Next::End,
+                })
+            })?;
+            let done = scrubber.summary();
+            tell_files(&store, done);
+            Ok(done)
         })
         .await
-    }
-
-    /// Begins a run once any other has ended, and holds no thread until then.
-    async fn begin_scrub(&self, portion: Portion) -> Result<Scrubber, Error> {
-        loop {
-            let store = Arc::clone(&self.store);
-            let begun = self.blocking(move || match Scrubber::begin(&store, portion) {
-                Err(StoreError::Busy(_)) => Ok(None),
-                begun => Ok(Some(begun?)),
-            });
-            match begun.await? {
-                Some(scrubber) => return Ok(scrubber),
-                None => tokio::time::sleep(WAIT).await,
-            }
-        }
     }
 
     /// How scrubbing stands, and how much is known to be damaged.
@@ -132,23 +120,7 @@ impl Holdall {
 
 impl Scrubs {
     fn is_asked(&self) -> bool {
-        self.asked.load(Ordering::Acquire) > 0
-    }
-}
-
-/// A run that somebody waits for.
-struct Asked(Arc<Scrubs>);
-
-impl Asked {
-    fn new(scrubs: &Arc<Scrubs>) -> Self {
-        scrubs.asked.fetch_add(1, Ordering::AcqRel);
-        Self(Arc::clone(scrubs))
-    }
-}
-
-impl Drop for Asked {
-    fn drop(&mut self) {
-        self.0.asked.fetch_sub(1, Ordering::AcqRel);
+        self.asked.any()
     }
 }
 
@@ -173,17 +145,5 @@ fn tell_files(store: &Store, done: ScrubSummary) {
     }
     if found.next.is_some() {
         tracing::error!("more files are damaged; `holdall check` lists all");
-    }
-}
-
-/// Runs to the end.
-fn asked_run(store: &Store, mut scrubber: Scrubber, gone: &CancellationToken) -> Result<ScrubSummary, Error> {
-    loop {
-        unless_closing(gone)?;
-        if scrubber.step()? == Step::Done {
-            let done = scrubber.summary();
-            tell_files(store, done);
-            return Ok(done);
-        }
     }
 }
