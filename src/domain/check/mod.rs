@@ -14,10 +14,10 @@
 mod batches;
 mod bounds;
 mod damage;
+mod ids;
 mod locks;
 mod names;
 mod nodes;
-mod pages;
 mod parts;
 mod report;
 mod standing;
@@ -46,6 +46,7 @@ use crate::{
         meta::{
             Snapshot,
             codec::Row as _,
+            pages::Pages,
             rows::{KeyValue, Rows},
             table::Table,
         },
@@ -61,7 +62,7 @@ use crate::{
 };
 #[cfg(test)]
 pub(crate) use bounds::Stale;
-use pages::{Ids, Pages, numbers};
+use ids::{Ids, numbers};
 use standing::Counted;
 pub(crate) use state::State;
 use watched::Watched;

@@ -17,7 +17,8 @@ use crate::{
         meta::{
             Meta,
             codec::Row,
-            rows::{KeyRange, Order, Rows, RowsMut},
+            pages::Pages,
+            rows::{KeyRange, Rows, RowsMut},
             table::Table,
         },
         sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -32,8 +33,6 @@ const MERGE_AT: usize = 8192;
 const SLICE: usize = limits::TX_ROWS - 1;
 /// Entries held in memory, 64 bytes each. What does not fit is found after the next opening.
 const HELD: usize = 1 << 18;
-/// Chunk rows read at a time when opening.
-const READ: usize = 4096;
 
 /// The index of one store.
 #[derive(Debug, Default)]
@@ -99,21 +98,18 @@ impl HashIndex {
         let merged: Option<NumberRow> = find(rows, Table::Config, MERGED)?;
         let merged = merged.map_or(0, |row| row.number);
         let mut state = State { merged, highest: merged, ..State::default() };
-        let mut range = KeyRange::prefix(Vec::new()).after(number_key(merged));
-        while state.left_out.is_none() {
-            let read = rows.scan(Table::Chunk, &range, Order::Forward, READ)?;
-            for (key, value) in &read {
-                let (chunk, row) = (number_behind(key, 0)?, ChunkRow::decode(value)?);
-                state.highest = state.highest.max(chunk);
-                if let Some(key) = HashKey::new(row.domain, &row.digest)
-                    && row.state != ChunkState::Condemned
-                {
-                    state.offer(key, ChunkNo(chunk));
-                }
+        let behind = KeyRange::prefix(Vec::new()).after(number_key(merged));
+        for row in Pages::of(rows, Table::Chunk, behind) {
+            let (key, value) = row?;
+            let (chunk, row) = (number_behind(&key, 0)?, ChunkRow::decode(&value)?);
+            state.highest = state.highest.max(chunk);
+            if let Some(key) = HashKey::new(row.domain, &row.digest)
+                && row.state != ChunkState::Condemned
+            {
+                state.offer(key, ChunkNo(chunk));
             }
-            match read.into_iter().next_back() {
-                Some((key, _)) => range = range.after(key),
-                None => break,
+            if state.left_out.is_some() {
+                break;
             }
         }
         Ok(Self { state: Mutex::new(state) })

@@ -17,7 +17,8 @@ use crate::{
         error::StoreError,
         meta::{
             codec::Row,
-            rows::{KeyRange, Order, Rows},
+            pages::Pages,
+            rows::{KeyRange, Rows},
             table::Table,
         },
         segments::{SEGMENT_HEADER, record_bytes},
@@ -184,23 +185,16 @@ impl Look<'_> {
     fn manifest(&mut self, id: ManifestId) -> Result<(), StoreError> {
         self.manifests += 1;
         let shape = manifest::load(self.rows, id)?.shape;
-        let mut range = KeyRange::prefix(number_key(id.0));
-        loop {
+        for page in Pages::of(self.rows, Table::Page, KeyRange::prefix(number_key(id.0))) {
             (self.go_on)()?;
-            let pages = self.rows.scan(Table::Page, &range, Order::Forward, ROWS)?;
-            for (_, value) in &pages {
-                for target in PageRow::decode(value)?.pieces.iter().filter_map(|piece| piece.target) {
-                    match shape {
-                        Shape::Leaf => self.drops.add(target),
-                        Shape::Composite => self.part(ManifestId(target))?,
-                    }
+            for target in PageRow::decode(&page?.1)?.pieces.iter().filter_map(|piece| piece.target) {
+                match shape {
+                    Shape::Leaf => self.drops.add(target),
+                    Shape::Composite => self.part(ManifestId(target))?,
                 }
             }
-            match pages.into_iter().next_back() {
-                Some((key, _)) => range = range.after(key),
-                None => return Ok(()),
-            }
         }
+        Ok(())
     }
 
     fn part(&mut self, id: ManifestId) -> Result<(), StoreError> {

@@ -18,6 +18,7 @@ mod load;
 mod migrate;
 mod on_disk;
 mod overlay;
+pub mod pages;
 mod panics;
 mod queue;
 pub mod rows;

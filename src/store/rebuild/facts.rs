@@ -12,18 +12,12 @@ use crate::{
             rows::{ChunkRow, ManifestRow, NumberRow, PageRow, Queued, SegmentRow, Shape, number_behind},
         },
         error::StoreError,
-        meta::{
-            Meta, Snapshot, TableRow,
-            codec::Row,
-            rows::{KeyRange, Order, Rows as _},
-            table::Table,
-        },
+        meta::{Meta, TableRow, codec::Row, pages::Pages, table::Table},
         snapshots::SnapshotFile,
+        sync::Arc,
     },
 };
 
-/// Rows read at a time.
-const ROWS: usize = 1000;
 /// Tables that are made anew.
 const PLACES: [Table; 4] = [Table::Chunk, Table::ChunkRc, Table::ChunkHash, Table::Segment];
 
@@ -38,12 +32,12 @@ pub(super) struct Rows {
 impl Rows {
     /// Those of the metadata.
     pub(super) fn of(meta: &Meta) -> Result<Self, StoreError> {
-        let snapshot = crate::store::sync::Arc::new(meta.snapshot()?);
-        let tables = Table::ALL.iter().flat_map(move |&table| Reading {
-            snapshot: snapshot.clone(),
-            table,
-            ahead: Vec::new().into_iter(),
-            range: Some(KeyRange::prefix(Vec::new())),
+        let snapshot = Arc::new(meta.snapshot()?);
+        let tables = Table::ALL.iter().flat_map(move |&table| {
+            Pages::all(snapshot.clone(), table).map(move |row| match row {
+                Ok((key, value)) => Ok((table, key, value)),
+                Err(error) => Err((table, error)),
+            })
         });
         Ok(Self { rows: Box::new(tables) })
     }
@@ -74,34 +68,6 @@ fn of_places(table: Table, key: &[u8]) -> bool {
         Table::Config => key == MERGED,
         Table::Queue => of_chunks.iter().any(|why| key.first() == Some(&(*why as u8))),
         table => PLACES.contains(&table),
-    }
-}
-
-/// One table, read a few rows at a time.
-struct Reading {
-    snapshot: crate::store::sync::Arc<Snapshot>,
-    table: Table,
-    ahead: std::vec::IntoIter<(Vec<u8>, Vec<u8>)>,
-    range: Option<KeyRange>,
-}
-
-impl Iterator for Reading {
-    type Item = Read;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if let Some((key, value)) = self.ahead.next() {
-            return Some(Ok((self.table, key, value)));
-        }
-        let range = self.range.take()?;
-        match self.snapshot.scan(self.table, &range, Order::Forward, ROWS) {
-            Ok(rows) => {
-                let last = rows.last()?.0.clone();
-                self.range = Some(range.after(last));
-                self.ahead = rows.into_iter();
-                self.next()
-            }
-            Err(error) => Some(Err((self.table, error))),
-        }
     }
 }
 

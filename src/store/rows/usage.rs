@@ -10,6 +10,7 @@ use crate::{
         meta::{
             codec::{Reader, Row},
             key::{Key, number},
+            pages::Pages,
             rows::{KeyRange, Order, Rows, RowsMut},
             table::Table,
         },
@@ -99,17 +100,8 @@ pub fn buckets(rows: &dyn Rows, account: AccountId) -> Result<Vec<BucketId>, Sto
 /// # Errors
 /// If the rows cannot be read.
 pub fn of_all(rows: &dyn Rows) -> Result<UsageRow, StoreError> {
-    let (mut sum, mut range) = (UsageRow::NONE, KeyRange::prefix(Vec::new()));
-    loop {
-        let found = rows.scan(Table::Usage, &range, Order::Forward, 1000)?;
-        for (_, value) in &found {
-            sum = sum.plus(&UsageRow::decode(value)?);
-        }
-        match found.into_iter().next_back() {
-            Some((key, _)) => range = range.after(key),
-            None => return Ok(sum),
-        }
-    }
+    let mut all = Pages::all(rows, Table::Usage);
+    all.try_fold(UsageRow::NONE, |sum, row| Ok(sum.plus(&UsageRow::decode(&row?.1)?)))
 }
 
 /// Writes the usage of one bucket; none at all is no row.

@@ -4,15 +4,10 @@ use super::form::{BLOCK_BYTES, BlockHead, END, SnapshotHeader};
 use crate::store::{
     error::StoreError,
     io::File,
-    meta::{
-        codec::Field,
-        rows::{KeyRange, Order, Rows},
-    },
+    meta::{codec::Field, pages::Pages, rows::Rows},
     segments::{Codec, Codecs},
 };
 
-/// Rows read at once.
-const PAGE: usize = 1000;
 /// Written back early in pieces of this, so that the sync at the end is short.
 const WRITEBACK: u64 = 8 << 20;
 
@@ -31,19 +26,14 @@ pub(super) fn write(
     out.append(&header.written())?;
     let (codecs, mut counts) = (Codecs::default(), Vec::new());
     for (place, &table) in (0_u16..).zip(&header.tables) {
-        let (mut rest, mut count) = (KeyRange::prefix(Vec::new()), 0_u64);
-        let mut block = Block::default();
-        loop {
-            let page = rows.scan(table, &rest, Order::Forward, PAGE)?;
-            let Some((last, _)) = page.last() else { break };
-            rest = rest.after(last.clone());
-            for (key, value) in page {
-                count += 1;
-                block.add(&key, &value);
-                if block.plain.len() >= BLOCK_BYTES {
-                    out.append(&block.seal(place, header.uuid, &codecs)?)?;
-                    pulse(out.end)?;
-                }
+        let (mut count, mut block) = (0_u64, Block::default());
+        for row in Pages::all(rows, table) {
+            let (key, value) = row?;
+            count += 1;
+            block.add(&key, &value);
+            if block.plain.len() >= BLOCK_BYTES {
+                out.append(&block.seal(place, header.uuid, &codecs)?)?;
+                pulse(out.end)?;
             }
         }
         if block.rows > 0 {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::{
     super::{
-        pages::{Ids, Pages, numbers},
+        ids::{Ids, numbers},
         parts::was_taken,
         standing::folder,
     },
@@ -20,6 +20,7 @@ use crate::{
         meta::{
             codec::Row as _,
             key::Key,
+            pages::Pages,
             rows::{KeyRange, KeyValue, Rows},
             table::Table,
         },

@@ -5,7 +5,10 @@ mod finding;
 mod segments;
 mod users;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    iter::Peekable,
+};
 
 use super::rows::{
     ChunkRow, ChunkState, Life, ManifestRow, NumberRow, PageRow, Queued, Shape, known_segments,
@@ -18,6 +21,7 @@ use crate::{
         faults::Fault,
         meta::{
             codec::Row,
+            pages::Pages,
             rows::{KeyRange, KeyValue, Order, Rows},
             table::Table,
         },
@@ -28,8 +32,6 @@ pub use finding::{Finding, Recount};
 pub use segments::{SegmentCount, segments};
 pub use users::{Used, chunks_of, users_of_chunks, users_of_manifests};
 
-/// Rows read at a time.
-const ROWS: usize = 1000;
 /// Marks a chunk or manifest that live content needs.
 const NEEDED: u32 = 1 << 31;
 
@@ -75,32 +77,29 @@ struct Counting<'a> {
 impl Counting<'_> {
     /// Adds the references composites hold to their parts.
     fn composites(&mut self) -> Result<(), StoreError> {
-        let rows = self.rows;
-        each(rows, Table::Manifest, all(), |key, value| {
-            let (id, row) = (number_behind(key, 0)?, ManifestRow::decode(value)?);
-            if row.shape == Shape::Composite {
-                let needed = self.manifests.is_needed(id);
-                let range = KeyRange::prefix(number_key(id));
-                each(rows, Table::Page, range, |_, value| {
-                    for piece in PageRow::decode(value)?.pieces {
-                        if let Some(part) = piece.target {
-                            self.manifests.add(part, needed);
-                        }
-                    }
-                    Ok(())
-                })?;
+        for row in Pages::all(self.rows, Table::Manifest) {
+            let (key, value) = row?;
+            let (id, row) = (number_behind(&key, 0)?, ManifestRow::decode(&value)?);
+            if row.shape != Shape::Composite {
+                continue;
             }
-            Ok(())
-        })
+            let needed = self.manifests.is_needed(id);
+            for page in pages_of(self.rows, id) {
+                for part in PageRow::decode(&page?.1)?.pieces.into_iter().filter_map(|piece| piece.target) {
+                    self.manifests.add(part, needed);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn manifests(&mut self) -> Result<(), StoreError> {
-        let rows = self.rows;
-        each(rows, Table::Manifest, all(), |key, value| {
-            let (id, row) = (number_behind(key, 0)?, ManifestRow::decode(value)?);
+        for row in Pages::all(self.rows, Table::Manifest) {
+            let (key, value) = row?;
+            let (id, row) = (number_behind(&key, 0)?, ManifestRow::decode(&value)?);
             self.out.manifests += 1;
-            self.manifest(ManifestId(id), &row)
-        })?;
+            self.manifest(ManifestId(id), &row)?;
+        }
         let out = &mut self.out;
         self.manifests.each(|id| out.note(Finding::NoManifest(ManifestId(id))));
         Ok(())
@@ -123,17 +122,17 @@ impl Counting<'_> {
         }
         let (mut end, mut pieces, mut whole) = (0, 0, true);
         let (chunks, is_leaf) = (&mut self.chunks, row.shape == Shape::Leaf);
-        each(self.rows, Table::Page, KeyRange::prefix(number_key(id.0)), |key, value| {
-            whole &= number_behind(key, 8)? == end;
-            for piece in PageRow::decode(value)?.pieces {
+        for page in pages_of(self.rows, id.0) {
+            let (key, value) = page?;
+            whole &= number_behind(&key, 8)? == end;
+            for piece in PageRow::decode(&value)?.pieces {
                 end += piece.len;
                 pieces += 1;
                 if let Some(chunk) = piece.target.filter(|_| is_leaf) {
                     chunks.add(chunk, needed);
                 }
             }
-            Ok(())
-        })?;
+        }
         // The size of an open manifest is known at its end. One that was given up has none until the
         // collector takes it apart, and its pieces are never known.
         let uncounted = row.life != Life::Live && row.pieces == 0;
@@ -146,7 +145,7 @@ impl Counting<'_> {
 
     /// Looks for pages without a manifest, hopping from manifest to manifest.
     fn pages(&mut self) -> Result<(), StoreError> {
-        let mut range = all();
+        let mut range = KeyRange::prefix(Vec::new());
         while let Some((key, _)) = self.rows.scan(Table::Page, &range, Order::Forward, 1)?.pop() {
             let id = number_behind(&key, 0)?;
             if self.rows.get(Table::Manifest, &number_key(id))?.is_none() {
@@ -159,11 +158,11 @@ impl Counting<'_> {
     }
 
     fn chunks(&mut self) -> Result<(), StoreError> {
-        let rows = self.rows;
         // Both tables are in the order of numbers, so they are merged rather than looked up.
-        let mut counts = Scan::new(rows, Table::ChunkRc);
-        each(rows, Table::Chunk, all(), |key, value| {
-            let (number, row) = (number_behind(key, 0)?, ChunkRow::decode(value)?);
+        let mut counts = Numbers(Pages::all(self.rows, Table::ChunkRc).peekable());
+        for row in Pages::all(self.rows, Table::Chunk) {
+            let (key, value) = row?;
+            let (number, row) = (number_behind(&key, 0)?, ChunkRow::decode(&value)?);
             let mut kept = None;
             while let Some((counted, refs)) = counts.next_until(number)? {
                 if counted == number {
@@ -173,8 +172,7 @@ impl Counting<'_> {
                 }
             }
             self.chunk(ChunkNo(number), &row, kept)?;
-            Ok(())
-        })?;
+        }
         while let Some((counted, kept)) = counts.next_until(u64::MAX)? {
             self.out.note(Finding::ChunkRefs { chunk: ChunkNo(counted), kept, found: 0 });
         }
@@ -254,61 +252,25 @@ impl Counts {
     }
 }
 
-/// A table read in order, some rows at a time.
-struct Scan<'a> {
-    rows: &'a dyn Rows,
-    table: Table,
-    range: KeyRange,
-    read: std::iter::Peekable<std::vec::IntoIter<KeyValue>>,
-    done: bool,
-}
+/// A table of numbers by number, in order.
+struct Numbers<'a>(Peekable<Pages<&'a dyn Rows>>);
 
-impl<'a> Scan<'a> {
-    fn new(rows: &'a dyn Rows, table: Table) -> Self {
-        let range = all();
-        Self { rows, table, range, read: Vec::new().into_iter().peekable(), done: false }
-    }
-
+impl Numbers<'_> {
     /// The next row's two numbers, unless the first is above `last`.
     fn next_until(&mut self, last: u64) -> Result<Option<(u64, u64)>, StoreError> {
-        if self.read.peek().is_none() && !self.done {
-            let read = self.rows.scan(self.table, &self.range, Order::Forward, ROWS)?;
-            self.done = read.len() < ROWS;
-            if let Some((key, _)) = read.last() {
-                self.range = self.range.clone().after(key.clone());
-            }
-            self.read = read.into_iter().peekable();
-        }
-        let Some((key, value)) = self.read.peek() else { return Ok(None) };
-        let (number, row) = (number_behind(key, 0)?, NumberRow::decode(value)?);
-        if number > last {
-            return Ok(None);
-        }
-        self.read.next();
-        Ok(Some((number, row.number)))
+        // What cannot be read or understood is told, wherever it is.
+        let is_due = |row: &Result<KeyValue, StoreError>| {
+            let number = row.as_ref().ok().and_then(|(key, _)| number_behind(key, 0).ok());
+            number.is_none_or(|number| number <= last)
+        };
+        let Some((key, value)) = self.0.next_if(is_due).transpose()? else { return Ok(None) };
+        Ok(Some((number_behind(&key, 0)?, NumberRow::decode(&value)?.number)))
     }
 }
 
-fn all() -> KeyRange {
-    KeyRange::prefix(Vec::new())
-}
-
-fn each(
-    rows: &dyn Rows,
-    table: Table,
-    mut range: KeyRange,
-    mut visit: impl FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    loop {
-        let read = rows.scan(table, &range, Order::Forward, ROWS)?;
-        for (key, value) in &read {
-            visit(key, value)?;
-        }
-        match read.into_iter().next_back() {
-            Some((key, _)) => range = range.after(key),
-            None => return Ok(()),
-        }
-    }
+/// The pages of a manifest.
+fn pages_of(rows: &dyn Rows, id: u64) -> Pages<&dyn Rows> {
+    Pages::of(rows, Table::Page, KeyRange::prefix(number_key(id)))
 }
 
 #[cfg(test)]

@@ -3,15 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    super::rows::{ChunkRow, known_segments},
-    all, each,
-};
+use super::super::rows::{ChunkRow, known_segments};
 use crate::{
     model::ids::SegmentId,
     store::{
         error::StoreError,
-        meta::{codec::Row, rows::Rows, table::Table},
+        meta::{codec::Row, pages::Pages, rows::Rows, table::Table},
         segments::Segments,
     },
 };
@@ -31,12 +28,11 @@ pub struct SegmentCount {
 /// If a row or the disk could not be read: then nothing is known.
 pub fn segments(rows: &dyn Rows, segments: &Segments) -> Result<SegmentCount, StoreError> {
     let mut ends: BTreeMap<SegmentId, u64> = BTreeMap::new();
-    each(rows, Table::Chunk, all(), |_, value| {
-        let row = ChunkRow::decode(value)?;
+    for row in Pages::all(rows, Table::Chunk) {
+        let row = ChunkRow::decode(&row?.1)?;
         let end = ends.entry(row.segment).or_default();
         *end = (*end).max(row.offset.saturating_add(u64::from(row.stored_len)));
-        Ok(())
-    })?;
+    }
     let mut out = SegmentCount::default();
     for (segment, state) in known_segments(rows)? {
         out.segments += 1;

@@ -3,17 +3,13 @@
 
 use super::{
     super::rows::{ManifestRow, PageRow, Shape, find, number_behind, number_key},
-    all, each,
+    pages_of,
 };
 use crate::{
     model::ids::{ChunkNo, ManifestId},
     store::{
         error::StoreError,
-        meta::{
-            codec::Row,
-            rows::{KeyRange, Rows},
-            table::Table,
-        },
+        meta::{codec::Row, pages::Pages, rows::Rows, table::Table},
     },
 };
 
@@ -26,14 +22,15 @@ pub fn users_of_chunks(
     is_one: &dyn Fn(ChunkNo) -> bool,
     met: &mut dyn FnMut(ManifestId),
 ) -> Result<(), StoreError> {
-    each(rows, Table::Page, all(), |key, value| {
-        let id = number_behind(key, 0)?;
-        let mut targets = PageRow::decode(value)?.pieces.into_iter().filter_map(|piece| piece.target);
+    for page in Pages::all(rows, Table::Page) {
+        let (key, value) = page?;
+        let id = number_behind(&key, 0)?;
+        let mut targets = PageRow::decode(&value)?.pieces.into_iter().filter_map(|piece| piece.target);
         if targets.any(|target| is_one(ChunkNo(target))) && shape(rows, id)? == Some(Shape::Leaf) {
             met(ManifestId(id));
         }
-        Ok(())
-    })
+    }
+    Ok(())
 }
 
 /// Names every composite that is made of some manifests.
@@ -45,19 +42,20 @@ pub fn users_of_manifests(
     is_one: &dyn Fn(ManifestId) -> bool,
     met: &mut dyn FnMut(ManifestId),
 ) -> Result<(), StoreError> {
-    each(rows, Table::Manifest, all(), |key, value| {
-        let id = number_behind(key, 0)?;
-        if ManifestRow::decode(value)?.shape == Shape::Composite {
-            each(rows, Table::Page, KeyRange::prefix(number_key(id)), |_, value| {
-                let mut parts = PageRow::decode(value)?.pieces.into_iter().filter_map(|piece| piece.target);
-                if parts.any(|part| is_one(ManifestId(part))) {
-                    met(ManifestId(id));
-                }
-                Ok(())
-            })?;
+    for row in Pages::all(rows, Table::Manifest) {
+        let (key, value) = row?;
+        let id = number_behind(&key, 0)?;
+        if ManifestRow::decode(&value)?.shape != Shape::Composite {
+            continue;
         }
-        Ok(())
-    })
+        for page in pages_of(rows, id) {
+            let mut parts = PageRow::decode(&page?.1)?.pieces.into_iter().filter_map(|piece| piece.target);
+            if parts.any(|part| is_one(ManifestId(part))) {
+                met(ManifestId(id));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A chunk of a manifest, where it begins and how long it is.
@@ -71,8 +69,8 @@ pub fn chunks_of(rows: &dyn Rows, id: ManifestId, met: &mut dyn FnMut(Used)) -> 
     let mut parts = Vec::new();
     let composite = shape(rows, id.0)? == Some(Shape::Composite);
     let mut at = 0;
-    each(rows, Table::Page, KeyRange::prefix(number_key(id.0)), |_, value| {
-        for piece in PageRow::decode(value)?.pieces {
+    for page in pages_of(rows, id.0) {
+        for piece in PageRow::decode(&page?.1)?.pieces {
             match piece.target {
                 Some(part) if composite => parts.push((part, at)),
                 Some(chunk) => met((ChunkNo(chunk), at, piece.len)),
@@ -80,19 +78,17 @@ pub fn chunks_of(rows: &dyn Rows, id: ManifestId, met: &mut dyn FnMut(Used)) -> 
             }
             at += piece.len;
         }
-        Ok(())
-    })?;
+    }
     for (part, start) in parts {
         let mut at = start;
-        each(rows, Table::Page, KeyRange::prefix(number_key(part)), |_, value| {
-            for piece in PageRow::decode(value)?.pieces {
+        for page in pages_of(rows, part) {
+            for piece in PageRow::decode(&page?.1)?.pieces {
                 if let Some(chunk) = piece.target {
                     met((ChunkNo(chunk), at, piece.len));
                 }
                 at += piece.len;
             }
-            Ok(())
-        })?;
+        }
     }
     Ok(())
 }
