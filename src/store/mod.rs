@@ -8,6 +8,19 @@
 //!
 //! [`Store`] puts the parts together. Lanes and committer are state machines: a [`Driver`] runs
 //! them on threads, a simulation calls [`Store::step_all`].
+//!
+//! # The format on the disk
+//!
+//! | What | Drawn in |
+//! |---|---|
+//! | the data directory, and its `FORMAT` | [`dir`], `dir::format` |
+//! | a segment: header, records, footer | [`segments`], `segments::{header, record, footer}` |
+//! | the tables, their keys, how values are written | [`meta::table`], [`meta::key`], [`meta::codec`] |
+//! | rows of bodies | `blobs::rows` |
+//! | rows of names, versions, accounts and all else | [`rows`], a file for each |
+//! | the sum behind each row | `meta::sums` |
+//! | a kept snapshot of the metadata | [`snapshots`], `snapshots::form` |
+//! | a folder of backups | [`backup`], `backup::point` |
 
 pub mod backup;
 pub mod blobs;
