@@ -1,5 +1,9 @@
 //! `holdall rebuild`: makes the metadata anew from what is left of it, from its snapshots and from the
 //! segments, while no server runs; then has it checked.
+//!
+//! It asks the store itself, past the domain: without the metadata no system opens, and no account
+//! is there to be asked. Whoever owns the data directory may do it; the check behind it goes the
+//! usual way.
 
 use std::sync::Arc;
 

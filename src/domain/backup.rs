@@ -3,6 +3,11 @@
 //!
 //! A backup names a folder of the server's own disk, so only who commands that machine may ask for
 //! one: the operator. An admin manages accounts, and may be anywhere in the world.
+//!
+//! [`backup_points`], [`verify_backup`] and [`restore_backup`] have no caller, because there is no
+//! system whose accounts could be asked: what they need is the folder, which is the operating
+//! system's to give, and the recovery key. They are here, and not in the command line, for what a
+//! restore knows of the keys.
 
 use std::{
     path::{Path, PathBuf},
