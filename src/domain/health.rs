@@ -1,11 +1,13 @@
 //! Whether the system can do its work at the moment, and what brings it back when it cannot.
 //!
 //! A failed sync or I/O error of the metadata ends acknowledgements at once. A watch then opens
-//! the metadata again, which verifies every acknowledged row, and tries again later if that
-//! fails; until then only reads are served. A lane of segments whose sync failed takes nothing
-//! more until the next start: what it held in memory cannot be verified, and the bodies sent
-//! through it are refused as unavailable. The system is not ready then, so that whoever watches
-//! it starts it again.
+//! the metadata again, which makes sure that what was acknowledged last is there, and tries again
+//! later if that fails; until then only reads are served.
+//!
+//! After a failed sync a lane of segments goes on in a new segment: what it held in memory cannot
+//! be verified, and the bodies sent through it are refused as unavailable. A lane whose syncs go on
+//! failing takes nothing more until the next start, and where the sync of a folder failed no segment
+//! begins. The system is not ready then, so that whoever watches it starts it again.
 
 use std::{
     sync::{

@@ -6,10 +6,11 @@
 //! followed: what is missing for it would be called lost.
 //!
 //! Reads page by page. What it keeps in memory is a bit for each history, four bytes for each
-//! manifest and chunk, and some words for each bucket and each detached folder.
+//! manifest and chunk, and some words for each bucket, each detached folder or file and each part
+//! that a completed upload left; and a page of what is known to be damaged.
 //! The state it looks at is held until it ends: pages of the metadata that change meanwhile are
 //! not used again before. Files of segments are held until they were looked at ([`state`]); that is
-//! done first, because the collector removes nothing as long.
+//! done as soon as the sums are, because the collector removes nothing as long.
 
 mod batches;
 mod bounds;

@@ -1,5 +1,5 @@
-//! The rows as a check reads them: none any more once the system closes, so that a check of millions
-//! of them keeps no server from stopping. Knows nothing of what is checked.
+//! The rows as references are followed: none any more once the system closes, so that a walk over
+//! millions of them keeps no server from stopping. Knows nothing of what is looked for.
 
 use tokio_util::sync::CancellationToken;
 
