@@ -142,7 +142,7 @@ fn sums(rows: &Snapshot, stop: &CancellationToken, report: &mut CheckReport) -> 
             Ok(0) => continue,
             Ok(damaged) => {
                 report.found += damaged - 1;
-                format!("{damaged} rows of {} are not what was written", table.name())
+                format!("rows of {} that are not what was written: {damaged}", table.name())
             }
             Err(StoreError::Damaged(_)) => format!("{} cannot be read to its end", table.name()),
             Err(error) => return Err(error),

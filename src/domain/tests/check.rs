@@ -293,7 +293,7 @@ async fn a_row_that_is_not_what_was_written_is_told_by_its_table() {
         decay(&damaged, table).await;
         damaged.holdall.close().unwrap();
         let report = check(&start(Arc::new(disk.crash(0)), 1).unwrap()).await;
-        let told = format!("rows of {} are not what was written", table.name());
+        let told = format!("rows of {} that are not what was written: ", table.name());
         let found = report.findings.iter().filter(|finding| finding.kind == FindingKind::Row);
         assert!(found.clone().all(|finding| finding.text.contains(&told)), "{report:#?}");
         assert!(report.found > 0 && found.count() == 1 && report.unfinished.is_some(), "{report:#?}");
