@@ -23,6 +23,7 @@ mod parts;
 mod report;
 mod standing;
 mod state;
+mod sums;
 mod usage;
 mod versions;
 mod watched;
@@ -45,7 +46,6 @@ use crate::{
         collect::Hold,
         error::StoreError,
         meta::{
-            Snapshot,
             codec::Row as _,
             pages::Pages,
             rows::{KeyValue, Rows},
@@ -66,6 +66,9 @@ pub(crate) use bounds::Stale;
 use ids::{Ids, numbers};
 use standing::Counted;
 pub(crate) use state::State;
+#[cfg(test)]
+pub(crate) use sums::damaged;
+use sums::sums;
 use watched::Watched;
 
 impl Holdall {
@@ -108,7 +111,7 @@ pub(crate) fn run(
         }
     };
     let mut report = CheckReport::default();
-    if let Err(error) = sums(&rows, stop, &mut report) {
+    if let Err(error) = sums(&rows, &|| unless_closing(stop), &mut report) {
         report.unfinished = Some(reason(&error));
     } else if report.found > 0 {
         report.unfinished = Some("the metadata is damaged, so what refers to what was not followed".into());
@@ -132,24 +135,6 @@ pub(crate) fn run(
         check.report.unfinished = Some(reason(&error));
     }
     (check.report, check.stale)
-}
-
-/// Holds every row against its sum; each table with damage is one finding.
-fn sums(rows: &Snapshot, stop: &CancellationToken, report: &mut CheckReport) -> Result<(), StoreError> {
-    for &table in Table::ALL {
-        unless_closing(stop)?;
-        let what = match rows.damaged(table) {
-            Ok(0) => continue,
-            Ok(damaged) => {
-                report.found += damaged - 1;
-                format!("rows of {} that are not what was written: {damaged}", table.name())
-            }
-            Err(StoreError::Damaged(_)) => format!("{} cannot be read to its end", table.name()),
-            Err(error) => return Err(error),
-        };
-        report.note(FindingKind::Row, format!("{what}; `holdall rebuild` makes the metadata anew"));
-    }
-    Ok(())
 }
 
 fn reason(error: &StoreError) -> String {

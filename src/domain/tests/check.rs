@@ -1,6 +1,6 @@
 //! A check is clean after ordinary work, and finds whatever is broken.
 
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 
 use super::{Trial, bucket, start};
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
         time::Timestamp,
     },
     store::{
+        error::StoreError,
         io::{Io as _, Mode},
         meta::{
             Tx,
@@ -298,6 +299,31 @@ async fn a_row_that_is_not_what_was_written_is_told_by_its_table() {
         assert!(found.clone().all(|finding| finding.text.contains(&told)), "{report:#?}");
         assert!(report.found > 0 && found.count() == 1 && report.unfinished.is_some(), "{report:#?}");
     }
+}
+
+/// A table of millions of rows was read to its end before the check looked whether the system closes.
+#[tokio::test]
+async fn sums_are_looked_at_in_portions_that_leave_no_row_out_and_count_none_twice() {
+    let trial = filled().await;
+    trial.holdall.close().unwrap();
+    let disk = Arc::new(trial.disk.crash(0));
+    let before = start(Arc::clone(&disk), 1).unwrap();
+    decay(&before, Table::Dent).await;
+    before.holdall.close().unwrap();
+    let decayed = start(Arc::new(disk.crash(0)), 1).unwrap();
+    let rows = decayed.holdall.store.snapshot().unwrap();
+    let looks = Cell::new(0);
+    let damaged = |portion: u64, most: usize| {
+        looks.set(0);
+        check::damaged(&rows, Table::Dent, portion, &|| {
+            looks.set(looks.get() + 1);
+            if looks.get() > most { Err(StoreError::Unavailable("enough".into())) } else { Ok(()) }
+        })
+    };
+    let whole = damaged(u64::MAX, 1).unwrap();
+    assert!(whole > 0);
+    assert_eq!((damaged(1, usize::MAX).unwrap(), looks.get() > 3), (whole, true));
+    assert!(matches!(damaged(1, 2), Err(StoreError::Unavailable(_))));
 }
 
 #[tokio::test]

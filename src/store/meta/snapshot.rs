@@ -44,14 +44,6 @@ impl Snapshot {
         self.total.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Reads a table to its end; how many of its rows are not what was written.
-    ///
-    /// # Errors
-    /// If it cannot be read to its end.
-    pub fn damaged(&self, table: Table) -> Result<u64, StoreError> {
-        self.held_against_sums(table, None, u64::MAX).map(|summed| summed.damaged)
-    }
-
     /// Holds the rows of a table behind a key against their sums, until so many bytes of them were
     /// read.
     ///
