@@ -17,7 +17,7 @@ pub enum LaneId {
     Small,
     /// Everything else.
     Normal,
-    /// Lent to one large stream at a time, by [`Segments::exclusive`].
+    /// Lent to one large stream at a time, by [`super::Segments::exclusive`].
     Exclusive(u8),
     /// Chunks the compactor moves.
     Relocation,
@@ -37,7 +37,7 @@ pub struct Placed {
     pub segment: SegmentId,
     /// Where in it; with [`Placed::stored_len`] all that reading needs.
     pub offset: u64,
-    /// Length of the stored bytes. The room taken is [`record_bytes`] of it.
+    /// Length of the stored bytes. The room taken is [`super::record_bytes`] of it.
     pub stored_len: u32,
     /// How they are stored.
     pub codec: Codec,
