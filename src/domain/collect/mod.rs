@@ -11,10 +11,13 @@ use super::{
     caller::Caller,
     lanes::unless_closing,
 };
-use crate::store::{
-    collect::{self, CollectOptions, Collector, Step},
-    error::StoreError,
-    rows::usage,
+use crate::{
+    model::time::Timestamp,
+    store::{
+        collect::{self, CollectOptions, Collector, Step},
+        error::StoreError,
+        rows::usage,
+    },
 };
 
 pub use crate::store::collect::{Forecast, Report as CollectReport, Usage as SegmentUsage};
@@ -34,12 +37,14 @@ pub(crate) struct Collecting {
 }
 
 /// What the store holds and what that takes, as counted last.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Space {
     /// Bytes of all versions, parts and history, as quotas count them.
     pub logical_bytes: u64,
     /// What the segments hold.
     pub segments: SegmentUsage,
+    /// When it was counted. What was written since is not in it.
+    pub counted_at: Timestamp,
 }
 
 impl Space {
@@ -147,9 +152,9 @@ impl Holdall {
             Some(space) => Ok(space),
             None => {
                 let (store, stop) = (std::sync::Arc::clone(&self.store), self.stop.clone());
-                let count = move || Ok(collect::usage(&store, &|| unless_closing(&stop)).map(drop)?);
-                self.blocking(count).await?;
-                Ok(self.count_space().await?.unwrap_or_default())
+                let count = move || Ok(collect::usage(&store, &|| unless_closing(&stop))?);
+                let segments = self.blocking(count).await?;
+                self.note_space(segments).await
             }
         }
     }
@@ -168,14 +173,21 @@ impl Holdall {
         }
     }
 
-    /// Adds the logical bytes to what the store counted last.
-    async fn count_space(&self) -> Result<Option<Space>, Error> {
-        let Some(segments) = self.store.collection().usage() else { return Ok(None) };
+    /// Notes what the store counted last, if it did.
+    async fn count_space(&self) -> Result<(), Error> {
+        match self.store.collection().usage() {
+            Some(segments) => self.note_space(segments).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Notes what was counted just now, with the logical bytes.
+    async fn note_space(&self, segments: SegmentUsage) -> Result<Space, Error> {
         let logical = self.read(|rows| Ok(usage::of_all(rows)?)).await?;
         let logical_bytes = logical.charged().saturating_add(logical.history);
-        let space = Space { logical_bytes, segments };
+        let space = Space { logical_bytes, segments, counted_at: self.clock.now() };
         *self.collecting.space.lock().unwrap_or_else(PoisonError::into_inner) = Some(space);
-        Ok(Some(space))
+        Ok(space)
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Space {
     /// Logical bytes that are not stored, because the same content, a copy, or zeros are there.
     /// Compression is not in it.
     pub deduplicated_bytes: u64,
+    /// When it was counted, RFC 3339. What was written since is not in it.
+    pub counted_at: String,
 }
 
 impl From<domain::Space> for Space {
@@ -25,6 +27,7 @@ impl From<domain::Space> for Space {
             live_bytes: space.segments.live_bytes,
             dead_bytes: space.segments.dead_bytes,
             deduplicated_bytes: space.saved_bytes(),
+            counted_at: space.counted_at.rfc3339(),
         }
     }
 }

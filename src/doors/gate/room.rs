@@ -120,7 +120,7 @@ mod tests {
         let backups = BackupState { last: Some(Timestamp(9_000)), ..BackupState::default() };
         assert!(!text(&state, &backups).contains("holdall_live_bytes"));
         let segments = SegmentUsage { plain_bytes: 60, live_bytes: 50, dead_bytes: 5, ..Default::default() };
-        state.space = Some(Space { logical_bytes: 100, segments });
+        state.space = Some(Space { logical_bytes: 100, segments, counted_at: Timestamp(8_000) });
         let told = text(&state, &backups);
         assert!(!told.contains("holdall_snapshot_timestamp_seconds"), "{told}");
         for line in [

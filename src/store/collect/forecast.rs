@@ -164,7 +164,10 @@ fn segments(
         let room = survey.length(segment).saturating_sub(SEGMENT_HEADER);
         if left == 0 && !store.segments().is_held(segment) {
             out.segments += 1;
-            out.bytes_returned += store.segments().length(segment)?.unwrap_or_default();
+            // The run ends it first, which cuts off what was only put by for it.
+            let open = survey.is_open(segment).then(|| survey.length(segment));
+            let length = store.segments().length(segment)?.unwrap_or_default();
+            out.bytes_returned += open.unwrap_or(length).min(length);
         } else {
             out.bytes_dead += room.saturating_sub(left);
         }

@@ -103,6 +103,11 @@ impl Survey {
         self.live.get(&segment).copied().unwrap_or_default()
     }
 
+    /// Whether a segment is still written.
+    pub(super) fn is_open(&self, segment: SegmentId) -> bool {
+        self.open.iter().any(|(_, open, _)| *open == segment)
+    }
+
     /// Where a segment ends.
     pub(super) fn length(&self, segment: SegmentId) -> u64 {
         let open = self.open.iter().find(|(_, open, _)| *open == segment).map(|(_, _, end)| *end);

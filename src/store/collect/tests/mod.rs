@@ -124,6 +124,20 @@ fn everything_that_was_deleted_is_given_back() {
 }
 
 #[test]
+fn what_is_put_by_for_a_segment_is_not_foretold_as_given_back() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    let id = put(&store, &noise("small", 50_000));
+    release(&store, id);
+    assert!(disk_use(&disk) >= 1 << 20, "room was put by");
+    let seen = forecast(&store).unwrap();
+    let report = collect(&store, ALL);
+    assert_eq!((seen.segments, report.segments_removed), (1, 1));
+    // Its footer comes on top.
+    assert!(report.bytes_returned.abs_diff(seen.bytes_returned) < 4096, "{seen:?} {report:?}");
+}
+
+#[test]
 fn chunks_that_others_still_have_only_lose_a_reference() {
     let store = open(&SimDisk::new());
     let bytes = noise("shared", 3 << 20);
