@@ -31,7 +31,11 @@ use crate::{
         clock::{Clock as _, SystemClock},
         random::SystemRandom,
     },
-    store::{dir::RoomOptions, io::disk::Disk, meta::percent},
+    store::{
+        dir::RoomOptions,
+        io::{Io, disk::Disk},
+        meta::percent,
+    },
 };
 
 /// The system, however it is reached.
@@ -173,27 +177,30 @@ pub(super) fn open(settings: &Settings, create: bool) -> Result<Arc<Holdall>, Fa
     }
     let waits = Arc::new(Waits::default());
     let io = Disk::open(&settings.data).map_err(|error| refused(&error))?.waiting(waits.clone());
-    let options = StartOptions {
-        waits,
-        create,
-        shared_dedup: settings.dedup == Dedup::Store,
-        room: room(settings),
-        cache_bytes: settings.cache_metadata,
-        memory_bytes: settings.memory,
-        peers_apart: !settings.behind_proxy,
-        progress: Arc::new(if create { log_repair } else { show_repair }),
-        compact_rate: settings.disk_compact_rate,
-        data: Some(settings.data.clone()),
-        snapshot_every: settings.disk_snapshot_every,
-        scrub: ScrubOptions { days: settings.disk_scrub_days, rate: settings.disk_scrub_rate },
-        ..StartOptions::new(Arc::new(io))
-    };
+    let tell: fn(f64) = if create { log_repair } else { show_repair };
+    let options = StartOptions { waits, create, progress: Arc::new(tell), ..options(settings, Arc::new(io)) };
     let world = World { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
     Holdall::start(options, world).map_err(|error| match must_be_ours(&settings.data) {
         // More likely why, and something can be done; root is kept out by nobody.
         Err(foreign) if !rustix::process::geteuid().is_root() => foreign,
         _ => refused(&with_reason(&error)),
     })
+}
+
+/// What the settings say of how a data directory is opened.
+fn options(settings: &Settings, io: Arc<dyn Io>) -> StartOptions {
+    StartOptions {
+        shared_dedup: settings.dedup == Dedup::Store,
+        room: room(settings),
+        cache_bytes: settings.cache_metadata,
+        memory_bytes: settings.memory,
+        peers_apart: !settings.behind_proxy,
+        compact_rate: settings.disk_compact_rate,
+        data: Some(settings.data.clone()),
+        snapshot_every: settings.disk_snapshot_every,
+        scrub: ScrubOptions { days: settings.disk_scrub_days, rate: settings.disk_scrub_rate },
+        ..StartOptions::new(io)
+    }
 }
 
 /// Tells in the server's log how far a repair is.
@@ -234,4 +241,33 @@ pub(super) fn must_be_ours(data: &Path) -> Result<(), Failure> {
 
 fn not_the_owner(data: &Path) -> Failure {
     Failure::Refused(format!("{} belongs to another user; run this as its owner", data.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config::Given, store::io::sim::SimDisk};
+
+    fn opened(flags: Vec<(&'static str, String)>) -> StartOptions {
+        let folder = Path::new("/nowhere").to_owned();
+        let given = Given { file: None, flags, environment: Vec::new(), folder };
+        options(&Settings::load(given).unwrap(), Arc::new(SimDisk::new()))
+    }
+
+    #[test]
+    fn what_keeps_a_store_healthy_runs_unless_settings_say_otherwise() {
+        let usual = opened(Vec::new());
+        assert_eq!((usual.scrub.days, usual.scrub.rate), (30, 50_000_000));
+        assert_eq!(usual.snapshot_every, Duration::from_secs(6 * 3600));
+        assert_eq!((usual.compact_rate, usual.haste), (32 << 20, 1));
+        let own = [
+            ("disk.scrub_days", "7"),
+            ("disk.scrub_rate", "1 MB"),
+            ("disk.snapshot_every", "1h"),
+            ("disk.compact_rate", "2 MB"),
+        ];
+        let own = opened(own.map(|(name, value)| (name, value.to_owned())).to_vec());
+        assert_eq!((own.scrub.days, own.scrub.rate), (7, 1_000_000));
+        assert_eq!((own.snapshot_every, own.compact_rate), (Duration::from_secs(3600), 2_000_000));
+    }
 }

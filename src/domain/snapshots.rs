@@ -2,14 +2,9 @@
 //! the metadata file is lost. The clock only paces; a wrong one takes a snapshot too many or too
 //! late.
 
-use std::{
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use tokio_util::sync::CancellationToken;
-
-use super::{Error, Holdall, access::is_manager, caller::Caller, lanes::unless_closing};
+use super::{Error, Holdall, access::is_manager, caller::Caller, lanes::unless_closing, pace::Look};
 use crate::{
     model::time::Timestamp,
     store::{Store, error::StoreError, snapshots},
@@ -21,17 +16,12 @@ pub use crate::store::snapshots::Kept as KeptSnapshot;
 /// commands that open the data for a moment take none.
 const LOOK: Duration = Duration::from_secs(60);
 
-/// Takes them until `stop`, or until the last other owner of the system is gone.
-pub(crate) async fn run(holdall: Weak<Holdall>, every: Duration, stop: CancellationToken) {
+/// Takes them until the system closes.
+pub(crate) async fn run(look: Look, every: Duration) {
     if every.is_zero() {
         return;
     }
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(LOOK) => {}
-        }
-        let Some(system) = holdall.upgrade() else { return };
+    while let Some(system) = look.after(LOOK).await {
         match system.snapshot_if_due(every).await {
             Ok(None) => {}
             Ok(Some(kept)) => {

@@ -19,6 +19,7 @@ use super::{
     jobs::{self, Jobs},
     lanes::Waits,
     memory::Memory,
+    pace::Look,
     scrub::{self, ScrubOptions},
     seal::Keys,
     snapshots,
@@ -82,6 +83,8 @@ pub struct StartOptions {
     pub data: Option<PathBuf>,
     /// How often a snapshot of the metadata is taken; zero for never.
     pub snapshot_every: Duration,
+    /// What jobs divide the time between two looks by: 1, and more where nobody wants to wait.
+    pub haste: u32,
 }
 
 impl StartOptions {
@@ -106,6 +109,7 @@ impl StartOptions {
             progress: Arc::new(|_| {}),
             data: None,
             snapshot_every: Duration::ZERO,
+            haste: 1,
         }
     }
 }
@@ -136,16 +140,17 @@ impl Holdall {
     /// Unavailable when the directory or its keys are refused, damaged when they are.
     pub fn start(options: StartOptions, world: World) -> Result<Arc<Self>, Error> {
         let (compact_rate, snapshot_every) = (options.compact_rate, options.snapshot_every);
-        let scrubbing = options.scrub;
+        let (scrubbing, haste) = (options.scrub, options.haste);
         let holdall = Arc::new(Self::at_rest(options, world)?);
         *holdall.driver.lock().unwrap_or_else(PoisonError::into_inner) = Some(Store::drive(&holdall.store)?);
         let (weak, jobs) = (Arc::downgrade(&holdall), Arc::clone(&holdall.jobs));
         tokio::spawn(jobs::run(weak.clone(), jobs, holdall.stop.clone()));
         tokio::spawn(batch::run(weak.clone(), Arc::clone(&holdall.batches), holdall.stop.clone()));
         tokio::spawn(health::run(weak.clone(), holdall.stop.clone()));
-        tokio::spawn(collect::job::run(weak.clone(), compact_rate, holdall.stop.clone()));
-        tokio::spawn(snapshots::run(weak.clone(), snapshot_every, holdall.stop.clone()));
-        tokio::spawn(scrub::job::run(weak, scrubbing, holdall.stop.clone()));
+        let look = Look { holdall: weak, haste, stop: holdall.stop.clone() };
+        tokio::spawn(collect::job::run(look.clone(), compact_rate));
+        tokio::spawn(snapshots::run(look.clone(), snapshot_every));
+        tokio::spawn(scrub::job::run(look, scrubbing));
         Ok(holdall)
     }
 

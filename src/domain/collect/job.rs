@@ -5,15 +5,17 @@
 //! may be freed is decided by counts, pins and epochs.
 
 use std::{
-    sync::{Arc, Weak},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use tokio_util::sync::CancellationToken;
-
 use super::{BUSY_PERCENT, IDLE_PERCENT};
 use crate::{
-    domain::{Error, Holdall, asked::WAIT, pace::rest},
+    domain::{
+        Error, Holdall,
+        asked::WAIT,
+        pace::{Look, rest},
+    },
     store::{
         Store,
         collect::{CollectOptions, Collector, Step, has_work},
@@ -74,15 +76,10 @@ impl Watch {
     }
 }
 
-/// Collects until `stop`, or until the last other owner of the system is gone.
-pub(crate) async fn run(holdall: Weak<Holdall>, rate: u64, stop: CancellationToken) {
+/// Collects until the system closes.
+pub(crate) async fn run(look: Look, rate: u64) {
     let mut watch = Watch::new();
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(LOOK) => {}
-        }
-        let Some(system) = holdall.upgrade() else { return };
+    while let Some(system) = look.after(LOOK).await {
         if let Err(error) = system.collect_in_background(&mut watch, rate).await {
             tracing::warn!(%error, reason = error.reason(), "collecting stopped; it goes on later");
         }

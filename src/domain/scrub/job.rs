@@ -5,15 +5,16 @@
 //! nothing depends on that: a wrong clock means a run too many or too late.
 
 use std::{
-    sync::{Arc, Weak},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use tokio_util::sync::CancellationToken;
-
 use super::{ScrubOptions, ScrubSummary, tell_files};
 use crate::{
-    domain::{Error, Holdall, pace::rest},
+    domain::{
+        Error, Holdall,
+        pace::{Look, rest},
+    },
     model::time::Timestamp,
     store::{
         Store,
@@ -36,14 +37,9 @@ fn is_due(under_way: bool, last: Option<ScrubSummary>, days: u64, now: Timestamp
     under_way || ended.is_none_or(|ended| now.0 >= ended.0.saturating_add(wait))
 }
 
-/// Scrubs until `stop`, or until the last other owner of the system is gone.
-pub(crate) async fn run(holdall: Weak<Holdall>, options: ScrubOptions, stop: CancellationToken) {
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(LOOK) => {}
-        }
-        let Some(system) = holdall.upgrade() else { return };
+/// Scrubs until the system closes.
+pub(crate) async fn run(look: Look, options: ScrubOptions) {
+    while let Some(system) = look.after(LOOK).await {
         if let Err(error) = system.scrub_in_background(options).await {
             tracing::warn!(%error, reason = error.reason(), "scrubbing stopped; it goes on later");
         }

@@ -31,6 +31,7 @@ mod released;
 mod scrub;
 mod shelf;
 mod stray;
+mod unasked;
 mod uploads;
 mod versions;
 mod work;
