@@ -3,7 +3,7 @@
 
 use super::{shelf::Shelf, *};
 use crate::{
-    domain::nouns::{ClaimedPart, CompleteOptions, Declared, Expected, NewUpload, WriteOptions},
+    domain::nouns::{ClaimedPart, CompleteOptions, Declared, Expected, NewUpload, Versioning, WriteOptions},
     model::condition::{Conditions, EtagList},
 };
 
@@ -75,16 +75,25 @@ async fn nothing_is_moved_into_itself_or_over_what_it_lies_in() {
 #[tokio::test]
 async fn a_folder_takes_the_name_of_no_other_through_a_literal_key() {
     let shelf = Shelf::new().await;
-    for name in ["n/x", "b/x/w", "b/y"] {
+    // Beside the first of them stands a file of the same name.
+    for name in ["n/x", "b/x/w", "b/x", "b/y/w"] {
         write(&shelf, name, "old", WriteOptions::default()).await.unwrap();
     }
-    for (how, shallow) in [(Transfer::Copy, false), (Transfer::Move, false), (Transfer::Copy, true)] {
-        let (from, to) = (path("shelf", "n"), key("shelf", "b/x"));
-        let options = TransferOptions { shallow, overwrite: true, ..TransferOptions::default() };
-        let done = shelf.holdall.transfer(&shelf.who, how, &from, &to, options).await;
-        assert!(matches!(done, Err(Error::Conflict(_))), "{done:?}");
-        assert_eq!(text(&shelf, "b/x/w").await.unwrap(), b"old");
+    for versioned in [false, true] {
+        if versioned {
+            shelf.versioning(Versioning::Enabled).await;
+        }
+        for (how, shallow) in [(Transfer::Copy, false), (Transfer::Move, false), (Transfer::Copy, true)] {
+            for name in ["b/x", "b/y"] {
+                let (from, to) = (path("shelf", "n"), key("shelf", name));
+                let options = TransferOptions { shallow, overwrite: true, ..TransferOptions::default() };
+                let done = shelf.holdall.transfer(&shelf.who, how, &from, &to, options).await;
+                assert!(matches!(done, Err(Error::Conflict(_))), "{versioned} {done:?}");
+                assert_eq!(text(&shelf, &format!("{name}/w")).await.unwrap(), b"old");
+            }
+        }
     }
+    assert_eq!(text(&shelf, "b/x").await.unwrap(), b"old");
     assert!(shelf.holdall.check(&Caller::Operator).await.unwrap().is_clean());
 }
 

@@ -118,6 +118,11 @@ fn open_place(act: &Act<'_, '_>, plan: &Plan) -> Result<(Place, Hit), Error> {
     if !place.missing.is_empty() {
         return Err(Error::Conflict(format!("the folder of {} does not exist", plan.to)));
     }
+    // A literal key finds no folder, and what is below one must not lose its name to another.
+    let stands = names::folder(act.tx, Side::Live, place.at(&act.bucket), &place.name)?;
+    if stands.is_some() && !matches!(hit, Hit::Folder(_)) {
+        return Err(Error::Conflict(format!("{} is a folder; name it as a path", plan.to)));
+    }
     Ok((place, hit))
 }
 
@@ -126,11 +131,6 @@ fn open_place(act: &Act<'_, '_>, plan: &Plan) -> Result<(Place, Hit), Error> {
 fn clear(act: &mut Act<'_, '_>, plan: &Plan, source: (&Place, NodeId)) -> Result<(Place, bool), Error> {
     let (place, hit) = open_place(act, plan)?;
     refuse_overlap(act, plan, source, &place, &hit)?;
-    // A literal key finds no folder, and what is below one must not lose its name to another.
-    let stands = names::folder(act.tx, Side::Live, place.at(&act.bucket), &place.name)?;
-    if stands.is_some() && !matches!(hit, Hit::Folder(_)) {
-        return Err(Error::Conflict(format!("{} is a folder; name it as a path", plan.to)));
-    }
     if act.bucket.versioning != Versioning::Never && !matches!(hit, Hit::Nothing) {
         return Err(Error::Conflict(format!("{} exists; remove it first", plan.to)));
     }
