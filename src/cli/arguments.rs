@@ -280,6 +280,10 @@ pub(super) enum BackupCommand {
         /// The number of the backup [default: the newest].
         #[arg(long, value_name = "P")]
         point: Option<u64>,
+        /// Even if copies of segments are damaged: all else is restored, and files that lost something
+        /// are named.
+        #[arg(long)]
+        damaged: bool,
     },
 }
 

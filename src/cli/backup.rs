@@ -13,15 +13,16 @@ use serde_json::json;
 use super::{
     Context,
     arguments::BackupCommand,
+    check,
     failure::Failure,
     print::many_of,
     progress::{Line, while_telling},
     reach::Reach,
-    recovery,
+    recovery, scrub,
 };
 use crate::{
-    domain::{BackupProgress, backup_points, restore_backup, verify_backup},
-    doors::api::types::{BackedUp, Backup, BackupRun, UnreadSegment},
+    domain::{BackupLost, BackupProgress, Rotten, backup_points, restore_backup, verify_backup},
+    doors::api::types::{BackedUp, Backup, BackupRun, Check, UnreadSegment},
     model::size::shown as amount,
     outside::random::SystemRandom,
     store::{
@@ -37,7 +38,10 @@ pub(super) async fn run(context: &Context, command: BackupCommand) -> Result<(),
         BackupCommand::Create { dest, keep } => create(context, &dest, keep).await,
         BackupCommand::List { dest } => list(context, &dest),
         BackupCommand::Verify { dest, point } => verify(context, &dest, point),
-        BackupCommand::Restore { dest, into, point } => restore(context, &dest, into, point),
+        BackupCommand::Restore { dest, into, point, damaged } => {
+            let rotten = if damaged { Rotten::Kept } else { Rotten::Refused };
+            restore(context, &dest, into, (point, rotten)).await
+        }
     }
 }
 
@@ -132,10 +136,12 @@ fn verify(context: &Context, dest: &Path, point: Option<u64>) -> Result<(), Fail
         "problems": found.problems,
         "authentic": found.authentic,
         "moved_aside": found.moved_aside.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "lost": found.lost.iter().map(in_json).collect::<Vec<_>>(),
         "told": found.told,
     });
     context.printer.one(&value, || {
         let mut lines = found.told.clone();
+        lines.extend(found.lost.iter().map(lost));
         lines.extend(found.moved_aside.iter().map(|segment| {
             format!("the copy of segment {segment} is moved aside; the next backup copies it again")
         }));
@@ -157,25 +163,66 @@ fn verify(context: &Context, dest: &Path, point: Option<u64>) -> Result<(), Fail
     if found.problems == 0 { Ok(()) } else { Err(Failure::Said(1)) }
 }
 
-fn restore(context: &Context, dest: &Path, into: PathBuf, point: Option<u64>) -> Result<(), Failure> {
+/// Exit code 1 if anything is lost, too.
+async fn restore(
+    context: &Context,
+    dest: &Path,
+    into: PathBuf,
+    which: (Option<u64>, Rotten),
+) -> Result<(), Failure> {
     let folder = folder(dest)?;
     let key = recovery::asked()?;
     let line = Line::new();
     let made = || Ok(Arc::new(Disk::open(&into)?) as Arc<dyn Io>);
     let restored =
-        restore_backup(folder, point, (&key, &SystemRandom), made, &|progress| watch(&line, progress));
+        restore_backup(folder, which, (&key, &SystemRandom), made, &|progress| watch(&line, progress));
     drop(line);
     let restored = restored.map_err(|error| Failure::Refused(told(&error)))?;
-    let value = json!({
+    let found = match restored.damaged.is_empty() {
+        true => None,
+        false => Some(losses(context, &into).await?),
+    };
+    let mut value = json!({
         "point": restored.number,
         "bytes": restored.bytes,
         "segments": restored.segments,
         "rows": restored.rows,
+        "damaged": restored.damaged,
+        "lost": restored.lost.iter().map(in_json).collect::<Vec<_>>(),
     });
-    let (bytes, at) = (amount(restored.bytes), into.display());
+    if let (Some(found), Some(value)) = (&found, value.as_object_mut()) {
+        value.insert("files".into(), json!(found.files));
+    }
+    let (number, bytes, at) = (restored.number, amount(restored.bytes), into.display());
     context.printer.one(&value, || {
-        format!("backup {} is restored, {bytes}; start it with `holdall serve --data {at}`", restored.number)
-    })
+        let mut lines: Vec<String> =
+            restored.damaged.iter().map(|name| format!("{name} is missing or damaged")).collect();
+        lines.extend(restored.lost.iter().map(lost));
+        lines.extend(found.iter().flat_map(|found| found.files.iter().map(check::hit)));
+        let how = if found.is_some() { "but for what is damaged" } else { &*bytes };
+        lines.push(format!("backup {number} is restored, {how}; start it with `holdall serve --data {at}`"));
+        lines.join("\n")
+    })?;
+    if found.is_none() { Ok(()) } else { Err(Failure::Said(1)) }
+}
+
+/// Has what was restored read again, so that it is known what of it is lost, there too.
+async fn losses(context: &Context, into: &Path) -> Result<Check, Failure> {
+    let mut settings = context.settings.clone();
+    settings.data = into.to_owned();
+    let there = Context { settings, printer: context.printer };
+    scrub::ask(&there, None).await?;
+    check::ask(&there).await
+}
+
+/// What the store had lost of a segment before the backup was made.
+fn lost(lost: &BackupLost) -> String {
+    let what = lost.bytes.map_or_else(|| "all".to_owned(), amount);
+    format!("of segment {}, {what} was damaged in the store already when the backup was made", lost.segment)
+}
+
+fn in_json(lost: &BackupLost) -> serde_json::Value {
+    json!({ "segment": lost.segment.to_string(), "bytes": lost.bytes })
 }
 
 /// The folder of backups; nothing is made.
@@ -183,7 +230,8 @@ fn folder(dest: &Path) -> Result<Arc<dyn Io>, Failure> {
     if !dest.is_dir() {
         return Err(Failure::Usage(format!("there is no folder {}", dest.display())));
     }
-    let disk = Disk::open(dest).map_err(|error| Failure::Usage(format!("{}: {error}", dest.display())))?;
+    let disk =
+        Disk::open(dest).map_err(|error| Failure::Usage(format!("{}: {error}", dest.display())))?;
     Ok(Arc::new(disk))
 }
 

@@ -77,7 +77,7 @@ fn page(address: &str, after: &str) -> String {
 }
 
 /// One line for a version that cannot be read whole.
-fn hit(file: &DamagedFile) -> String {
+pub(super) fn hit(file: &DamagedFile) -> String {
     let DamagedFile { bucket, path, owner, .. } = file;
     let bytes = many_of(file.bytes, "byte");
     let which = match (file.kind.as_str(), &file.version, file.part) {

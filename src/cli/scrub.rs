@@ -15,21 +15,23 @@ const ADDRESS: &str = "/api/v1/scrub";
 
 /// Runs: exit code 0 if all is whole, 1 if something is damaged, 2 if it could not finish.
 pub(super) async fn run(context: &Context, scrub: &Scrub) -> Result<(), Failure> {
+    let scrubbed = ask(context, scrub.part.clone()).await?;
+    context.printer.one(&scrubbed, || as_text(&scrubbed))?;
+    if scrubbed.damaged == 0 { Ok(()) } else { Err(Failure::Said(1)) }
+}
+
+/// Has it read again, or a part of it, and waits for what was found.
+pub(super) async fn ask(context: &Context, part: Option<String>) -> Result<Scrubbed, Failure> {
     let asked = async {
         let reach = Reach::find(&context.settings).await?;
-        let what = ScrubRun { part: scrub.part.clone() };
+        let what = ScrubRun { part };
         let asked = reach.tell::<Scrubbed>(Method::POST, ADDRESS, &what);
         while_telling(asked, async || so_far(&reach).await).await
     };
-    let scrubbed = match asked.await {
-        Ok(scrubbed) => scrubbed,
-        Err(failure) => {
-            let why = failure.message().unwrap_or_default();
-            return Err(Failure::Usage(format!("not everything was read: {why}")));
-        }
-    };
-    context.printer.one(&scrubbed, || as_text(&scrubbed))?;
-    if scrubbed.damaged == 0 { Ok(()) } else { Err(Failure::Said(1)) }
+    asked.await.map_err(|failure| {
+        let why = failure.message().unwrap_or_default();
+        Failure::Usage(format!("not everything was read: {why}"))
+    })
 }
 
 /// How far it is.

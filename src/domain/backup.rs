@@ -34,8 +34,8 @@ use crate::{
 };
 
 pub use crate::store::backup::{
-    Done as BackupDone, Point as BackupPoint, Progress as BackupProgress, Restored, Unread as BackupUnread,
-    Verified,
+    Done as BackupDone, Lost as BackupLost, Point as BackupPoint, Progress as BackupProgress, Restored,
+    Rotten, Unread as BackupUnread, Verified,
 };
 
 /// How backups of this system stand.
@@ -101,8 +101,9 @@ impl Holdall {
         may(caller)?;
         let keys = self.wrapped_keys().await?;
         let folder = outside(self.data.as_deref(), folder)?;
-        let made =
-            move || Ok(Arc::new(Disk::open(folder).map_err(|error| told(error.into()))?) as Arc<dyn Io>);
+        let made = move || {
+            Ok(Arc::new(Disk::open(folder).map_err(|error| told(error.into()))?) as Arc<dyn Io>)
+        };
         self.back_up_to(made, keys, keep).await
     }
 
@@ -240,7 +241,7 @@ fn point_key(data: &dyn Io, uuid: [u8; 16]) -> Option<PointKey> {
 /// if anything is not what was written: what was made then cannot be opened.
 pub fn restore_backup(
     folder: Arc<dyn Io>,
-    number: Option<u64>,
+    (number, rotten): (Option<u64>, Rotten),
     (recovery_key, random): (&Secret, &dyn Random),
     into: impl FnOnce() -> Result<Arc<dyn Io>, StoreError>,
     watch: Watch<'_>,
@@ -254,7 +255,7 @@ pub fn restore_backup(
     })?;
     let vouched = Keys::parse(&keys).and_then(|keys| point.vouched(&keys.point_key()))?;
     let files: [(&str, &[u8]); 2] = [(seal::NAME, &keys), (wrapping::NAME, &wrapped)];
-    backup::restore(&folder, vouched, &*into()?, (&files, random.number()), watch)
+    backup::restore(&folder, (vouched, rotten), &*into()?, (&files, random.number()), watch)
 }
 
 #[cfg(test)]

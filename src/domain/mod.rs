@@ -59,8 +59,8 @@ mod wrapping;
 
 pub use authenticate::Presented;
 pub use backup::{
-    BackupDone, BackupPoint, BackupProgress, BackupState, BackupUnread, Restored, Verified, backup_points,
-    restore_backup, verify_backup,
+    BackupDone, BackupLost, BackupPoint, BackupProgress, BackupState, BackupUnread, Restored, Rotten,
+    Verified, backup_points, restore_backup, verify_backup,
 };
 pub use bootstrap::{FirstAdmin, Preset, Welcome};
 pub use check::{

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::{shelf::Shelf, *};
 use crate::{
     domain::{
-        BackupDone, FirstAdmin, backup_points,
+        BackupDone, FirstAdmin, Rotten, backup_points,
         nouns::{Changes, Event, StartOver},
         restore_backup, verify_backup,
     },
@@ -51,7 +51,7 @@ impl Started {
         let made: Arc<dyn Io> = into.clone();
         restore_backup(
             Arc::new(from.clone()),
-            None,
+            (None, Rotten::Refused),
             (&self.recovery_key, &SystemRandom),
             || Ok(made),
             &quietly,
@@ -229,8 +229,13 @@ async fn another_recovery_key_opens_nothing_and_touches_nothing() {
     started.back_up(&to).await.unwrap();
     for wrong in ["", "abcd-efgh", &started.recovery_key.reveal()[1..]] {
         let into = || -> Result<Arc<dyn Io>, StoreError> { panic!("the folder was asked for") };
-        let refused =
-            restore_backup(Arc::new(to.clone()), None, (&Secret::new(wrong), &SystemRandom), into, &quietly);
+        let refused = restore_backup(
+            Arc::new(to.clone()),
+            (None, Rotten::Refused),
+            (&Secret::new(wrong), &SystemRandom),
+            into,
+            &quietly,
+        );
         assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
     }
 }
@@ -243,7 +248,9 @@ async fn a_point_that_somebody_else_made_is_not_restored_with_the_true_recovery_
     let restore = |to: &SimDisk| {
         let into = || -> Result<Arc<dyn Io>, StoreError> { panic!("the folder was asked for") };
         let key = (&started.recovery_key, &SystemRandom as &dyn Random);
-        restore_backup(Arc::new(to.clone()), None, key, into, &quietly).unwrap_err().to_string()
+        restore_backup(Arc::new(to.clone()), (None, Rotten::Refused), key, into, &quietly)
+            .unwrap_err()
+            .to_string()
     };
     let data: &dyn Io = &**started.shelf.holdall.store.io();
     let verify = |data| verify_backup(Arc::new(to.clone()), None, data, &quietly).unwrap();
@@ -309,7 +316,14 @@ async fn a_folder_of_a_newer_format_or_a_damaged_one_is_refused_by_name_and_left
         let told = [
             verify_backup(Arc::clone(&disk), None, None, &quietly).unwrap_err(),
             backup_points(Arc::clone(&disk)).unwrap_err(),
-            restore_backup(disk, None, (&started.recovery_key, &SystemRandom), into, &quietly).unwrap_err(),
+            restore_backup(
+                disk,
+                (None, Rotten::Refused),
+                (&started.recovery_key, &SystemRandom),
+                into,
+                &quietly,
+            )
+            .unwrap_err(),
         ];
         assert!(told.iter().all(|error| error.to_string().contains(why)), "{told:?}");
         assert_eq!(std::fs::read_to_string(&marker).unwrap(), text);

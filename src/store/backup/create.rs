@@ -7,12 +7,12 @@
 use std::collections::BTreeMap;
 
 use super::{
-    BackupFolder, Part, Point, PointFile, PointKey, Progress, SegmentCopy, Watch,
+    BackupFolder, Lost, Part, Point, PointFile, PointKey, Progress, SegmentCopy, Watch,
     folder::{POINTS, SEGMENTS, digest_of, telling},
     prune::prune,
 };
 use crate::{
-    model::ids::SegmentId,
+    model::{ids::SegmentId, limits::BACKUP_SEGMENTS},
     store::{
         Store,
         blobs::{emptied_segments, known_segments},
@@ -99,7 +99,7 @@ pub fn create(
     let segments = making.segments(known, &earlier, &mut done, watch)?;
     drop(hold);
 
-    let point = Point { files: making.files, segments, ..point }.signed(key);
+    let point = Point { files: making.files, segments, lost: lost(&done), ..point }.signed(key);
     (done.bytes, done.segments) = (point.bytes(), point.segments.len() as u64);
     folder.io().sync_dir(SEGMENTS, Site::BackupDir)?;
     folder.io().sync_dir(POINTS, Site::BackupDir)?;
@@ -131,8 +131,34 @@ fn earlier(folder: &BackupFolder, numbers: &[u64], key: &PointKey) -> BTreeMap<S
     found
 }
 
-/// What is to be copied, its digest not known yet, and from where.
-type Source = (SegmentCopy, Arc<dyn File>);
+/// What the store itself had lost, as the point tells it.
+fn lost(done: &Done) -> Vec<Lost> {
+    let missing = done.missing.iter().map(|segment| Lost { segment: *segment, bytes: None });
+    let unread = done.unread.iter().map(|part| Lost { segment: part.segment, bytes: Some(part.bytes) });
+    missing.chain(unread).collect()
+}
+
+/// So that the list is not too long to be read again, which would be known when all is copied.
+fn few_enough(segments: usize) -> Result<(), StoreError> {
+    if segments <= BACKUP_SEGMENTS {
+        return Ok(());
+    }
+    Err(StoreError::Refused(format!(
+        "the store has {segments} segments, and a backup takes at most {BACKUP_SEGMENTS}; `holdall compact` makes \
+         fewer of many that are small"
+    )))
+}
+
+/// Says what a row that cannot be read means for a backup.
+fn of_rows(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Damaged(why) => StoreError::Damaged(format!(
+            "{why}; no backup is whole without it, so none was made, and those from before are as they were: \
+             run `holdall check`"
+        )),
+        other => other,
+    }
+}
 
 /// A point in the making.
 struct Making<'a> {
@@ -150,20 +176,22 @@ impl Making<'_> {
         let (uuid, number) = (self.store.dir().uuid(), self.number);
         let origin = snapshots::Origin { uuid, taken_at, number };
         let rows = self.store.snapshot()?;
-        let emptied = emptied_segments(&rows)?;
-        let mut known = known_segments(&rows)?;
+        let emptied = emptied_segments(&rows).map_err(of_rows)?;
+        let mut known = known_segments(&rows).map_err(of_rows)?;
         known.retain(|(segment, _)| !emptied.contains(segment));
+        few_enough(known.len())?;
         let length = snapshots::write(&rows, origin, &*file, &mut |done| {
             watch(Progress { phase: "rows", done, total: 0 })
-        })?;
+        });
+        let length = length.map_err(of_rows)?;
         // What later commits free is free again.
         drop(rows);
         file.sync(Site::BackupData)?;
         let digest = digest_of(&*file, length, &mut |_| Ok(()))?;
         self.files.push(PointFile { part: Part::Metadata, length, digest });
         let incarnation = self.store.meta().incarnation();
-        let (files, segments, mac) = (Vec::new(), Vec::new(), [0; 32]);
-        let point = Point { number, uuid, taken_at, incarnation, files, segments, mac };
+        let (files, segments, lost, mac) = (Vec::new(), Vec::new(), Vec::new(), [0; 32]);
+        let point = Point { number, uuid, taken_at, incarnation, files, segments, lost, mac };
         Ok((known, point))
     }
 
@@ -186,61 +214,86 @@ impl Making<'_> {
         // After the rows: whatever they name lies before these ends.
         let ends: BTreeMap<SegmentId, u64> =
             self.store.segments().open_segments().into_iter().map(|(_, id, end)| (id, end)).collect();
-        let mut sources = Vec::new();
-        for (id, state) in known {
-            match self.source(id, state, ends.get(&id).copied())? {
-                Some(source) => sources.push(source),
-                None => done.missing.push(id),
-            }
-        }
-        let total = sources.iter().map(|(copy, _)| copy.length).sum();
+        let end = |id| ends.get(&id).copied();
+        let total = known.iter().map(|(id, state)| state.length.max(end(*id).unwrap_or_default())).sum();
         let (mut tell, mut copies) = (telling(watch, "segments", total), Vec::new());
-        for (source, file) in sources {
-            let there = earlier.get(&source.segment).into_iter().flatten().find(|there| {
-                source.seal.is_some() && (there.seal, there.length) == (source.seal, source.length)
-            });
-            let there =
-                there.map(|there| Ok::<_, StoreError>((there, self.folder.segment(there)?))).transpose()?;
-            if let Some((there, Some(copied))) = there
-                && copied.len()? == there.length
-            {
-                tell(there.length)?;
-                copies.push(*there);
-                continue;
-            }
-            let (copy, refused) = self.folder.copy_segment(&*file, source, &mut tell)?;
-            if refused > 0 {
-                done.unread.push(Unread { segment: copy.segment, bytes: refused });
-            }
-            copies.push(copy);
-            done.copied += 1;
-            done.copied_bytes += source.length;
+        for (id, state) in known {
+            let earlier = earlier.get(&id).map(Vec::as_slice).unwrap_or_default();
+            copies.extend(self.segment((id, state, end(id)), earlier, done, &mut tell)?);
         }
         Ok(copies)
     }
 
-    /// How much of a segment is to be copied; `None` if it has no file.
-    fn source(
+    /// One segment, which is open no longer than that: a store has more of them than files may be open.
+    /// None if nothing of it can be had; that is noted.
+    fn segment(
         &self,
-        id: SegmentId,
-        state: SegmentState,
-        end: Option<u64>,
-    ) -> Result<Option<Source>, StoreError> {
-        let Some(file) = open_if_there(&**self.store.io(), &file_of(id))? else { return Ok(None) };
-        let copy = |length, seal| SegmentCopy { segment: id, length, digest: [0; 32], seal };
-        // Of one that is written, what is written; it was cut to that length if it was not sealed.
-        if let Some(end) = end {
-            return Ok(Some((copy(end.max(state.length).min(file.len()?), None), file)));
-        }
-        let length = file.len()?;
-        let footer = length.checked_sub(state.length).filter(|footer| state.sealed && *footer > 0);
-        let seal = footer.map(|_| seal_of(&*file, state.length, length)).transpose();
-        let seal = match seal {
-            // Nothing tells it from every other, so it is copied as far as it goes.
-            Err(StoreError::Io(error)) if is_refusal(&error) => None,
-            seal => seal?,
+        (id, state, end): (SegmentId, SegmentState, Option<u64>),
+        earlier: &[SegmentCopy],
+        done: &mut Done,
+        tell: &mut dyn FnMut(u64) -> Result<(), StoreError>,
+    ) -> Result<Option<SegmentCopy>, StoreError> {
+        let file = match open_if_there(&**self.store.io(), &file_of(id)) {
+            Ok(Some(file)) => file,
+            Ok(None) => {
+                done.missing.push(id);
+                return Ok(None);
+            }
+            Err(error) if is_refusal(&error) => {
+                done.unread.push(Unread { segment: id, bytes: end.unwrap_or(state.length) });
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
         };
-        Ok(Some((copy(length, seal), file)))
+        let source = source(&*file, id, state, end)?;
+        if let Some(there) = self.there(&source, earlier)? {
+            tell(there.length)?;
+            return Ok(Some(there));
+        }
+        let (copy, refused) = self.folder.copy_segment(&*file, source, tell)?;
+        if refused > 0 {
+            done.unread.push(Unread { segment: id, bytes: refused });
+        }
+        done.copied += 1;
+        done.copied_bytes += source.length;
+        Ok(Some(copy))
+    }
+
+    /// The copy of it that is there, as long as it should be.
+    fn there(
+        &self,
+        source: &SegmentCopy,
+        earlier: &[SegmentCopy],
+    ) -> Result<Option<SegmentCopy>, StoreError> {
+        let is_it = |there: &&SegmentCopy| (there.seal, there.length) == (source.seal, source.length);
+        let Some(there) = earlier.iter().find(is_it).filter(|_| source.seal.is_some()) else {
+            return Ok(None);
+        };
+        let copied = self.folder.segment(there)?.map(|copied| copied.len()).transpose()?;
+        Ok(copied.filter(|length| *length == there.length).map(|_| *there))
+    }
+}
+
+/// How much of a segment is to be copied, its digest not known yet. Of a sealed one, its header and its
+/// footer are read: a store that was set back to an older state of its disk writes other segments under
+/// numbers that are in the backup already, and nothing in its rows tells.
+fn source(
+    file: &dyn File,
+    id: SegmentId,
+    state: SegmentState,
+    end: Option<u64>,
+) -> Result<SegmentCopy, StoreError> {
+    let copy = |length, seal| SegmentCopy { segment: id, length, digest: [0; 32], seal };
+    let length = file.len()?;
+    // Of one that is written, what is written; it was cut to that length if it was not sealed.
+    if let Some(end) = end {
+        return Ok(copy(end.max(state.length).min(length), None));
+    }
+    let footer = length.checked_sub(state.length).filter(|footer| state.sealed && *footer > 0);
+    match footer.map(|_| seal_of(file, state.length, length)).transpose() {
+        // Nothing tells it from every other, so it is copied as far as it goes.
+        Err(StoreError::Io(error)) if is_refusal(&error) => Ok(copy(length, None)),
+        seal => Ok(copy(length, seal?)),
     }
 }
 
@@ -254,4 +307,16 @@ fn seal_of(file: &dyn File, end: u64, length: u64) -> Result<[u8; 32], StoreErro
         hasher.update(&bytes);
     }
     Ok(*hasher.finalize().as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_segments_than_a_list_takes_are_refused_before_anything_is_copied() {
+        few_enough(BACKUP_SEGMENTS).unwrap();
+        let refused = few_enough(BACKUP_SEGMENTS + 1);
+        assert!(matches!(&refused, Err(StoreError::Refused(why)) if why.contains("compact")), "{refused:?}");
+    }
 }

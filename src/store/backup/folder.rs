@@ -8,7 +8,7 @@ use super::{
 };
 use crate::store::{
     error::StoreError,
-    io::{ASIDE, File, Io, Mode, Site, put_whole, walk, walk_past},
+    io::{ASIDE, File, Io, Mode, Site, is_refusal, put_whole, walk, walk_past},
     segments::is_flaw,
     sync::Arc,
 };
@@ -19,8 +19,11 @@ pub(super) const SEGMENTS: &str = "segments";
 pub(super) const POINTS: &str = "points";
 /// What the name of a copy ends in that is not what was written.
 pub(super) const BAD: &str = ".bad";
-/// No marker and no list of a point is longer: a tebibyte of segments takes about a megabyte.
-const MAX_TEXT: u64 = 64 << 20;
+/// No marker and no list of a point is longer: a tebibyte of segments takes about a megabyte, and as
+/// many as a backup takes ([`BACKUP_SEGMENTS`](crate::model::limits::BACKUP_SEGMENTS)) fit.
+pub(super) const MAX_TEXT: u64 = 256 << 20;
+/// Bytes of the line behind a text that has its digest.
+pub(super) const SUM: u64 = 7 + 64 + 1;
 /// No FORMAT and no wrapped keys are longer.
 const MAX_SMALL: u64 = 64 << 10;
 /// Synced after so many bytes: a sync of somebody else on the same disk waits for no more.
@@ -133,6 +136,11 @@ impl BackupFolder {
         self.file(&format!("{SEGMENTS}/{}", copy.name()))
     }
 
+    /// Opens one that verifying moved aside: most of it may be good.
+    pub(super) fn moved_aside(&self, copy: &SegmentCopy) -> Result<Option<Arc<dyn File>>, StoreError> {
+        self.file(&format!("{SEGMENTS}/{}{BAD}", copy.name()))
+    }
+
     /// Moves a copy aside, so that the next backup copies the segment again. Nothing is lost: a point
     /// that needs it is not restored from what is not what was written. Only while no backup is made.
     pub(super) fn move_aside(&self, copy: &SegmentCopy) -> Result<(), StoreError> {
@@ -155,13 +163,17 @@ impl BackupFolder {
         let (listed, bad) =
             (point.file(part)?, || damaged(format!("{} is missing or damaged", part.path(point.number))));
         let file = self.part(point.number, part)?.ok_or_else(bad)?;
-        if listed.length > MAX_SMALL || !is_content(&*file, (listed.length, listed.digest), &mut |_| Ok(()))?
-        {
+        if listed.length > MAX_SMALL || file.len()? != listed.length {
             return Err(bad());
         }
+        // Read once: what is looked at is what is used, whoever writes there meanwhile.
         let mut bytes = vec![0; usize::try_from(listed.length).map_err(|_| bad())?];
-        file.read_at(&mut bytes, 0)?;
-        Ok(bytes)
+        match file.read_at(&mut bytes, 0) {
+            Err(error) if is_refusal(&error) => return Err(bad()),
+            read => read?,
+        }
+        let same = blake3::hash(&bytes) == blake3::Hash::from(listed.digest);
+        if same { Ok(bytes) } else { Err(bad()) }
     }
 
     fn file(&self, path: &str) -> Result<Option<Arc<dyn File>>, StoreError> {
@@ -173,9 +185,12 @@ impl BackupFolder {
         Ok(self.io.open(path, Mode::Create)?)
     }
 
-    /// Has a whole text appear, durably.
+    /// Has a whole text appear, durably. One that would not be read again is refused.
     pub(super) fn put_text(&self, path: &str, text: &str) -> Result<(), StoreError> {
         let sites = (Site::BackupData, Site::BackupDir);
+        if text.len() as u64 + SUM > MAX_TEXT {
+            return Err(StoreError::Refused(format!("{path} would be longer than any that is read again")));
+        }
         Ok(put_whole(&*self.io, path, with_sum(text).as_bytes(), sites)?)
     }
 
@@ -217,20 +232,8 @@ impl BackupFolder {
     }
 }
 
-/// Copies so many bytes and syncs them; their digest.
-pub(super) fn copy_file(
-    from: &dyn File,
-    to: &dyn File,
-    length: u64,
-    tell: &mut dyn FnMut(u64) -> Result<(), StoreError>,
-) -> Result<[u8; 32], StoreError> {
-    let mut writing = Writing::to(to);
-    walk(from, length, |bytes, at| writing.write(bytes, at, tell))?;
-    writing.end()
-}
-
-/// The same, with zeros for what the disk refuses to read.
-fn copy_past(
+/// Copies so many bytes and syncs them, with zeros for what the disk refuses to read; their digest.
+pub(super) fn copy_past(
     from: &dyn File,
     to: &dyn File,
     length: u64,
@@ -336,7 +339,11 @@ fn whose(io: &dyn Io) -> Result<Option<[u8; 16]>, StoreError> {
 }
 
 fn with_sum(text: &str) -> String {
-    format!("{text}blake3 {}\n", blake3::hash(text.as_bytes()).to_hex())
+    format!("{text}{}", sum_of(text))
+}
+
+fn sum_of(text: &str) -> String {
+    format!("blake3 {}\n", blake3::hash(text.as_bytes()).to_hex())
 }
 
 /// A text that was put whole; `None` if there is none.
@@ -345,8 +352,11 @@ fn read_text(io: &dyn Io, path: &str) -> Result<Option<String>, StoreError> {
     let bad = || damaged(format!("{path} is not what was written"));
     let length = Some(file.len()?).filter(|length| *length <= MAX_TEXT).ok_or_else(bad)?;
     let mut bytes = vec![0; usize::try_from(length).map_err(|_| bad())?];
-    file.read_at(&mut bytes, 0)?;
+    match file.read_at(&mut bytes, 0) {
+        Err(error) if is_refusal(&error) => return Err(damaged(format!("the disk cannot read {path}"))),
+        read => read?,
+    }
     let text = String::from_utf8(bytes).map_err(|_| bad())?;
-    let body = text.rfind("blake3 ").and_then(|at| text.get(..at)).ok_or_else(bad)?;
-    if with_sum(body) == text { Ok(Some(body.to_owned())) } else { Err(bad()) }
+    let (body, sum) = text.rfind("blake3 ").and_then(|at| text.split_at_checked(at)).ok_or_else(bad)?;
+    if sum_of(body) == sum { Ok(Some(body.to_owned())) } else { Err(bad()) }
 }

@@ -40,8 +40,8 @@ mod verify;
 pub use self::{
     create::{Done, Unread, create},
     folder::BackupFolder,
-    point::{Part, Point, PointFile, PointKey, SegmentCopy, Vouched},
-    restore::{Restored, restore},
+    point::{Lost, Part, Point, PointFile, PointKey, SegmentCopy, Vouched},
+    restore::{Restored, Rotten, restore},
     verify::{Verified, verify},
 };
 use super::error::StoreError;

@@ -8,6 +8,7 @@
 //! incarnation 1                              of the store when it was taken
 //! file metadata 123456 <digest>              length and BLAKE3; format, keys and metadata
 //! segment 0000001a 268435456 <digest> <seal>
+//! lost 0000001a 4096                         bytes of it that the store itself could not read, or all
 //! mac <64 digits>                            of all lines above, under a key of the store
 //! blake3 <digest>                            of all lines above, the mac too
 //! ```
@@ -125,6 +126,15 @@ impl SegmentCopy {
     }
 }
 
+/// What the store itself had lost of a segment when the point was made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lost {
+    /// Which segment.
+    pub segment: SegmentId,
+    /// Bytes of it that could not be read, zeros in the copy; none if the segment was missing.
+    pub bytes: Option<u64>,
+}
+
 /// A point.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Point {
@@ -140,6 +150,8 @@ pub struct Point {
     pub files: Vec<PointFile>,
     /// The copies of segments it needs.
     pub segments: Vec<SegmentCopy>,
+    /// What the store had lost already: damage, and none of the backup's.
+    pub lost: Vec<Lost>,
     /// Who made it: the mac of all of the above.
     pub mac: [u8; 32],
 }
@@ -228,6 +240,10 @@ impl Point {
                 (hex::encode(copy.digest), copy.seal.map_or_else(|| "-".into(), hex::encode));
             text.push_str(&format!("segment {:08x} {} {digest} {seal}\n", copy.segment.0, copy.length));
         }
+        for lost in &self.lost {
+            let bytes = lost.bytes.map_or_else(|| "all".into(), |bytes| bytes.to_string());
+            text.push_str(&format!("lost {:08x} {bytes}\n", lost.segment.0));
+        }
         text
     }
 
@@ -251,13 +267,14 @@ impl Point {
         let number = value("number").and_then(|word| word.parse().ok()).ok_or_else(bad)?;
         let taken_at = Timestamp(value("taken").and_then(|word| word.parse().ok()).ok_or_else(bad)?);
         let incarnation = value("incarnation").and_then(|word| word.parse().ok()).ok_or_else(bad)?;
-        let (files, segments) = (Vec::new(), Vec::new());
-        let mut point = Self { number, uuid, taken_at, incarnation, files, segments, mac };
+        let (files, segments, lost) = (Vec::new(), Vec::new(), Vec::new());
+        let mut point = Self { number, uuid, taken_at, incarnation, files, segments, lost, mac };
         for line in lines {
             let mut words = line.split(' ');
             match words.next() {
                 Some("file") => point.files.push(file(&mut words).ok_or_else(bad)?),
                 Some("segment") => point.segments.push(copy(&mut words).ok_or_else(bad)?),
+                Some("lost") => point.lost.push(lost_of(&mut words).ok_or_else(bad)?),
                 _ => return Err(bad()),
             }
         }
@@ -284,13 +301,57 @@ fn file<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<PointFile> {
     words.next().is_none().then_some(PointFile { part, length, digest })
 }
 
+fn segment(word: &str) -> Option<SegmentId> {
+    u64::from_str_radix(word, 16).ok().filter(|id| *id < END_OF_IDS).map(SegmentId)
+}
+
+fn lost_of<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<Lost> {
+    let segment = segment(words.next()?)?;
+    let bytes = match words.next()? {
+        "all" => None,
+        word => Some(length(word)?),
+    };
+    words.next().is_none().then_some(Lost { segment, bytes })
+}
+
 fn copy<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<SegmentCopy> {
-    let id = u64::from_str_radix(words.next()?, 16).ok().filter(|id| *id < END_OF_IDS)?;
-    let segment = SegmentId(id);
+    let segment = segment(words.next()?)?;
     let (length, digest) = (length(words.next()?)?, bytes(words.next()?)?);
     let seal = match words.next()? {
         "-" => None,
         word => Some(bytes(word)?),
     };
     words.next().is_none().then_some(SegmentCopy { segment, length, digest, seal })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::limits::BACKUP_SEGMENTS,
+        store::backup::folder::{MAX_TEXT, SUM},
+    };
+
+    #[test]
+    fn the_longest_list_there_is_can_be_read_again() {
+        let segment = SegmentId(END_OF_IDS - 1);
+        let copy = SegmentCopy { segment, length: MAX_LENGTH, digest: [255; 32], seal: Some([255; 32]) };
+        let part = |part| PointFile { part, length: MAX_LENGTH, digest: [255; 32] };
+        let mut point = Point {
+            number: u64::MAX,
+            uuid: [255; 16],
+            taken_at: Timestamp(i64::MIN),
+            incarnation: u32::MAX,
+            files: Part::ALL.map(part).to_vec(),
+            segments: Vec::new(),
+            lost: Vec::new(),
+            mac: [255; 32],
+        };
+        let head = point.text().len();
+        point.segments.push(copy);
+        point.lost.push(Lost { segment, bytes: Some(MAX_LENGTH) });
+        let each = point.text().len() - head;
+        assert!((head + BACKUP_SEGMENTS * each) as u64 + SUM <= MAX_TEXT, "{each} bytes a segment");
+        assert_eq!(Point::parse(&point.text()).unwrap(), point);
+    }
 }

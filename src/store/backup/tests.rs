@@ -38,7 +38,7 @@ fn folder(disk: &SimDisk) -> BackupFolder {
 fn restored(from: &SimDisk, number: Option<u64>) -> Result<SimDisk, StoreError> {
     let (folder, into) = (folder(from), SimDisk::new());
     let point = folder.point(number)?;
-    restore(&folder, point.vouched(&key())?, &into, (&KEYS, LEAP), &quietly)?;
+    restore(&folder, (point.vouched(&key())?, Rotten::Refused), &into, (&KEYS, LEAP), &quietly)?;
     Ok(into)
 }
 
@@ -152,7 +152,13 @@ fn a_folder_of_something_else_is_refused_and_left_alone() {
     let used = SimDisk::new();
     used.create_dir("something").unwrap();
     assert!(matches!(
-        restore(&folder(&to), point.vouched(&key()).unwrap(), &used, (&KEYS, LEAP), &quietly),
+        restore(
+            &folder(&to),
+            (point.vouched(&key()).unwrap(), Rotten::Refused),
+            &used,
+            (&KEYS, LEAP),
+            &quietly
+        ),
         Err(StoreError::Refused(_))
     ));
     assert_eq!(used.list("").unwrap(), ["something"]);
@@ -203,7 +209,13 @@ fn every_kind_of_damage_is_found_and_never_restored_as_if_it_were_whole() {
             if !path.ends_with(".keys") {
                 let into = SimDisk::new();
                 let again = folder(&to).point(None).and_then(|point| {
-                    restore(&folder(&to), point.vouched(&key())?, &into, (&KEYS, LEAP), &quietly)
+                    restore(
+                        &folder(&to),
+                        (point.vouched(&key())?, Rotten::Refused),
+                        &into,
+                        (&KEYS, LEAP),
+                        &quietly,
+                    )
                 });
                 assert!(matches!(again, Err(StoreError::Damaged(_))), "{path}, byte {at}: {again:?}");
                 assert!(into.list("keys").unwrap().is_empty(), "{path}: the keys lie open there");
@@ -418,7 +430,7 @@ fn a_restore_that_is_cut_off_leaves_nothing_that_opens() {
     back_up(&store, &to).unwrap();
     let (folder, mut dice) = (folder(&to), Dice(5));
     let point = folder.point(None).unwrap();
-    let vouched = point.vouched(&key()).unwrap();
+    let vouched = (point.vouched(&key()).unwrap(), Rotten::Refused);
     let attempt = |into: &SimDisk| restore(&folder, vouched, into, (&KEYS, LEAP), &quietly);
     let whole = SimDisk::new();
     attempt(&whole).unwrap();
@@ -469,7 +481,8 @@ fn a_list_that_its_store_did_not_make_is_worth_nothing() {
     let refused = || {
         let into = SimDisk::new();
         let point = folder.point(None)?;
-        let done = restore(&folder, point.vouched(&key())?, &into, (&KEYS, LEAP), &quietly);
+        let done =
+            restore(&folder, (point.vouched(&key())?, Rotten::Refused), &into, (&KEYS, LEAP), &quietly);
         done.map(|_| panic!("it is restored"))
     };
     // Every byte that stands for something, changed as it may be.
@@ -514,4 +527,113 @@ fn a_list_that_its_store_did_not_make_is_worth_nothing() {
     assert_eq!((done.copied, done.removed), (whole.segments, 0));
     assert!(done.not_removed.unwrap().contains("point 1 is not as its store made it"));
     assert_eq!(verify(&folder, None, Some(&key()), &quietly).unwrap().authentic, Some(true));
+}
+
+/// One bad copy ended it, with the name of that one; all else was as good as gone.
+#[test]
+fn what_is_damaged_is_named_and_all_else_restored_if_that_is_wanted() {
+    let (disk, to) = (SimDisk::new(), SimDisk::new());
+    let mut all = BTreeMap::new();
+    for turn in 0..4 {
+        // Opening it again seals what was written.
+        all.extend(bodies(&open_store(&disk), 20 * turn));
+    }
+    let store = open_store(&disk);
+    back_up(&store, &to).unwrap();
+    let folder = folder(&to);
+    let point = folder.point(None).unwrap();
+    let restored = |rotten| {
+        let into = SimDisk::new();
+        let vouched = point.vouched(&key()).unwrap();
+        restore(&folder, (vouched, rotten), &into, (&KEYS, LEAP), &quietly).map(|done| (done, into))
+    };
+    let mut names = to.list("segments").unwrap();
+    names.retain(|name| to.open(&format!("segments/{name}"), Mode::Read).unwrap().len().unwrap() > 600_000);
+    assert!(names.len() > 3, "{names:?}");
+    let path = |at: usize| format!("segments/{}", names[at]);
+    to.damage(&path(0), 300_000, 1).unwrap();
+    to.unreadable(&path(1), 300_000..300_001).unwrap();
+    to.cut_off(&path(2), 300_000).unwrap();
+    let told = restored(Rotten::Refused).unwrap_err().to_string();
+    assert!((0..3).all(|at| told.contains(&path(at))) && !told.contains(&path(3)), "{told}");
+    assert!(told.contains("--damaged"), "{told}");
+
+    let mut lost = Vec::new();
+    for gone in [false, true] {
+        if gone {
+            to.remove(&path(0)).unwrap();
+        } else {
+            // What verifying moved aside is as good as it was in its place.
+            verify(&folder, None, Some(&key()), &quietly).unwrap();
+            assert!(to.list("segments").unwrap().contains(&format!("{}.bad", names[0])));
+        }
+        let (done, into) = restored(Rotten::Kept).unwrap();
+        assert_eq!(done.damaged.len(), 3, "{:?}", done.damaged);
+        let again = open_store(&into);
+        let whole = |(id, body): &(&ManifestId, &Vec<u8>)| get(&again, **id).ok().as_ref() == Some(*body);
+        // Each is what was written, or an error.
+        lost.push(
+            all.iter()
+                .filter(|one| !whole(one))
+                .inspect(|(id, _)| assert!(get(&again, **id).is_err()))
+                .count(),
+        );
+        let name = format!("{}.bad", path(0));
+        if !gone {
+            to.rename(&name, &path(0)).unwrap();
+        }
+    }
+    assert!(lost[0] >= 3 && lost[0] < lost[1] && lost[1] < all.len(), "{lost:?} of {}", all.len());
+    // There is no store without its rows.
+    to.damage("points/00000001.meta", 100, 1).unwrap();
+    for rotten in [Rotten::Refused, Rotten::Kept] {
+        let told = restored(rotten).unwrap_err().to_string();
+        assert!(told.contains("points/00000001.meta"), "{told}");
+    }
+}
+
+/// A list on a bad sector was an error of the whole disk; as the one that was kept it failed a backup that
+/// was made.
+#[test]
+fn a_list_the_disk_cannot_read_is_told_by_name_and_ends_no_backup() {
+    let (disk, to) = (SimDisk::new(), SimDisk::new());
+    let store = open_store(&disk);
+    bodies(&store, 0);
+    back_up(&store, &to).unwrap();
+    to.unreadable("points/00000001.point", 0..1).unwrap();
+    let told = folder(&to).point(None).unwrap_err().to_string();
+    assert!(told.contains("the disk cannot read points/00000001.point"), "{told}");
+    let done = create(&store, Arc::new(to.clone()), (b"wrapped", &key()), Some(2), &quietly).unwrap();
+    assert!(done.not_removed.unwrap().contains("points/00000001.point"));
+    assert_eq!(verify(&folder(&to), None, Some(&key()), &quietly).unwrap().problems, 0);
+}
+
+#[test]
+fn what_the_store_had_lost_is_in_the_point_and_told_by_whoever_reads_it() {
+    let (disk, to) = (SimDisk::new(), SimDisk::new());
+    bodies(&open_store(&disk), 0);
+    let store = open_store(&disk);
+    let mut names = disk.list("segments/000000").unwrap();
+    names.sort();
+    let id =
+        |name: &str| crate::model::ids::SegmentId(u64::from_str_radix(&name[..name.len() - 4], 16).unwrap());
+    disk.unreadable(&format!("segments/000000/{}", names[0]), 300_000..300_001).unwrap();
+    let done = back_up(&store, &to).unwrap();
+    let lost = [Lost { segment: id(&names[0]), bytes: Some(done.unread[0].bytes) }];
+    assert_eq!(folder(&to).point(None).unwrap().lost, lost);
+    assert_eq!(verify(&folder(&to), None, Some(&key()), &quietly).unwrap().lost, lost);
+    disk.remove(&format!("segments/000000/{}", names[0])).unwrap();
+    let done = back_up(&store, &to).unwrap();
+    assert_eq!(done.missing, [id(&names[0])]);
+    assert_eq!(folder(&to).point(None).unwrap().lost, [Lost { segment: id(&names[0]), bytes: None }]);
+}
+
+#[test]
+fn a_list_that_would_not_be_read_again_is_not_written() {
+    let to = SimDisk::new();
+    back_up(&open_store(&SimDisk::new()), &to).unwrap();
+    let text = " ".repeat(usize::try_from(folder::MAX_TEXT).unwrap());
+    let refused = folder(&to).put_text(&Point::path(2), &text);
+    assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
+    assert_eq!(folder(&to).numbers().unwrap(), [1]);
 }

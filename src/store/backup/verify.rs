@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    BackupFolder, Part, Point, PointKey, Progress, SegmentCopy, Watch,
+    BackupFolder, Lost, Part, Point, PointKey, Progress, SegmentCopy, Watch,
     folder::{is_content, telling},
 };
 use crate::{
@@ -46,7 +46,10 @@ pub struct Verified {
     pub moved_aside: Vec<SegmentId>,
     /// Whether its store made it as it is; none if the key that tells was not at hand.
     pub authentic: Option<bool>,
-    /// What, a sentence each, the first hundred.
+    /// What the store had lost already when the point was made: no damage of the backup, but chunks in it
+    /// are.
+    pub lost: Vec<Lost>,
+    /// What is wrong, a sentence each, the first hundred.
     pub told: Vec<String>,
 }
 
@@ -76,6 +79,7 @@ pub fn verify(
         number: point.number,
         bytes: point.bytes(),
         segments: point.segments.len() as u64,
+        lost: point.lost.clone(),
         ..Verified::default()
     };
     if let Some(key) = key {
