@@ -23,11 +23,13 @@ use rustix::{
     io::Errno,
 };
 
-use super::descend::{FOLDER, descend, list};
-use crate::model::{
-    address::nfc,
-    escape::{self, Form},
-    time::Timestamp,
+use crate::{
+    model::{
+        address::nfc,
+        escape::{self, Form},
+        time::Timestamp,
+    },
+    store::io::descend::{FOLDER, descend, list},
 };
 
 /// What an export keeps beside the buckets: what is being written. It tells an import that names

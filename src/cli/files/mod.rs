@@ -2,7 +2,6 @@
 //! written safely, and what is told of it all.
 
 pub(super) mod crowd;
-mod descend;
 pub(super) mod failed;
 pub(super) mod folder;
 pub(super) mod link;

@@ -13,10 +13,8 @@ use rustix::{
     io::Errno,
 };
 
-use super::{
-    descend::{descend, list},
-    folder::ASIDE,
-};
+use super::folder::ASIDE;
+use crate::store::io::descend::{descend, list};
 
 /// What was met.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -5,6 +5,7 @@
 //! what is in them. Every sync names its [`Site`], so that a test can leave one out and must
 //! then see a promise broken.
 
+pub mod descend;
 pub mod disk;
 pub mod sim;
 

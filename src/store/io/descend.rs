@@ -15,11 +15,14 @@ use rustix::{
 };
 
 /// How every folder on the way is opened.
-pub(super) const FOLDER: OFlags =
+pub const FOLDER: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// Opens the folder of these names: each as a folder of the one above.
-pub(super) fn descend<N: AsRef<OsStr>>(
+///
+/// # Errors
+/// When one is not there, or no folder.
+pub fn descend<N: AsRef<OsStr>>(
     from: BorrowedFd<'_>,
     names: impl IntoIterator<Item = N>,
 ) -> Result<OwnedFd, Errno> {
@@ -31,7 +34,10 @@ pub(super) fn descend<N: AsRef<OsStr>>(
 }
 
 /// The names in a folder, in order, and what each is; of a link, that it is one.
-pub(super) fn list(folder: BorrowedFd<'_>) -> Result<Vec<(OsString, FileType)>, Errno> {
+///
+/// # Errors
+/// When it cannot be read.
+pub fn list(folder: BorrowedFd<'_>) -> Result<Vec<(OsString, FileType)>, Errno> {
     let mut found = Vec::new();
     for entry in Dir::read_from(folder)? {
         let entry = entry?;
