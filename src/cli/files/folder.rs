@@ -29,7 +29,7 @@ use crate::{
         escape::{self, Form},
         time::Timestamp,
     },
-    store::io::descend::{FOLDER, descend, list},
+    store::io::descend::{below, descend, list},
 };
 
 /// What an export keeps beside the buckets: what is being written. It tells an import that names
@@ -38,7 +38,8 @@ pub(in crate::cli) const ASIDE: &str = escape::EXPORT;
 
 /// What is exported was its users' own: nobody else of the machine may read it.
 const OWN_FILE: Mode = Mode::RUSR.union(Mode::WUSR);
-const OWN_FOLDER: Mode = Mode::RWXU;
+/// How a file is made: it was not there, nor was a link to another place.
+const NEW_FILE: OFlags = OFlags::CREATE.union(OFlags::EXCL).union(OFlags::WRONLY).union(OFlags::CLOEXEC);
 
 /// A folder.
 #[derive(Debug)]
@@ -71,7 +72,7 @@ impl Folder {
 
     /// The folder that is open, whatever lies at its path by now.
     fn of(root: OwnedFd) -> io::Result<Self> {
-        let aside = below(&root, ASIDE)?;
+        let aside = own_folder(&root, ASIDE)?;
         rustix::fs::flock(&aside, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
             Errno::WOULDBLOCK => io::Error::new(io::ErrorKind::ResourceBusy, "another export writes there"),
             error => error.into(),
@@ -89,8 +90,7 @@ impl Folder {
 
     /// Whether two names are one on this disk.
     fn takes_for_one(&self, name: &str, other: &str) -> io::Result<bool> {
-        let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
-        rustix::fs::openat(&self.aside, name, flags, OWN_FILE)?;
+        rustix::fs::openat(&self.aside, name, NEW_FILE, OWN_FILE)?;
         let found = rustix::fs::statat(&self.aside, other, AtFlags::SYMLINK_NOFOLLOW).is_ok();
         rustix::fs::unlinkat(&self.aside, name, AtFlags::empty())?;
         Ok(found)
@@ -149,7 +149,7 @@ impl Folder {
     pub(in crate::cli) fn make(&self, names: &[String]) -> io::Result<OwnedFd> {
         let mut folder = self.root.try_clone()?;
         for name in names {
-            folder = below(&folder, name)?;
+            folder = made(&folder, name)?;
         }
         Ok(folder)
     }
@@ -160,8 +160,7 @@ impl Folder {
     /// If it cannot be made.
     pub(in crate::cli) fn begin(&self) -> io::Result<Aside<'_>> {
         let name = format!("part-{}", self.next.fetch_add(1, Relaxed));
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(&self.aside, &name, flags, OWN_FILE)?;
+        let file = rustix::fs::openat(&self.aside, &name, NEW_FILE, OWN_FILE)?;
         Ok(Aside { folder: self, name, file: File::from(file) })
     }
 
@@ -206,12 +205,21 @@ impl Drop for Aside<'_> {
 }
 
 /// Opens a folder in another, and makes it first if it is not there.
-fn below(folder: &OwnedFd, name: &str) -> io::Result<OwnedFd> {
-    match rustix::fs::mkdirat(folder, name, OWN_FOLDER) {
-        Ok(()) | Err(Errno::EXIST) => {}
-        Err(error) => return Err(error.into()),
+fn made(folder: &OwnedFd, name: &str) -> io::Result<OwnedFd> {
+    below(folder, name).map_err(in_the_way)
+}
+
+/// The same, of one that must be our own: what is written there for a moment is nobody else's to read or to
+/// exchange, and what an import takes for a sign of an export nobody else put there.
+fn own_folder(folder: &OwnedFd, name: &str) -> io::Result<OwnedFd> {
+    let opened = made(folder, name)?;
+    let found = rustix::fs::fstat(&opened)?;
+    let others = Mode::from_raw_mode(found.st_mode).intersects(Mode::WGRP | Mode::WOTH);
+    if found.st_uid != rustix::process::geteuid().as_raw() || others {
+        let why = format!("{name} in it belongs to somebody else, or others may write to it; move it away");
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
     }
-    rustix::fs::openat(folder, name, FOLDER, Mode::empty()).map_err(in_the_way)
+    Ok(opened)
 }
 
 fn in_the_way(error: Errno) -> io::Error {
@@ -335,6 +343,35 @@ mod tests {
         Folder::of(opened).unwrap();
         assert_eq!(fs::read_to_string(away.join(ASIDE).join("own")).unwrap(), "own");
         assert_eq!(fs::read_dir(place.path().join("opened").join(ASIDE)).unwrap().count(), 0);
+    }
+
+    /// Somebody else's `%holdall-export` was written into, and what is written there could be exchanged
+    /// before it was renamed into its place.
+    #[test]
+    fn only_a_folder_aside_of_ones_own_is_used() {
+        let place = tempfile::tempdir().unwrap();
+        let aside = place.path().join(ASIDE);
+        let refused = || Folder::open(place.path()).unwrap_err();
+        fs::create_dir(&aside).unwrap();
+        fs::set_permissions(&aside, fs::Permissions::from_mode(0o777)).unwrap();
+        assert_eq!(refused().kind(), io::ErrorKind::PermissionDenied);
+        fs::set_permissions(&aside, fs::Permissions::from_mode(0o755)).unwrap();
+        drop(Folder::open(place.path()).unwrap());
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&aside, Some(4711), None).unwrap();
+            let told = refused();
+            assert_eq!(told.kind(), io::ErrorKind::PermissionDenied, "{told}");
+            assert!(told.to_string().contains(ASIDE), "{told}");
+        }
+        fs::remove_dir(&aside).unwrap();
+        for other in [place.path().join("elsewhere"), place.path().to_owned()] {
+            fs::create_dir_all(&other).unwrap();
+            symlink(&other, &aside).unwrap();
+            assert_eq!(refused().kind(), io::ErrorKind::AlreadyExists);
+            fs::remove_file(&aside).unwrap();
+        }
+        fs::write(&aside, "").unwrap();
+        assert_eq!(refused().kind(), io::ErrorKind::AlreadyExists);
     }
 
     /// As on a disk that knows no case; there is none to try it on.

@@ -4,7 +4,7 @@
 use std::{
     ffi::{OsStr, OsString},
     os::{
-        fd::{BorrowedFd, OwnedFd},
+        fd::{AsFd, BorrowedFd, OwnedFd},
         unix::ffi::OsStrExt as _,
     },
 };
@@ -31,6 +31,18 @@ pub fn descend<N: AsRef<OsStr>>(
         folder = rustix::fs::openat(&folder, name.as_ref(), FOLDER, Mode::empty())?;
     }
     Ok(folder)
+}
+
+/// Opens a folder in another, and makes it first if it is not there: for its owner alone.
+///
+/// # Errors
+/// When something else is in the way, or it cannot be made.
+pub fn below(folder: impl AsFd, name: impl AsRef<OsStr>) -> Result<OwnedFd, Errno> {
+    match rustix::fs::mkdirat(&folder, name.as_ref(), Mode::RWXU) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(error) => return Err(error),
+    }
+    rustix::fs::openat(&folder, name.as_ref(), FOLDER, Mode::empty())
 }
 
 /// The names in a folder, in order, and what each is; of a link, that it is one.
