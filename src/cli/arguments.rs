@@ -321,6 +321,19 @@ pub(super) struct Import {
     /// Do it as this account [default: the bucket's owner].
     #[arg(long = "as", value_name = "USER")]
     pub(super) user: Option<String>,
+    /// How names are read, where the folder does not tell [default: as an export of one's own, or of the
+    /// folder's owner, wrote them; else as they are].
+    #[arg(long, value_name = "HOW")]
+    pub(super) names: Option<Names>,
+}
+
+/// How an import reads names.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Names {
+    /// As they are.
+    Plain,
+    /// As an export writes them, some of them escaped.
+    Exported,
 }
 
 #[derive(Args, Debug)]

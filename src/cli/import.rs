@@ -16,7 +16,7 @@ use tokio::{sync::mpsc, task::block_in_place};
 
 use super::{
     Context,
-    arguments::Import,
+    arguments::{Import, Names},
     bucket, escaped,
     failure::Failure,
     files::{
@@ -29,7 +29,6 @@ use super::{
         tree::{Met, Tree},
     },
     print::one_line,
-    progress,
     reach::Reach,
 };
 use crate::{
@@ -56,13 +55,10 @@ pub(super) async fn run(context: &Context, import: Import) -> Result<(), Failure
     let into: Bucket = reach.ask(Method::GET, &bucket::address(name)).await?;
     let prefix = prefix.trim_end_matches('/');
     let own = rustix::process::geteuid().as_raw();
-    let (exported, others) = is_exported(&import.folder, own);
-    for other in others.iter().filter(|_| !exported) {
-        progress::note(&one_line(&format!(
-            "{} belongs to somebody else and is ignored: names are read as they are, not as escaped",
-            other.display()
-        )));
-    }
+    let exported = match import.names {
+        Some(names) => names == Names::Exported,
+        None => is_exported(&import.folder, own).map_err(|other| in_doubt(&other))?,
+    };
     let target = Target {
         whose: import.user.unwrap_or_else(|| into.owner.clone()),
         bucket: into.name,
@@ -79,19 +75,34 @@ pub(super) async fn run(context: &Context, import: Import) -> Result<(), Failure
     tally.end(context.printer, "imported")
 }
 
-/// Whether the folder is of an export, or in one: names are escaped there. Anybody may put something
-/// of that name into `/tmp`: only one's own counts; beside that, those that do not.
-fn is_exported(folder: &Path, own: u32) -> (bool, Vec<PathBuf>) {
-    let (mut exported, mut others) = (false, Vec::new());
+/// Whether the folder is of an export, or in one: names are escaped there. Anybody may put something of that
+/// name into `/tmp`: it counts if it is one's own, or that of whoever owns the folder it is in and may call
+/// the files there what he likes. Of any other, which is the error, nobody knows what to make: read the wrong
+/// way, files get other names than they had.
+fn is_exported(folder: &Path, own: u32) -> Result<bool, PathBuf> {
+    let (mut exported, mut other) = (false, None);
     for above in folder.canonicalize().iter().flat_map(|folder| folder.ancestors()) {
         let aside = above.join(ASIDE);
-        match aside.symlink_metadata() {
-            Ok(found) if found.is_dir() && found.uid() == own => exported = true,
-            Ok(_) => others.push(aside),
-            Err(_) => {}
+        let Ok(found) = aside.symlink_metadata() else { continue };
+        let owner = above.metadata().map(|above| above.uid()).ok();
+        let counts = found.uid() == own || Some(found.uid()) == owner;
+        match found.is_dir() && counts {
+            true => exported = true,
+            false => other = other.or(Some(aside)),
         }
     }
-    (exported, others)
+    match other {
+        Some(other) if !exported => Err(other),
+        _ => Ok(exported),
+    }
+}
+
+fn in_doubt(other: &Path) -> Failure {
+    Failure::Refused(one_line(&format!(
+        "{} is not of whoever owns the folder, so it is not known whether names there are escaped: say so \
+         with `--names exported` or `--names plain`",
+        other.display()
+    )))
 }
 
 /// Where files go, and where they come from.
@@ -308,24 +319,40 @@ mod tests {
 
     use super::*;
 
-    /// Somebody's `/tmp/%holdall-export` changed the names of every import from below `/tmp`.
+    /// Somebody's `/tmp/%holdall-export` changed the names of every import from below `/tmp`; and an export of
+    /// its owner that root imported had names as they are written on the disk.
     #[test]
-    fn names_are_escaped_in_an_export_of_ones_own_alone() {
+    fn names_are_escaped_in_an_export_of_ones_own_or_of_the_folders_owner() {
         let place = tempfile::tempdir().unwrap();
         let root = place.path().canonicalize().unwrap();
         let (folder, aside) = (root.join("a/b"), root.join(ASIDE));
         fs::create_dir_all(&folder).unwrap();
         let own = rustix::process::geteuid().as_raw();
-        let of = |own| {
-            let (exported, others) = is_exported(&folder, own);
-            (exported, others.contains(&aside))
-        };
-        assert_eq!(of(own), (false, false));
+        assert_eq!(is_exported(&folder, own), Ok(false));
         fs::create_dir(&aside).unwrap();
-        assert_eq!(of(own), (true, false));
-        assert_eq!(of(own + 1), (false, true));
+        // Its owner is the folder's.
+        assert_eq!(is_exported(&folder, own), Ok(true));
+        assert_eq!(is_exported(&folder, own + 1), Ok(true));
+        if own == 0 {
+            let give = |path: &Path, to| std::os::unix::fs::chown(path, Some(to), None).unwrap();
+            give(&aside, 4711);
+            assert_eq!(is_exported(&folder, 0), Err(aside.clone()));
+            assert_eq!(is_exported(&folder, 4711), Ok(true), "one's own");
+            give(&root, 4711);
+            assert_eq!(is_exported(&folder, 0), Ok(true), "its owner's");
+            // A nearer one that counts decides.
+            give(&root, 0);
+            fs::create_dir(root.join("a").join(ASIDE)).unwrap();
+            assert_eq!(is_exported(&folder, 0), Ok(true));
+            fs::remove_dir(root.join("a").join(ASIDE)).unwrap();
+        }
         fs::remove_dir(&aside).unwrap();
-        std::os::unix::fs::symlink(&folder, &aside).unwrap();
-        assert_eq!(of(own), (false, true));
+        for other in [own, own + 1] {
+            std::os::unix::fs::symlink(&folder, &aside).unwrap();
+            assert_eq!(is_exported(&folder, other), Err(aside.clone()));
+            fs::remove_file(&aside).unwrap();
+        }
+        let told = in_doubt(&aside);
+        assert!(told.message().unwrap().contains("--names plain"), "{told:?}");
     }
 }
