@@ -27,7 +27,7 @@ use crate::{
     outside::random::SystemRandom,
     store::{
         error::StoreError,
-        io::{Io, disk::Disk},
+        io::{Io, held::HeldFolder},
     },
 };
 
@@ -118,7 +118,7 @@ fn list(context: &Context, dest: &Path) -> Result<(), Failure> {
 fn verify(context: &Context, dest: &Path, point: Option<u64>) -> Result<(), Failure> {
     let line = Line::new();
     // Only looked at; nothing is made where there is none.
-    let data = Some(&context.settings.data).filter(|data| data.is_dir()).map(Disk::open);
+    let data = Some(&context.settings.data).filter(|data| data.is_dir()).map(|data| HeldFolder::open(data));
     let data = data.transpose().ok().flatten();
     let data = data.as_ref().map(|data| data as &dyn Io);
     let verified = verify_backup(folder(dest)?, point, data, &|progress| watch(&line, progress));
@@ -173,7 +173,7 @@ async fn restore(
     let folder = folder(dest)?;
     let key = recovery::asked()?;
     let line = Line::new();
-    let made = || Ok(Arc::new(Disk::open(&into)?) as Arc<dyn Io>);
+    let made = || Ok(Arc::new(HeldFolder::open(&into)?) as Arc<dyn Io>);
     let restored =
         restore_backup(folder, which, (&key, &SystemRandom), made, &|progress| watch(&line, progress));
     drop(line);
@@ -231,7 +231,7 @@ fn folder(dest: &Path) -> Result<Arc<dyn Io>, Failure> {
         return Err(Failure::Usage(format!("there is no folder {}", dest.display())));
     }
     let disk =
-        Disk::open(dest).map_err(|error| Failure::Usage(format!("{}: {error}", dest.display())))?;
+        HeldFolder::open(dest).map_err(|error| Failure::Usage(format!("{}: {error}", dest.display())))?;
     Ok(Arc::new(disk))
 }
 

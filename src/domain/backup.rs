@@ -28,7 +28,7 @@ use crate::{
         backup::{self, BackupFolder, Part, PointKey, Progress, Watch},
         dir::format_uuid,
         error::StoreError,
-        io::{Io, disk::Disk},
+        io::{Io, held::HeldFolder},
         rows::credential::{self, Vouched},
     },
 };
@@ -102,7 +102,7 @@ impl Holdall {
         let keys = self.wrapped_keys().await?;
         let folder = outside(self.data.as_deref(), folder)?;
         let made = move || {
-            Ok(Arc::new(Disk::open(folder).map_err(|error| told(error.into()))?) as Arc<dyn Io>)
+            Ok(Arc::new(HeldFolder::open(&folder).map_err(|error| told(error.into()))?) as Arc<dyn Io>)
         };
         self.back_up_to(made, keys, keep).await
     }

@@ -85,7 +85,10 @@ fn folder_builder() -> DirBuilder {
 /// Opens a regular file.
 fn open_file(options: &mut OpenOptions, path: &Path) -> io::Result<fs::File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = options.mode(0o600).custom_flags(flags.bits().cast_signed()).open(path)?;
+    regular(options.mode(0o600).custom_flags(flags.bits().cast_signed()).open(path)?)
+}
+
+fn regular(file: fs::File) -> io::Result<fs::File> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file")) }
 }
 
@@ -147,11 +150,7 @@ impl Io for Disk {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let file = open_file(&mut options, &self.path(path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Arc::new(DiskFile { file, waits: Arc::clone(&self.waits) })),
-            Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
-            Err(TryLockError::Error(error)) => Err(error),
-        }
+        Ok(Arc::new(DiskFile { file, waits: Arc::clone(&self.waits) }.locked()?))
     }
 
     fn space(&self) -> io::Result<Space> {
@@ -163,13 +162,28 @@ impl Io for Disk {
     }
 }
 
+/// An open file of a disk.
 #[derive(Debug)]
-struct DiskFile {
+pub(super) struct DiskFile {
     file: fs::File,
     waits: Arc<dyn Wait>,
 }
 
 impl DiskFile {
+    /// One whose reads nobody depends on. Fails for what is no regular file.
+    pub(super) fn alone(file: fs::File) -> io::Result<Self> {
+        Ok(Self { file: regular(file)?, waits: Arc::new(Alone) })
+    }
+
+    /// Takes it for this process alone; `WouldBlock` if somebody else has it.
+    pub(super) fn locked(self) -> io::Result<Self> {
+        match self.file.try_lock() {
+            Ok(()) => Ok(self),
+            Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
     /// How many bytes at the start of the buffer were in memory and are filled. Never waits.
     fn read_in_memory(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         match preadv2(&self.file, &mut [io::IoSliceMut::new(buffer)], offset, ReadWriteFlags::NOWAIT) {

@@ -7,6 +7,7 @@
 
 pub mod descend;
 pub mod disk;
+pub mod held;
 pub mod sim;
 
 #[cfg(test)]

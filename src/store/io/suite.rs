@@ -4,11 +4,12 @@ use std::io::ErrorKind;
 
 use crate::store::sync::Arc;
 
-use super::{File, Found, Io, Mode, Site, disk::Disk, sim::SimDisk};
+use super::{File, Found, Io, Mode, Site, disk::Disk, held::HeldFolder, sim::SimDisk};
 
 fn on_both(test: impl Fn(&dyn Io)) {
     let folder = tempfile::tempdir().unwrap();
     test(&Disk::open(folder.path().join("data")).unwrap());
+    test(&HeldFolder::open(&folder.path().join("held")).unwrap());
     test(&SimDisk::new());
 }
 
@@ -96,7 +97,7 @@ fn a_link_or_a_pipe_in_the_place_of_a_file_is_not_opened() {
     std::fs::create_dir(&real).unwrap();
     let linked = folder.path().join("linked");
     std::os::unix::fs::symlink(&real, &linked).unwrap();
-    let disk = Disk::open(linked).unwrap();
+    let (disk, held) = (Disk::open(&linked).unwrap(), HeldFolder::open(&linked).unwrap());
     create(&disk, "a", b"x");
     let target = other.path().join("b");
     std::fs::write(&target, b"y").unwrap();
@@ -105,14 +106,47 @@ fn a_link_or_a_pipe_in_the_place_of_a_file_is_not_opened() {
     let made = std::process::Command::new("mkfifo").arg(real.join("pipe")).status().unwrap();
     assert!(made.success());
     for name in ["b", "none", "pipe"] {
-        assert_eq!(disk.found(name).unwrap(), Some(Found::Other), "{name}");
-        for mode in [Mode::Read, Mode::ReadWrite, Mode::Create] {
-            assert!(disk.open(name, mode).is_err(), "{name}, {mode:?}");
+        for io in [&disk as &dyn Io, &held] {
+            assert_eq!(io.found(name).unwrap(), Some(Found::Other), "{name}");
+            for mode in [Mode::Read, Mode::ReadWrite, Mode::Create] {
+                assert!(io.open(name, mode).is_err(), "{name}, {mode:?}");
+            }
+            assert!(io.lock(name).is_err(), "{name}");
         }
-        assert!(disk.lock(name).is_err(), "{name}");
     }
     assert!(!other.path().join("none").exists());
     assert_eq!(content(&disk, "a"), b"x", "the folder itself may be a link");
+    assert_eq!(content(&held, "a"), b"x", "the folder itself may be a link");
+}
+
+/// A folder was looked at once, and whoever put a link in its place afterwards chose what was written over
+/// and what was removed.
+#[test]
+fn a_folder_that_is_held_leads_nowhere_else_whatever_takes_its_place() {
+    let place = tempfile::tempdir().unwrap();
+    let (root, other) = (place.path().join("root"), place.path().join("other"));
+    let held = HeldFolder::open(&root).unwrap();
+    held.create_dir("d").unwrap();
+    create(&held, "d/a", b"ours");
+    create(&held, "b", b"ours");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("a"), b"theirs").unwrap();
+    std::fs::rename(root.join("d"), root.join("aside")).unwrap();
+    std::os::unix::fs::symlink(&other, root.join("d")).unwrap();
+    assert!(held.open("d/a", Mode::Read).is_err() && held.open("d/new", Mode::Create).is_err());
+    assert!(held.list("d").is_err() && held.found("d/a").is_err() && held.lock("d/LOCK").is_err());
+    assert!(held.create_dir("d").is_err() && held.create_dir("d/e").is_err());
+    assert!(held.rename("b", "d/a").is_err() && held.rename("d/a", "c").is_err());
+    assert!(held.remove("d/a").is_err() && held.sync_dir("d", Site::BackupDir).is_err());
+    assert_eq!(std::fs::read_dir(&other).unwrap().count(), 1);
+    assert_eq!(std::fs::read(other.join("a")).unwrap(), b"theirs");
+    // Nor does it become another folder itself.
+    std::fs::rename(&root, place.path().join("opened")).unwrap();
+    std::os::unix::fs::symlink(&other, &root).unwrap();
+    assert_eq!(content(&held, "aside/a"), b"ours");
+    held.remove("b").unwrap();
+    create(&held, "c", b"ours");
+    assert!(place.path().join("opened/c").exists() && !other.join("c").exists());
 }
 
 #[test]

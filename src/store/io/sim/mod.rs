@@ -149,6 +149,13 @@ impl SimDisk {
         self.state().unreadable(path, range)
     }
 
+    /// How many files of it are open, and clones of it.
+    #[cfg(test)]
+    #[must_use]
+    pub fn handles(&self) -> usize {
+        Arc::strong_count(&self.state)
+    }
+
     /// Memory that holds the file for the system has a bit of this byte wrong, and who reads it gets
     /// that until the system is told to forget it.
     ///
