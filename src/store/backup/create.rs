@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use super::{
     BackupFolder, Lost, Part, Point, PointFile, PointKey, Progress, SegmentCopy, Watch,
-    folder::{POINTS, SEGMENTS, digest_of, telling},
+    copying::{digest_of, telling},
+    folder::{POINTS, SEGMENTS},
     prune::prune,
 };
 use crate::{

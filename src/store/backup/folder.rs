@@ -1,15 +1,15 @@
 //! The folder of a store's backups: what lies where in it, and the few ways files get there.
 
-use std::{collections::BTreeSet, io::ErrorKind, ops::Range};
+use std::{collections::BTreeSet, io::ErrorKind};
 
 use super::{
-    Progress, Watch, damaged, names,
+    copying::copy_past,
+    damaged, names,
     point::{Part, Point, PointKey, SegmentCopy},
 };
 use crate::store::{
     error::StoreError,
-    io::{ASIDE, File, Io, Mode, Site, is_refusal, put_whole, walk, walk_past},
-    segments::is_flaw,
+    io::{ASIDE, File, Io, Mode, Site, is_refusal, put_whole},
     sync::Arc,
 };
 
@@ -26,8 +26,6 @@ pub(super) const MAX_TEXT: u64 = 256 << 20;
 pub(super) const SUM: u64 = 7 + 64 + 1;
 /// No FORMAT and no wrapped keys are longer.
 const MAX_SMALL: u64 = 64 << 10;
-/// Synced after so many bytes: a sync of somebody else on the same disk waits for no more.
-const SYNC_EVERY: u64 = 16 << 20;
 
 /// A folder with backups of one store.
 #[derive(Clone, Debug)]
@@ -35,9 +33,6 @@ pub struct BackupFolder {
     io: Arc<dyn Io>,
     uuid: [u8; 16],
 }
-
-/// A file's length and digest.
-pub(super) type Content = (u64, [u8; 32]);
 
 impl BackupFolder {
     /// Opens a folder that has backups.
@@ -229,97 +224,6 @@ impl BackupFolder {
         // The one it stands for again is of no use to anybody.
         self.io.remove(&format!("{whole}{BAD}"))?;
         Ok((copy, refused))
-    }
-}
-
-/// Copies so many bytes and syncs them, with zeros for what the disk refuses to read; their digest.
-pub(super) fn copy_past(
-    from: &dyn File,
-    to: &dyn File,
-    length: u64,
-    refused: &mut dyn FnMut(Range<u64>),
-    tell: &mut dyn FnMut(u64) -> Result<(), StoreError>,
-) -> Result<[u8; 32], StoreError> {
-    let mut writing = Writing::to(to);
-    walk_past(from, length, refused, |bytes, at| writing.write(bytes, at, tell))?;
-    writing.end()
-}
-
-/// A file that is written from its beginning on.
-struct Writing<'a> {
-    to: &'a dyn File,
-    hasher: blake3::Hasher,
-    unsynced: u64,
-}
-
-impl<'a> Writing<'a> {
-    fn to(to: &'a dyn File) -> Self {
-        Self { to, hasher: blake3::Hasher::new(), unsynced: 0 }
-    }
-
-    fn write(
-        &mut self,
-        bytes: &[u8],
-        at: u64,
-        tell: &mut dyn FnMut(u64) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
-        self.hasher.update(bytes);
-        self.to.write_at(bytes, at)?;
-        self.unsynced += bytes.len() as u64;
-        if self.unsynced >= SYNC_EVERY {
-            self.to.sync(Site::BackupData)?;
-            self.unsynced = 0;
-        }
-        tell(bytes.len() as u64)
-    }
-
-    fn end(self) -> Result<[u8; 32], StoreError> {
-        self.to.sync(Site::BackupData)?;
-        Ok(*self.hasher.finalize().as_bytes())
-    }
-}
-
-/// The digest of so many bytes.
-pub(super) fn digest_of(
-    file: &dyn File,
-    length: u64,
-    tell: &mut dyn FnMut(u64) -> Result<(), StoreError>,
-) -> Result<[u8; 32], StoreError> {
-    let mut hasher = blake3::Hasher::new();
-    walk(file, length, |bytes, _| {
-        hasher.update(bytes);
-        tell(bytes.len() as u64)
-    })?;
-    Ok(*hasher.finalize().as_bytes())
-}
-
-/// Whether a file is as long as it should be and has the digest. One that the disk refuses to read has
-/// not.
-pub(super) fn is_content(
-    file: &dyn File,
-    (length, digest): Content,
-    tell: &mut dyn FnMut(u64) -> Result<(), StoreError>,
-) -> Result<bool, StoreError> {
-    if file.len()? != length {
-        return Ok(false);
-    }
-    match digest_of(file, length, tell) {
-        Ok(found) => Ok(blake3::Hash::from(found) == blake3::Hash::from(digest)),
-        Err(error) if is_flaw(&error) => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-/// Tells how far a phase is, as its bytes are done.
-pub(super) fn telling<'a>(
-    watch: Watch<'a>,
-    phase: &'static str,
-    total: u64,
-) -> impl FnMut(u64) -> Result<(), StoreError> + 'a {
-    let mut done = 0;
-    move |bytes| {
-        done += bytes;
-        watch(Progress { phase, done, total })
     }
 }
 

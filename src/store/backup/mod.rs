@@ -27,6 +27,7 @@
 //! Knows files, segments and records. What the keys are, who may make a backup and where it may
 //! lie is decided above.
 
+mod copying;
 mod create;
 mod folder;
 mod names;

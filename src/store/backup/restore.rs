@@ -12,8 +12,9 @@
 use std::collections::BTreeSet;
 
 use super::{
-    BackupFolder, Lost, Part, Point, SegmentCopy, Vouched, Watch, damaged,
-    folder::{copy_past, is_content, telling},
+    BackupFolder, Lost, Part, Point, SegmentCopy, Vouched, Watch,
+    copying::{copy_past, is_content, telling},
+    damaged,
 };
 use crate::store::{
     dir,

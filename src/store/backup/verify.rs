@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{
     BackupFolder, Lost, Part, Point, PointKey, Progress, SegmentCopy, Watch,
-    folder::{is_content, telling},
+    copying::{is_content, telling},
 };
 use crate::{
     model::ids::{ChunkNo, SegmentId},
