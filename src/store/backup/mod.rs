@@ -16,9 +16,9 @@
 //!
 //! A point is there when its `.point` file is, which comes last, when everything it lists is
 //! synced. A backup that is cut off leaves the points before it as they were, and files that
-//! belong to none, which the next one uses or takes away. Nothing is ever written over: the name
-//! of a copy holds its digest, and so copies of one segment in two lives of a store lie side by
-//! side.
+//! belong to none, which the next one uses or takes away. Nothing is written over by other bytes:
+//! the name of a copy holds its digest, and so copies of one segment in two lives of a store lie
+//! side by side.
 //!
 //! Whoever can write to the folder can take backups away, and cannot make one: each point has a mac
 //! under a key of its store, which is asked for before anything of a point counts. Copies that
