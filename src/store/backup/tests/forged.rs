@@ -53,6 +53,12 @@ fn a_list_that_its_store_did_not_make_is_worth_nothing() {
         assert!(found.authentic == Some(false) && found.told[0].contains("point 1 is not"), "{found:?}");
         assert_eq!(verify(&folder, None, None, &quietly).unwrap().authentic, None);
     }
+    // Copies that such a list calls damaged stay where they are: here they have its names.
+    let mut strange = point.clone();
+    strange.segments.iter_mut().for_each(|copy| copy.digest[31] ^= 1);
+    put_list(&folder, 1, &strange.text());
+    let found = verify(&folder, None, Some(&key()), &quietly).unwrap();
+    assert!(found.problems > 0 && found.moved_aside.is_empty(), "{found:?}");
     // Without a mac, and with one of another point.
     let (lines, mac) = text.rsplit_once("mac ").unwrap();
     put_list(&folder, 1, lines);
@@ -185,4 +191,21 @@ fn what_is_restored_is_what_was_looked_at_whoever_writes_there_meanwhile() {
         }
     }
     assert!(restored > 0 && restored < calls, "{restored} of {calls}");
+}
+
+#[test]
+fn what_is_no_file_is_told_by_name() {
+    let to = SimDisk::new();
+    back_up(&open_store(&SimDisk::new()), &to).unwrap();
+    let point = folder(&to).point(None).unwrap();
+    for path in ["points/00000001.format", "points/00000001.point"] {
+        to.remove(path).unwrap();
+        to.create_dir(path).unwrap();
+        let into = SimDisk::new();
+        let vouched = (point.vouched(&key()).unwrap(), Rotten::Refused);
+        let told = restore(&folder(&to), vouched, &into, (&KEYS, LEAP), &quietly).unwrap_err().to_string();
+        assert!(told.contains("points/00000001.format") && into.list("keys").unwrap().is_empty(), "{told}");
+    }
+    let told = folder(&to).point(None).unwrap_err().to_string();
+    assert!(told.contains("points/00000001.point is no regular file"), "{told}");
 }

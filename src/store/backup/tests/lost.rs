@@ -1,6 +1,7 @@
 //! Damage of the store, and of a backup: what is told of it, and what there is all the same.
 
 use super::*;
+use crate::store::io::sim::fault::{Failing, FaultyDisk, Plan};
 
 /// One bad copy ended it, with the name of that one; all else was as good as gone.
 #[test]
@@ -27,7 +28,7 @@ fn what_is_damaged_is_named_and_all_else_restored_if_that_is_wanted() {
     to.damage(&path(0), 300_000, 1).unwrap();
     to.unreadable(&path(1), 300_000..300_001).unwrap();
     to.cut_off(&path(2), 300_000).unwrap();
-    let told = restored(Rotten::Refused).unwrap_err().to_string();
+    let told = restored(Rotten::Refused).err().unwrap().to_string();
     assert!((0..3).all(|at| told.contains(&path(at))) && !told.contains(&path(3)), "{told}");
     assert!(told.contains("--damaged"), "{told}");
 
@@ -60,7 +61,7 @@ fn what_is_damaged_is_named_and_all_else_restored_if_that_is_wanted() {
     // There is no store without its rows.
     to.damage("points/00000001.meta", 100, 1).unwrap();
     for rotten in [Rotten::Refused, Rotten::Kept] {
-        let told = restored(rotten).unwrap_err().to_string();
+        let told = restored(rotten).err().unwrap().to_string();
         assert!(told.contains("points/00000001.meta"), "{told}");
     }
 }
@@ -119,6 +120,33 @@ fn segments_are_open_one_after_the_other() {
         assert_eq!(done.copied > 8, copied, "{done:?}");
         assert!(most.into_inner() <= 3);
     }
+}
+
+/// Whichever it is, all else is in the backup.
+#[test]
+fn a_segment_that_cannot_be_opened_ends_no_backup() {
+    let (disk, to) = (SimDisk::new(), SimDisk::new());
+    bodies(&open_store(&disk), 0);
+    let faulty = FaultyDisk::new(disk);
+    let store = Store::open(crate::store::tests::options(faulty.clone())).unwrap();
+    let plan = |call| faulty.plan(Plan { fault: Failing::Open, call, forever: false });
+    plan(u64::MAX);
+    let segments = back_up(&store, &to).unwrap().segments;
+    let (mut ended, mut told) = (0, 0);
+    for call in 0..faulty.calls(Failing::Open) {
+        plan(call);
+        match back_up(&store, &to) {
+            // FORMAT.
+            Err(error) => ended += u64::from(matches!(error, StoreError::Io(_))),
+            Ok(done) => {
+                told += done.unread.len() as u64;
+                assert_eq!(done.segments + 1, segments, "{done:?}");
+                let found = verify(&folder(&to), None, Some(&key()), &quietly).unwrap();
+                assert_eq!(found.lost.len(), 1, "{found:?}");
+            }
+        }
+    }
+    assert_eq!((ended, told), (1, segments));
 }
 
 /// It was told as damage of whatever it was, and not what that means for the backup.
