@@ -174,3 +174,22 @@ impl Blocks {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A number that somebody made up ended the process.
+    #[test]
+    fn a_life_goes_on_above_what_was_seen_and_where_nothing_is_it_is_damaged() {
+        let key = Kind::Segment.key();
+        let row = [5];
+        assert_eq!(read_end(&row).unwrap(), 5);
+        let end = |seen| renewed(&key, &row, &[(Kind::Segment, seen)]).map(|row| read_end(&row).unwrap());
+        assert_eq!(end(3).unwrap(), 5 + LEFT_OUT);
+        assert_eq!(end(7).unwrap(), 8 + LEFT_OUT);
+        for seen in [u64::MAX - LEFT_OUT, u64::MAX - 1, u64::MAX] {
+            assert!(matches!(end(seen), Err(StoreError::Damaged(_))), "{seen}");
+        }
+    }
+}
