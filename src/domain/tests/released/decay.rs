@@ -103,9 +103,19 @@ impl Sound {
         told.iter().filter(move |line| !self.lines.contains(*line) && !is_sum(line) && !is_new(line))
     }
 
+    /// Whether a line is of a version that was given up for a later one that is still there. A whole
+    /// page as it was some commits ago has sums that fit.
+    fn is_past(&self, line: &str) -> bool {
+        let Some((file, number)) = version_in(line) else { return false };
+        let later =
+            |line: &String| version_in(line).is_some_and(|(other, found)| other == file && found > number);
+        self.lines.iter().any(later)
+    }
+
     async fn assert_right(&self, holdall: &Arc<Holdall>, out: &mut Counted) -> Result<(), String> {
         let told = told(holdall, &self.ada, &self.bob).await;
-        let wrong: Vec<_> = self.wrong(&told.lines).collect();
+        let (past, wrong): (Vec<_>, Vec<_>) = self.wrong(&told.lines).partition(|line| self.is_past(line));
+        out.past += past.len();
         out.errors += told.errors.len();
         out.told = told.lines.len();
         if wrong.is_empty() { Ok(()) } else { Err(format!("told what nobody wrote: {wrong:#?}")) }
@@ -119,6 +129,9 @@ impl Sound {
         out.opened = true;
         self.assert_right(&holdall, &mut out).await?;
         out.clean = holdall.check(&Caller::Operator).await.is_ok_and(|report| report.is_clean());
+        if out.clean && out.past > 0 {
+            return Err("what was given up is told again, and the check finds nothing".into());
+        }
         for round in 0..3 {
             out.errors += usize::from(!self.write(&holdall, round).await?);
         }
@@ -156,6 +169,15 @@ struct Counted {
     clean: bool,
     errors: usize,
     told: usize,
+    /// Lines of versions that were given up.
+    past: usize,
+}
+
+/// The file that a line tells a version of, and the number of that version.
+fn version_in(line: &str) -> Option<(&str, u64)> {
+    let (file, rest) = line.split_once(" version ")?;
+    let (_, number) = rest.split(' ').next()?.split_once('.')?;
+    Some((file, number.parse().ok()?))
 }
 
 /// Runs some cases; a line for each.
