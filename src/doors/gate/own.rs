@@ -100,17 +100,28 @@ fn refused(error: &Error) -> Response<Body> {
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::BodyExt as _;
+
     use super::*;
 
-    #[test]
-    fn a_full_disk_is_ready_what_takes_no_writes_is_not_and_each_has_a_word_of_its_own() {
+    #[tokio::test]
+    async fn a_full_disk_is_ready_what_takes_no_writes_is_not_and_each_has_a_word_of_its_own() {
         let full = [Fullness::Content, Fullness::Reserve, Fullness::Rows].map(Readiness::Full);
         let not = [Unready::Closing, Unready::Metadata, Unready::Segments].map(Readiness::No);
+        let mut words = Vec::new();
         for (states, status) in [(&full[..], 200), (&not, 503), (&[Readiness::Repairing(7)], 503)] {
             for state in states {
-                assert_eq!(readiness(*state).status(), status, "{state:?}");
+                let answer = readiness(*state);
+                assert_eq!(answer.status(), status, "{state:?}");
+                let body = answer.into_body().collect().await.unwrap().to_bytes();
+                let text = String::from_utf8(body.to_vec()).unwrap();
+                let (_, behind) = text.split_once(": ").unwrap();
+                words.push(behind.split([',', ' ']).next().unwrap().to_owned());
             }
         }
+        let full = ["disk-full-content", "disk-full-reserve", "disk-full-rows"];
+        let not = ["closing", "metadata-failed", "segments-failed", "metadata-repair"];
+        assert_eq!(words, [&full[..], &not].concat());
     }
 
     #[test]
