@@ -2,7 +2,7 @@
 //! every folder in it opened as a folder of the one above. No link in it is followed, at whichever moment
 //! it is put there: what is written, renamed or removed is in this folder, or nothing is.
 //!
-//! For backups. A data directory ([`Disk`](super::disk::Disk)) is its owner's alone, and may have links
+//! For backups. A data directory ([`Disk`]) is its owner's alone, and may have links
 //! in it.
 
 use std::{
