@@ -35,16 +35,18 @@ impl Holdall {
             let bucket = allowed(rows, &caller, &name, Verb::Read)?.id;
             let cursor = |seq| Cursor { incarnation, bucket, seq };
             let seq = after.map_or(Seq(0), |after| after.seq);
+            let newest = journal::newest(rows, bucket)?.unwrap_or_default();
             let leads_nowhere = match after {
                 Some(after) if after.incarnation != incarnation => Some(StartOver::Restored),
                 Some(after) if after.bucket != bucket => Some(StartOver::OtherBucket),
+                // Nobody was told of a change that is not there, unless the data was put back by hand.
+                Some(after) if after.seq > newest => Some(StartOver::Restored),
                 _ => {
                     let oldest = journal::oldest(rows, bucket)?;
                     oldest.filter(|oldest| seq.next() < *oldest).map(|_| StartOver::Forgotten)
                 }
             };
             if let Some(why) = leads_nowhere {
-                let newest = journal::newest(rows, bucket)?.unwrap_or_default();
                 return Ok(Changes::StartOver { why, next: cursor(newest) });
             }
             let found = journal::changes(rows, bucket, seq, limit.min(limits::LIST_PAGE))?;

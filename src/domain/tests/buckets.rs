@@ -8,7 +8,7 @@ use crate::{
     },
     model::{
         condition::{Conditions, EtagList},
-        ids::Seq,
+        ids::{Cursor, Seq},
         limits::BUCKETS_PER_ACCOUNT,
     },
     store::{
@@ -207,5 +207,25 @@ async fn a_bucket_that_is_made_anew_is_not_followed_from_a_place_in_the_old_one(
         );
         trial.holdall.remove(&ada, &key("again", "a"), Default::default()).await.unwrap();
         trial.holdall.remove_bucket(&ada, &name, Default::default()).await.unwrap();
+    }
+}
+
+/// The story: a data directory was put back from a copy, behind the back of `backup restore`. Whoever
+/// had followed it further heard of nothing until the journal had caught up, and then of half.
+#[tokio::test]
+async fn a_cursor_from_beyond_the_newest_change_starts_over_and_deletes_nothing() {
+    let trial = Trial::new().await;
+    let ada = trial.caller("ada").await;
+    let changes = async |after| trial.holdall.changes(&ada, &bucket("ada"), after, 10).await.unwrap();
+    let Changes::Listed { next: start, .. } = changes(None).await else { panic!("it is new") };
+    assert!(matches!(changes(Some(start)).await, Changes::Listed { .. }), "nothing was written yet");
+    trial.put(&ada, &key("ada", "a"), &[]).await.unwrap();
+    let Changes::Listed { next: newest, .. } = changes(Some(start)).await else { panic!("it is known") };
+    assert_eq!(changes(Some(newest)).await, Changes::Listed { changes: Vec::new(), next: newest });
+    for beyond in [newest.seq.next(), Seq(u64::MAX)] {
+        let followed = Cursor { seq: beyond, ..newest };
+        let why = StartOver::Restored;
+        assert_eq!(changes(Some(followed)).await, Changes::StartOver { why, next: newest });
+        assert!(why.to_string().contains("delete nothing"), "{why}");
     }
 }
