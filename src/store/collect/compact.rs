@@ -256,7 +256,7 @@ impl Collector {
         let chunk = record.chunk;
         tracing::error!(%chunk, %segment, why, "a chunk is damaged; its segment is not compacted");
         self.report.damaged.push(format!("chunk {chunk} in segment {segment}: {why}"));
-        self.store.collection().stuck(segment, Part::Chunk(chunk));
+        self.store.collection().stuck(segment, Some(Part::Chunk(chunk)));
         if row.state == ChunkState::Live {
             self.store.blobs().suspect(chunk, row);
         }

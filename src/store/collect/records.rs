@@ -89,7 +89,7 @@ impl Collector {
         if self.store.collection().left(segment) {
             tracing::error!(%segment, "a segment is damaged, and what is dead in it is not given back");
         }
-        self.store.collection().stuck(segment, Part::Segment(segment));
+        self.store.collection().stuck(segment, None);
         if !self.report.damaged.contains(&text) {
             self.report.damaged.push(text);
         }
@@ -101,6 +101,7 @@ impl Collector {
         let flaw = self.store.segments().examine_frame(segment, &state)?;
         // Where the file is gone, every chunk in it is known to be.
         let Some(flaw) = flaw.filter(|flaw| flaw.kind != FlawKind::Missing) else { return Ok(()) };
+        self.store.collection().stuck(segment, Some(Part::Segment(segment)));
         let new = self.store.give_back(move |tx: &mut Tx<'_>| {
             let now = tx.now();
             damage::note_segment(tx, segment, flaw, now)

@@ -99,8 +99,9 @@ struct State {
     report: Report,
     /// Bytes returned by runs that ended.
     returned: u64,
-    /// Segments that must stay as they are, and what in them is damaged.
-    stuck: BTreeMap<SegmentId, Part>,
+    /// Segments that must stay as they are, and what in them is known to be damaged; if nothing is, for
+    /// this run alone.
+    stuck: BTreeMap<SegmentId, Option<Part>>,
     /// Segments that were told in the log as left as they are.
     left: BTreeSet<SegmentId>,
     /// Segments whose records and rows did not agree once.
@@ -179,7 +180,7 @@ impl Collection {
         self.state().doubted.remove(&segment);
     }
 
-    pub(super) fn stuck(&self, segment: SegmentId, part: Part) {
+    pub(super) fn stuck(&self, segment: SegmentId, part: Option<Part>) {
         self.state().stuck.insert(segment, part);
     }
 
@@ -188,17 +189,24 @@ impl Collection {
         self.state().left.insert(segment)
     }
 
-    /// Before a run: what was healed or deleted since holds up nothing any more.
+    /// Before a run: what was healed or deleted since holds up nothing any more, and is told again when
+    /// it decays again.
     pub(super) fn unstick(&self, rows: &dyn Rows) -> Result<(), StoreError> {
         let stuck = self.state().stuck.clone();
         for (segment, part) in stuck {
             let still = match part {
-                Part::Chunk(chunk) => find_chunk(rows, chunk)?
+                Some(Part::Chunk(chunk)) => find_chunk(rows, chunk)?
                     .is_some_and(|row| (row.segment, row.state) == (segment, ChunkState::Bad)),
-                Part::Segment(_) => damage::is_known(rows, part)?,
+                Some(part) => damage::is_known(rows, part)?,
+                None => false,
             };
-            if !still {
-                self.state().stuck.remove(&segment);
+            if still {
+                continue;
+            }
+            let mut state = self.state();
+            state.stuck.remove(&segment);
+            if part.is_some() {
+                state.left.remove(&segment);
             }
         }
         Ok(())

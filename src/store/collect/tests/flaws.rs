@@ -135,6 +135,15 @@ fn a_damaged_record_in_a_segment_without_a_list_ends_no_run() {
         assert!(filled.is_there(first));
     }
     assert_eq!(filled.damaged(), [(Part::Segment(first), FlawKind::Footer)]);
+    let told = |run: &str| assert!(!filled.store.collection().left(first), "the log has told {run}");
+    told("once");
+    // The story: what had come back and decayed again was not told again.
+    filled.disk.damage(&path, end - 10, 1).unwrap();
+    Scrubber::begin(&filled.store, Portion::ALL).unwrap().run().unwrap();
+    assert!(filled.damaged().iter().all(|(part, _)| matches!(part, Part::Chunk(_))));
+    collect(&filled.store, NO_MOVES);
+    assert!(filled.store.collection().left(first), "it is whole: the next time is another");
+    filled.disk.damage(&path, end - 10, 1).unwrap();
     for (n, (id, _)) in filled.bodies.iter().enumerate().skip(1).filter(|(n, _)| n % 3 == 0) {
         assert!(get(&filled.store, *id).unwrap() == body(n), "{n}");
     }
