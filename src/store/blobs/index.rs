@@ -15,10 +15,9 @@ use crate::{
     store::{
         error::StoreError,
         meta::{
-            Meta,
+            Meta, Snapshot,
             codec::Row,
-            pages::Pages,
-            rows::{KeyRange, Rows, RowsMut},
+            rows::{KeyRange, Order, Rows, RowsMut},
             table::Table,
         },
         sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -93,25 +92,25 @@ struct Merge {
 }
 
 impl HashIndex {
-    /// Reads the chunks that were not merged.
-    pub(crate) fn open(rows: &dyn Rows) -> Result<Self, StoreError> {
+    /// Reads the chunks that were not merged. Those whose rows are damaged are not found by what they
+    /// hold, and keep nobody from opening the store.
+    pub(crate) fn open(rows: &Snapshot) -> Result<Self, StoreError> {
         let merged: Option<NumberRow> = find(rows, Table::Config, MERGED)?;
         let merged = merged.map_or(0, |row| row.number);
         let mut state = State { merged, highest: merged, ..State::default() };
-        let behind = KeyRange::prefix(Vec::new()).after(number_key(merged));
-        for row in Pages::of(rows, Table::Chunk, behind) {
-            let (key, value) = row?;
-            let (chunk, row) = (number_behind(&key, 0)?, ChunkRow::decode(&value)?);
+        let range = KeyRange::prefix(Vec::new()).after(number_key(merged));
+        rows.meet(Table::Chunk, &range, Order::Forward, &mut |row| {
+            let read =
+                |value: Vec<u8>| Some((number_behind(row.key, 0).ok()?, ChunkRow::decode(&value).ok()?));
+            let Some((chunk, row)) = row.value.and_then(read) else { return true };
             state.highest = state.highest.max(chunk);
             if let Some(key) = HashKey::new(row.domain, &row.digest)
                 && row.state != ChunkState::Condemned
             {
                 state.offer(key, ChunkNo(chunk));
             }
-            if state.left_out.is_some() {
-                break;
-            }
-        }
+            state.left_out.is_none()
+        })?;
         Ok(Self { state: Mutex::new(state) })
     }
 

@@ -11,7 +11,7 @@ use super::{
     overlay::{Changes, RowIter, bounds},
     rows::{KeyRange, Order},
     table::Table,
-    tables::{Ahead, State, Summed, Tables},
+    tables::{Ahead, Met, State, Tables},
 };
 use crate::store::{
     error::StoreError,
@@ -131,8 +131,21 @@ impl State for Arc<All> {
     }
 
     /// Memory has no sums.
-    fn held_against_sums(&self, table: Table, _: Option<&[u8]>, _: u64) -> Result<Summed, StoreError> {
-        self.table(table).map(|_| Summed::default())
+    fn meet(
+        &self,
+        table: Table,
+        range: &KeyRange,
+        order: Order,
+        meet: &mut dyn FnMut(Met<'_>) -> bool,
+    ) -> Result<(), StoreError> {
+        for row in self.iter(table, range, order)? {
+            let (key, value) = row?;
+            let bytes = (key.len() + value.len()) as u64;
+            if !meet(Met { key: &key, value: Some(value), bytes }) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn iter(&self, table: Table, range: &KeyRange, order: Order) -> Result<RowIter<'_>, StoreError> {

@@ -35,6 +35,8 @@ use std::fmt;
 #[cfg(test)]
 pub use self::in_memory::InMemory;
 pub(super) use self::migrate::{incarnation, version};
+#[cfg(test)]
+pub(super) use self::sums::with_sum;
 pub use self::{
     blocks::Kind,
     file::{DIR as FOLDER, NAME as FILE},

@@ -6,10 +6,7 @@
 //! never named. Every value has a sum behind it ([`super::sums`]), looked at whenever it is read.
 //! Knows tables and changes, not verbs.
 
-use std::{
-    ops::Bound,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use redb::{
     Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata,
@@ -26,7 +23,7 @@ use super::{
     rows::{KeyRange, Order},
     sums::{SUM, with_sum, without_sum},
     table::Table,
-    tables::{Ahead, State, Summed, Tables},
+    tables::{Ahead, Met, State, Tables},
 };
 use crate::store::{
     error::StoreError,
@@ -241,27 +238,28 @@ impl State for Committed {
         })))
     }
 
-    fn held_against_sums(
+    fn meet(
         &self,
         table: Table,
-        after: Option<&[u8]>,
-        enough: u64,
-    ) -> Result<Summed, StoreError> {
+        range: &KeyRange,
+        order: Order,
+        meet: &mut dyn FnMut(Met<'_>) -> bool,
+    ) -> Result<(), StoreError> {
         let open = self.table(table)?;
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut rows = self.latch.reading(|| open.range::<&[u8]>((from, Bound::Unbounded)))?;
-        let mut summed = Summed::default();
+        let mut rows = self.latch.reading(|| open.range::<&[u8]>(bounds(range)))?;
         let mut next = || {
-            let Some(row) = rows.next() else { return Ok::<_, redb::StorageError>(false) };
+            let row = match order {
+                Order::Forward => rows.next(),
+                Order::Reverse => rows.next_back(),
+            };
+            let Some(row) = row else { return Ok::<_, redb::StorageError>(false) };
             let (key, stored) = row?;
             let (key, stored) = (key.value(), stored.value());
-            summed.damaged += u64::from(without_sum(table, key, stored).is_none());
-            summed.bytes += (key.len() + stored.len()) as u64;
-            summed.last = (summed.bytes >= enough).then(|| key.to_vec());
-            Ok(summed.last.is_none())
+            let bytes = (key.len() + stored.len()) as u64;
+            Ok(meet(Met { key, value: without_sum(table, key, stored), bytes }))
         };
         while self.latch.reading(&mut next)? {}
-        Ok(summed)
+        Ok(())
     }
 }
 

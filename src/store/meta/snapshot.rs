@@ -4,7 +4,7 @@ use super::{
     overlay::{RowIter, is_void},
     rows::{KeyRange, Order, Rows, Scanned},
     table::Table,
-    tables::{State, Summed},
+    tables::{Met, State, Summed},
 };
 use crate::store::{
     error::StoreError,
@@ -55,7 +55,37 @@ impl Snapshot {
         after: Option<&[u8]>,
         enough: u64,
     ) -> Result<Summed, StoreError> {
-        self.state.held_against_sums(table, after, enough)
+        let all = KeyRange::prefix(Vec::new());
+        let range = after.map_or(all.clone(), |after| all.after(after.to_vec()));
+        let mut summed = Summed::default();
+        self.meet(table, &range, Order::Forward, &mut |row| {
+            summed.damaged += u64::from(row.value.is_none());
+            summed.bytes += row.bytes;
+            summed.last = (summed.bytes >= enough).then(|| row.key.to_vec());
+            summed.last.is_none()
+        })?;
+        Ok(summed)
+    }
+
+    /// Meets the rows of a stretch, those that are not what was written without their value, until
+    /// `meet` has had enough and says false. For whoever has to see what lies behind a damaged row.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn meet(
+        &self,
+        table: Table,
+        range: &KeyRange,
+        order: Order,
+        meet: &mut dyn FnMut(Met<'_>) -> bool,
+    ) -> Result<(), StoreError> {
+        if is_void(range) {
+            return Ok(());
+        }
+        self.state.meet(table, range, order, &mut |row| {
+            self.count();
+            meet(row)
+        })
     }
 
     /// The rows of a stretch, read as the caller takes them.

@@ -20,7 +20,7 @@ fn sum(table: Table, key: &[u8], value: &[u8]) -> u32 {
 }
 
 /// A value as it stands in the file.
-pub(super) fn with_sum(table: Table, key: &[u8], value: &[u8]) -> Vec<u8> {
+pub(in crate::store) fn with_sum(table: Table, key: &[u8], value: &[u8]) -> Vec<u8> {
     let mut stored = Vec::with_capacity(value.len() + SUM);
     stored.extend_from_slice(value);
     stored.extend_from_slice(&sum(table, key, value).to_le_bytes());

@@ -56,6 +56,17 @@ pub struct Summed {
     pub last: Option<Vec<u8>>,
 }
 
+/// A row as it is met by whoever goes past damaged ones.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Met<'a> {
+    /// Its key; of one that is not what was written it may be another.
+    pub key: &'a [u8],
+    /// Its value; none if it is not what was written.
+    pub value: Option<Vec<u8>>,
+    /// Bytes of it in the file.
+    pub bytes: u64,
+}
+
 /// One committed state, unaffected by later commits.
 pub(super) trait State: Send + Sync {
     /// A row.
@@ -64,11 +75,13 @@ pub(super) trait State: Send + Sync {
     /// The rows of a stretch that has room for keys, read as the caller takes them.
     fn iter(&self, table: Table, range: &KeyRange, order: Order) -> Result<RowIter<'_>, StoreError>;
 
-    /// Holds rows behind a key against their sums, until it has read so many bytes of them.
-    fn held_against_sums(
+    /// Meets the rows of a stretch that has room for keys, damaged ones too, until `meet` has had
+    /// enough and says false.
+    fn meet(
         &self,
         table: Table,
-        after: Option<&[u8]>,
-        enough: u64,
-    ) -> Result<Summed, StoreError>;
+        range: &KeyRange,
+        order: Order,
+        meet: &mut dyn FnMut(Met<'_>) -> bool,
+    ) -> Result<(), StoreError>;
 }
