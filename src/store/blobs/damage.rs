@@ -134,7 +134,11 @@ fn as_it_lies(rows: &dyn Rows, damaged: Damaged) -> Result<Option<Damaged>, Stor
 
 /// Whether something is known to be damaged.
 pub(crate) fn is_known(rows: &dyn Rows, part: Part) -> Result<bool, StoreError> {
-    Ok(rows.get(Table::Damage, &part.key())?.is_some())
+    match rows.get(Table::Damage, &part.key()) {
+        // A note that is damaged itself is one all the same.
+        Err(StoreError::Damaged(_)) => Ok(true),
+        found => Ok(found?.is_some()),
+    }
 }
 
 /// Notes that a chunk is damaged, if it still lies where it was seen and something may need it.
@@ -180,7 +184,11 @@ pub(crate) fn note_segment(
 /// it is one more.
 fn note(tx: &mut dyn RowsMut, part: Part, mut row: DamageRow) -> Result<bool, StoreError> {
     let key = part.key();
-    let known: Option<DamageRow> = find(tx, Table::Damage, &key)?;
+    let there = is_known(tx, part)?;
+    let known: Option<DamageRow> = match find(tx, Table::Damage, &key) {
+        Err(StoreError::Damaged(_)) => None,
+        found => found?,
+    };
     if let Some(known) = &known
         && (known.segment, known.offset) == (row.segment, row.offset)
     {
@@ -189,7 +197,7 @@ fn note(tx: &mut dyn RowsMut, part: Part, mut row: DamageRow) -> Result<bool, St
     if known.as_ref() != Some(&row) {
         tx.put(Table::Damage, key, row.encode());
     }
-    Ok(known.is_none())
+    Ok(!there)
 }
 
 /// A chunk that was damaged is whole where it lies: it may be shared again. How many rows of damage
@@ -246,13 +254,11 @@ impl KnownDamage {
     /// Counts what is committed.
     pub(crate) fn recount(&self, meta: &Meta) -> Result<Counted, StoreError> {
         let changes = self.changes.load(Ordering::Acquire);
-        let (mut count, mut range) = (0, KeyRange::prefix(Vec::new()));
-        loop {
-            let found = meta.look(|rows| rows.scan(Table::Damage, &range, Order::Forward, ROWS))??;
-            let Some((last, _)) = found.last() else { break };
-            range = range.after(last.clone());
-            count += found.len() as u64;
-        }
+        let (mut count, all) = (0, KeyRange::prefix(Vec::new()));
+        meta.snapshot()?.meet(Table::Damage, &all, Order::Forward, &mut |_| {
+            count += 1;
+            true
+        })?;
         Ok(Counted { count, changes })
     }
 

@@ -17,7 +17,7 @@
 //! config     "collector-epoch"         the collector's last epoch
 //! ```
 
-use std::{collections::BTreeSet, ops::Range};
+use std::collections::BTreeSet;
 
 use crate::{
     model::ids::{AccountId, ChunkNo, ManifestId, SegmentId},
@@ -185,16 +185,8 @@ pub(crate) fn known_segments(rows: &dyn Rows) -> Result<Vec<(SegmentId, SegmentS
     found.iter().map(known_segment).collect()
 }
 
-/// The next segment behind one that has a row.
-pub(crate) fn next_segment(
-    rows: &dyn Rows,
-    after: SegmentId,
-) -> Result<Option<(SegmentId, SegmentState)>, StoreError> {
-    let behind = KeyRange::prefix(Vec::new()).after(number_key(after.0));
-    rows.scan(Table::Segment, &behind, Order::Forward, 1)?.first().map(known_segment).transpose()
-}
-
-fn known_segment((key, value): &KeyValue) -> Result<(SegmentId, SegmentState), StoreError> {
+/// A segment as its row has it.
+pub(crate) fn known_segment((key, value): &KeyValue) -> Result<(SegmentId, SegmentState), StoreError> {
     let (segment, row) = (SegmentId(number_behind(key, 0)?), SegmentRow::decode(value)?);
     let kind = LaneKind::from_code(row.kind)
         .ok_or_else(|| StoreError::Damaged(format!("segment {segment} has an impossible kind")))?;
@@ -207,42 +199,9 @@ pub(crate) fn emptied_segments(rows: &dyn Rows) -> Result<BTreeSet<SegmentId>, S
     Ok(numbers.into_iter().map(SegmentId).collect())
 }
 
-/// A chunk's row with its number.
-pub(crate) type Numbered = (ChunkNo, ChunkRow);
-
 /// Where a chunk lies.
 pub(crate) fn place_of(row: &ChunkRow) -> (SegmentId, u64) {
     (row.segment, row.offset)
-}
-
-/// The chunk with the highest number.
-pub(crate) fn last_chunk(rows: &dyn Rows) -> Result<Option<ChunkNo>, StoreError> {
-    let found = rows.scan(Table::Chunk, &KeyRange::prefix(Vec::new()), Order::Reverse, 1)?;
-    found.first().map(|(key, _)| number_behind(key, 0).map(ChunkNo)).transpose()
-}
-
-/// The chunks of a stretch of numbers from its start on, so many and so many stored bytes of them at
-/// most, but one at least; and the last of them, if there may be more.
-pub(crate) fn next_chunks(
-    rows: &dyn Rows,
-    stretch: Range<u64>,
-    (limit, most): (usize, u64),
-) -> Result<(Vec<Numbered>, Option<ChunkNo>), StoreError> {
-    let all = KeyRange::prefix(Vec::new()).from(number_key(stretch.start));
-    let found = rows.scan(Table::Chunk, &all.until(number_key(stretch.end)), Order::Forward, limit)?;
-    let full = found.len() == limit;
-    let (mut chunks, mut bytes) = (Vec::new(), 0_u64);
-    for (key, value) in &found {
-        let (chunk, row) = (ChunkNo(number_behind(key, 0)?), ChunkRow::decode(value)?);
-        bytes = bytes.saturating_add(u64::from(row.stored_len));
-        chunks.push((chunk, row));
-        if bytes >= most {
-            break;
-        }
-    }
-    let last = chunks.last().map(|(chunk, _)| *chunk);
-    let more = full || chunks.len() < found.len();
-    Ok((chunks, last.filter(|_| more)))
 }
 
 /// The segments that chunks lie in.

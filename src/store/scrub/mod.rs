@@ -12,11 +12,13 @@
 //! is called. Changes nothing but what is known of damage: it frees and moves no byte. Who runs
 //! it, when and how fast is decided above.
 //!
-//! A row that is missing, or a page as it was some commits ago, has no sum that tells: the check
+//! A row that is damaged ends nothing: the run goes on past it ([`sound`]), and what lies behind is
+//! looked at. A row that is missing, or a page as it was some commits ago, has no sum that tells: the check
 //! holds all rows against each other.
 
 mod metadata;
 pub mod rows;
+mod sound;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -26,15 +28,16 @@ use std::{collections::BTreeMap, ops::Range};
 use self::{
     metadata::Metadata,
     rows::{PlaceRow, Portion, ScrubRow},
+    sound::{last_chunk, next_chunks, next_segment},
 };
 use super::{
     Store,
     blobs::{
         damage::{self, Part},
-        rows::{ChunkRow, ChunkState, last_chunk, next_chunks, next_segment, place_of},
+        rows::{ChunkRow, ChunkState, place_of},
     },
     error::StoreError,
-    meta::Tx,
+    meta::{Tx, table::Table},
     segments::{Flaw, SEGMENT_HEADER, SegmentState, record_bytes},
     sync::Arc,
 };
@@ -197,14 +200,30 @@ impl Scrubber {
             self.row.chunks_done = true;
             return Ok(Step::More(0));
         };
-        let (found, last) =
-            self.store.meta().look(|rows| next_chunks(rows, stretch.clone(), (CHUNKS, BYTES)))??;
-        let (verdicts, bytes, chunks) = self.look_at(found)?;
+        let next = next_chunks(&self.store.snapshot()?, stretch.clone(), (CHUNKS, BYTES))?;
+        let (verdicts, bytes, chunks) = self.look_at(next.found)?;
         self.settle(verdicts)?;
-        self.row.after = last.map_or(stretch.end.saturating_sub(1), |last| last.0);
+        self.passed(Table::Chunk, next.damaged);
+        self.row.after = next.last.map_or(stretch.end.saturating_sub(1), |last| last.0);
         self.row.bytes += bytes;
         self.row.chunks += chunks;
         Ok(Step::More(bytes))
+    }
+
+    /// Tells of rows that were passed over: what they name cannot be looked at. Where the run has read
+    /// the metadata, they are counted already.
+    fn passed(&mut self, table: Table, damaged: u64) {
+        if damaged == 0 {
+            return;
+        }
+        if self.metadata.place.rows == 0 {
+            self.row.damaged += damaged;
+        }
+        tracing::error!(
+            table = table.name(),
+            rows = damaged,
+            "damaged rows of the metadata were passed over: what they name was not looked at"
+        );
     }
 
     /// Reads chunks in the order they lie in; those that need a word, bytes read, chunks read.
@@ -275,10 +294,13 @@ impl Scrubber {
 
     /// Looks at the next segment's header and footer.
     fn segments(&mut self) -> Result<Step, StoreError> {
+        if self.done {
+            return Ok(Step::Done);
+        }
         let after = SegmentId(self.row.segment);
-        let Some((id, state)) = self.store.meta().look(|rows| next_segment(rows, after))?? else {
-            return self.end();
-        };
+        let (next, damaged) = next_segment(&self.store.snapshot()?, after)?;
+        self.passed(Table::Segment, damaged);
+        let Some((id, state)) = next else { return self.end() };
         let bytes = if self.row.portion.has(id.0) { self.frame(id, &state)? } else { 0 };
         self.row.segment = id.0;
         self.row.bytes += bytes;
@@ -320,17 +342,16 @@ impl Scrubber {
         Ok(bytes)
     }
 
-    /// Whether a chunk lies in a segment. Goes through all chunks: damage is rare.
+    /// Whether a chunk lies in a segment, or may: nobody knows where one lies whose row is damaged. Goes
+    /// through all chunks: damage is rare.
     fn is_needed(&self, id: SegmentId) -> Result<bool, StoreError> {
         let mut from = 0;
         loop {
-            let look =
-                |rows: &dyn super::meta::rows::Rows| next_chunks(rows, from..u64::MAX, (CHUNKS, u64::MAX));
-            let (found, last) = self.store.meta().look(look)??;
-            if found.iter().any(|(_, row)| place_of(row).0 == id) {
+            let next = next_chunks(&self.store.snapshot()?, from..u64::MAX, (CHUNKS, u64::MAX))?;
+            if next.damaged > 0 || next.found.iter().any(|(_, row)| place_of(row).0 == id) {
                 return Ok(true);
             }
-            match last {
+            match next.last {
                 Some(last) => from = last.0.saturating_add(1),
                 None => return Ok(false),
             }
@@ -339,17 +360,16 @@ impl Scrubber {
 
     /// Notes that all is done.
     fn end(&mut self) -> Result<Step, StoreError> {
-        if !self.done {
-            let (row, place) = (self.row.clone(), self.metadata.place.clone());
-            let counted = self.store.blobs().count_damage()?;
-            self.store.apply(None, move |tx: &mut Tx<'_>| {
-                let now = tx.now();
-                rows::finish(tx, (&row, &place), now)
-            })?;
-            self.store.blobs().believe_damage(counted);
-            self.done = true;
-            self.store.scrubbing().refresh(&self.store.snapshot()?)?;
-        }
+        let (row, place) = (self.row.clone(), self.metadata.place.clone());
+        let counted = self.store.blobs().count_damage()?;
+        self.store.apply(None, move |tx: &mut Tx<'_>| {
+            let now = tx.now();
+            rows::finish(tx, (&row, &place), now);
+            Ok::<_, StoreError>(())
+        })?;
+        self.store.blobs().believe_damage(counted);
+        self.done = true;
+        self.store.scrubbing().refresh(&self.store.snapshot()?)?;
         Ok(Step::Done)
     }
 }

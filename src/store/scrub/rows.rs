@@ -11,7 +11,7 @@ use crate::{
     store::{
         error::StoreError,
         meta::{
-            codec::{Bytes, Field, Reader},
+            codec::{Bytes, Field, Reader, Row},
             rows::{Rows, RowsMut},
             table::Table,
         },
@@ -198,12 +198,24 @@ row! {
     }
 }
 
+/// What a row says. One that is damaged says nothing: a run that begins anew is better than none ever
+/// after, and writes it anew.
+fn noted<R: Row>(rows: &dyn Rows, key: &[u8]) -> Result<Option<R>, StoreError> {
+    match get(rows, Table::Config, key) {
+        Err(StoreError::Damaged(why)) => {
+            tracing::warn!(why, "how far scrubbing came, or what it found, is not known any more");
+            Ok(None)
+        }
+        found => found,
+    }
+}
+
 /// The run that goes on after a restart.
 ///
 /// # Errors
 /// If the row cannot be read.
 pub fn under_way(rows: &dyn Rows) -> Result<Option<ScrubRow>, StoreError> {
-    get(rows, Table::Config, NOW)
+    noted(rows, NOW)
 }
 
 /// The last run over everything that ended.
@@ -211,7 +223,7 @@ pub fn under_way(rows: &dyn Rows) -> Result<Option<ScrubRow>, StoreError> {
 /// # Errors
 /// If the row cannot be read.
 pub fn last(rows: &dyn Rows) -> Result<Option<ScrubbedRow>, StoreError> {
-    get(rows, Table::Config, LAST)
+    noted(rows, LAST)
 }
 
 /// How far the run that goes on came in the metadata.
@@ -219,7 +231,7 @@ pub fn last(rows: &dyn Rows) -> Result<Option<ScrubbedRow>, StoreError> {
 /// # Errors
 /// If the row cannot be read.
 pub fn metadata_under_way(rows: &dyn Rows) -> Result<Option<PlaceRow>, StoreError> {
-    get(rows, Table::Config, METADATA_NOW)
+    noted(rows, METADATA_NOW)
 }
 
 /// How much of the metadata is known to be damaged: what was found when all of it was read last, or
@@ -228,7 +240,7 @@ pub fn metadata_under_way(rows: &dyn Rows) -> Result<Option<PlaceRow>, StoreErro
 /// # Errors
 /// If a row cannot be read.
 pub fn damaged_metadata(rows: &dyn Rows) -> Result<u64, StoreError> {
-    let last: Option<DamagedRow> = get(rows, Table::Config, METADATA_LAST)?;
+    let last: Option<DamagedRow> = noted(rows, METADATA_LAST)?;
     let last = last.map_or(0, |last| last.rows.saturating_add(last.snapshots));
     let now = metadata_under_way(rows)?.map_or(0, |now| now.damaged());
     Ok(last.max(now))
@@ -241,11 +253,7 @@ pub(super) fn keep(tx: &mut dyn RowsMut, row: &ScrubRow, place: &PlaceRow) {
 }
 
 /// Notes that a run ended. One over everything is the last, and no other is left to be done.
-pub(super) fn finish(
-    tx: &mut dyn RowsMut,
-    (row, place): (&ScrubRow, &PlaceRow),
-    now: Timestamp,
-) -> Result<(), StoreError> {
+pub(super) fn finish(tx: &mut dyn RowsMut, (row, place): (&ScrubRow, &PlaceRow), now: Timestamp) {
     if row.portion.is_first() {
         let found = DamagedRow { rows: place.rows, snapshots: place.snapshots };
         put(tx, Table::Config, METADATA_LAST.to_vec(), &found);
@@ -255,18 +263,16 @@ pub(super) fn finish(
         let done = ScrubbedRow { begun, ended, chunks, bytes: row.bytes, damaged: row.damaged };
         put(tx, Table::Config, LAST.to_vec(), &done);
         for key in [NOW, METADATA_NOW] {
-            if tx.get(Table::Config, key)?.is_some() {
+            if !matches!(tx.get(Table::Config, key), Ok(None)) {
                 tx.delete(Table::Config, key.to_vec());
             }
         }
     }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::meta::codec::Row as _;
 
     #[test]
     fn portions_have_every_number_once() {

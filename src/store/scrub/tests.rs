@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     model::ids::ManifestId,
     store::{
-        blobs::{damage::known, verify},
+        blobs::{damage::known, rows::number_key, verify},
         collect::{CollectOptions, Collector},
         io::{
             Io as _,
@@ -12,6 +12,11 @@ use crate::{
                 SimDisk,
                 fault::{Failing, FaultyDisk, Plan},
             },
+        },
+        meta::{
+            codec::Row as _,
+            rows::{KeyRange, Order, Rows as _, RowsMut as _},
+            with_sum,
         },
         segments::FlawKind,
         tests::{get, noise, open, options, put, recount, release},
@@ -332,6 +337,116 @@ fn portions_find_together_what_there_is() {
     assert_eq!(found.iter().map(|done| done.chunks).sum::<u64>(), 300);
     assert_eq!(found.iter().map(|done| done.damaged).sum::<u64>(), 6);
     assert_eq!(kinds(&store).len(), 6);
+}
+
+/// Flips a bit of a row wherever the file of the metadata has it.
+fn decay(disk: &SimDisk, table: Table, (key, value): &(Vec<u8>, Vec<u8>)) {
+    let row = with_sum(table, key, value);
+    let path = "meta/holdall.redb";
+    let file = disk.open(path, crate::store::io::Mode::Read).unwrap();
+    let mut bytes = vec![0; usize::try_from(file.len().unwrap()).unwrap()];
+    file.read_at(&mut bytes, 0).unwrap();
+    let places: Vec<_> = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(&row)).collect();
+    assert!(!places.is_empty(), "the row is nowhere");
+    places.into_iter().for_each(|at| disk.damage(path, at as u64, 4).unwrap());
+}
+
+/// The story: one damaged row of a chunk ended every scrub where it was. What lies behind it was
+/// never looked at again.
+#[test]
+fn a_run_goes_on_past_damaged_rows_of_chunks_and_segments_and_ends_as_damage() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    let ids: Vec<_> = (0..100).map(|n| put(&store, &noise(&format!("past {n}"), 6_000))).collect();
+    seal_all(&store);
+    let other = put(&store, &noise("in another segment", 50_000));
+    seal_all(&store);
+    let (.., first) = place(&store, ids[0]);
+    let (behind, late, path) = place(&store, other);
+    assert_ne!(first, path);
+    // In the middle, beside each other, and the last of all.
+    let lost = [ids[3], ids[4], ids[80], put(&store, &noise("the last", 6_000))];
+    let rows = lost.iter().map(|id| place(&store, *id)).map(|(no, row, _)| (number_key(no.0), row.encode()));
+    let rows: Vec<_> = rows.collect();
+    disk.damage(&path, late.offset + 1000, 1).unwrap();
+    let end = disk.open(&path, crate::store::io::Mode::Read).unwrap().len().unwrap();
+    disk.damage(&path, end - 10, 1).unwrap();
+    drop(store);
+    rows.iter().for_each(|row| decay(&disk, Table::Chunk, row));
+    let store = open(&disk);
+    let found = [(Part::Chunk(behind), FlawKind::Bytes), (Part::Segment(late.segment), FlawKind::Footer)];
+    for run in 0..2 {
+        let done = scrub(&store);
+        assert_eq!((done.damaged, done.thousandths), (6, 1000), "{run}");
+        assert_eq!((done.chunks, kinds(&store)), (98, found.to_vec()));
+        assert_eq!(
+            store.scrubbing().last().map(|last| (last.damaged, last.ended.is_some())),
+            Some((6, true))
+        );
+    }
+    // Whoever reads no row of the metadata counts those that he goes past.
+    let portions = (1..=3).map(|number| Portion::new(number, 3).unwrap());
+    let each: Vec<_> =
+        portions.map(|portion| Scrubber::begin(&store, portion).unwrap().run().unwrap()).collect();
+    assert!(
+        each[1..].iter().any(|done| done.damaged > 0)
+            && each.iter().map(|done| done.damaged).sum::<u64>() >= 6
+    );
+}
+
+#[test]
+fn a_row_of_a_segment_that_says_nothing_hides_no_other_segment() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    put(&store, &noise("first segment", 50_000));
+    seal_all(&store);
+    let id = put(&store, &noise("second segment", 50_000));
+    seal_all(&store);
+    let (_, row, path) = place(&store, id);
+    disk.damage(&path, 100, 1).unwrap();
+    store
+        .apply(None, |tx| {
+            tx.put(Table::Segment, number_key(1), b"nothing".to_vec());
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+    let mut scrubber = Scrubber::begin(&store, Portion::ALL).unwrap();
+    while scrubber.step().unwrap() != Step::Done {}
+    assert_eq!(scrubber.step().unwrap(), Step::Done);
+    assert_eq!(scrubber.summary().damaged, 2, "the row, and the header of the other");
+    assert_eq!(kinds(&store), [(Part::Segment(row.segment), FlawKind::Header)]);
+}
+
+/// Notes of scrubbing that are damaged themselves end nothing either.
+#[test]
+fn a_run_ends_whatever_became_of_its_own_rows() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    let id = put(&store, &noise("own rows", 50_000));
+    let (_, row, path) = place(&store, id);
+    disk.damage(&path, row.offset + 1000, 1).unwrap();
+    scrub(&store);
+    Scrubber::resume(&store).unwrap().run().unwrap();
+    let mut cut_off = Scrubber::resume(&store).unwrap();
+    past_metadata(&mut cut_off);
+    cut_off.save().unwrap();
+    drop(cut_off);
+    let rows = store.snapshot().unwrap();
+    let scan = |table| rows.scan(table, &KeyRange::prefix(vec![]), Order::Forward, 99).unwrap();
+    let of_scrub: Vec<_> =
+        scan(Table::Config).into_iter().filter(|(key, _)| key.starts_with(b"scrub-")).collect();
+    let notes = scan(Table::Damage);
+    assert_eq!((of_scrub.len(), notes.len()), (4, 1));
+    drop(rows);
+    drop(store);
+    of_scrub.iter().for_each(|row| decay(&disk, Table::Config, row));
+    notes.iter().for_each(|row| decay(&disk, Table::Damage, row));
+    let store = open(&disk);
+    assert_eq!((store.scrubbing().now(), store.scrubbing().last(), store.blobs().damaged()), (None, None, 1));
+    let done = Scrubber::resume(&store).unwrap().run().unwrap();
+    assert_eq!(done.damaged, 6, "five rows, and the chunk");
+    assert_eq!(kinds(&store).len(), 1, "its note is written anew");
+    assert_eq!((scrub(&store).damaged, store.blobs().damaged()), (1, 1));
 }
 
 #[test]
