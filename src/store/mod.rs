@@ -191,6 +191,7 @@ impl Store {
         // Their files were to go, and went.
         let emptied = blobs::emptied_segments(&meta.snapshot()?)?;
         recovered.retain(|found| found.finding != Finding::Missing || !emptied.contains(&found.segment));
+        recovered.iter().for_each(Recovered::tell);
         let segments = Arc::new(segments);
         let how = BlobOptions { shared_dedup: options.shared_dedup, batch_bytes: options.batch_bytes };
         let blobs = Blobs::open(Arc::clone(&meta), Arc::clone(&segments), how)?;

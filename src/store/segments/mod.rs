@@ -293,6 +293,18 @@ impl Segments {
         Ok(entries)
     }
 
+    /// The same to its end, past all that the disk refuses to read: what lies there is not known.
+    ///
+    /// # Errors
+    /// As [`Segments::walk`].
+    pub fn walk_past(&self, segment: SegmentId) -> Result<Vec<FooterEntry>, StoreError> {
+        let (file, mut entries) = (self.file(segment)?, Vec::new());
+        let mut meet = |header: &RecordHeader| entries.push(FooterEntry::from(header));
+        scan::walk(&*file, self.shared.options.uuid, segment, &mut meet)?;
+        entries.sort_unstable();
+        Ok(entries)
+    }
+
     /// Removes a segment's file; one that is gone is no error. Only for the collector, after the
     /// commit that let go of its last chunk is durable. The name is not synced: a file that comes
     /// back after a crash is adopted as dead.

@@ -12,14 +12,14 @@ use super::{
     header::{HEADER, SegmentHeader},
     lane::LaneKind,
     path,
-    scan::scan,
+    scan::{scan, walk},
 };
 use crate::{
     model::ids::SegmentId,
     store::{
         error::{StoreError, is_full},
         faults::Fault,
-        io::{File, Mode, Site},
+        io::{File, Mode, Site, is_refusal},
     },
 };
 
@@ -30,6 +30,8 @@ pub enum Finding {
     Sealed,
     /// It had no row; now it is sealed and dead.
     Adopted,
+    /// It had no row, and the disk cannot read all of it. Now it is sealed and dead, and not written to.
+    AdoptedInPart,
     /// Its file holds nothing that was written for it. It was left as it is, all of it dead.
     Unreadable,
     /// There is no room for its footer. It is not written to, and sealed at a later start.
@@ -55,6 +57,34 @@ pub struct Recovered {
     pub damaged: u64,
 }
 
+impl Recovered {
+    /// A line in the log, unless it is what any crash leaves.
+    pub(in crate::store) fn tell(&self) {
+        let (segment, records, damaged) = (self.segment, self.records, self.damaged);
+        match self.finding {
+            Finding::Sealed | Finding::Adopted if damaged == 0 => {}
+            Finding::Sealed | Finding::Adopted => {
+                tracing::warn!(%segment, records, damaged, "bytes of a segment are no whole record");
+            }
+            Finding::AdoptedInPart => tracing::error!(
+                %segment, records, damaged,
+                "the disk cannot read all of a segment that no row knew; it is kept as it is"
+            ),
+            Finding::Unreadable => {
+                tracing::warn!(%segment, damaged, "the file of a segment holds nothing that was written for it");
+            }
+            Finding::Unsealed => {
+                tracing::warn!(%segment, "there is no room to end a segment; a later start does")
+            }
+            Finding::Unread => tracing::error!(
+                %segment,
+                "the disk cannot read all of a segment; it is left as it is until the next start"
+            ),
+            Finding::Missing => tracing::error!(%segment, "the file of a segment is missing"),
+        }
+    }
+}
+
 /// Brings every segment in order, and reports the rows to write.
 pub(super) fn recover(
     shared: &Shared,
@@ -68,7 +98,9 @@ pub(super) fn recover(
             match rows.remove(&id) {
                 Some(row) if row.sealed => {}
                 None if shared.faults.has(Fault::StraySegmentRemoved) => shared.io.remove(&path::file(id))?,
-                row => recovered.push(one(shared, id, row).or_else(|error| unread(id, error))?),
+                row => {
+                    recovered.push(one(shared, id, row).or_else(|error| unread(shared, (id, row), error))?)
+                }
             }
         }
     }
@@ -84,14 +116,46 @@ pub(super) fn recover(
 }
 
 /// A bad sector in one segment is no reason to open nothing. What cannot be looked at whole is not
-/// written to, cut or adopted; its rows say of it what they said.
-fn unread(segment: SegmentId, error: StoreError) -> Result<Recovered, StoreError> {
-    match &error {
-        StoreError::Io(source) if FlawKind::of_read(source) == Some(FlawKind::Unreadable) => {
-            Ok(Recovered { segment, finding: Finding::Unread, records: 0, cut: 0, damaged: 0 })
-        }
-        _ => Err(error),
+/// written to or cut. The rows of one that has some say of it what they said; one that has none is
+/// adopted as it is.
+fn unread(
+    shared: &Shared,
+    (segment, row): (SegmentId, Option<SegmentState>),
+    error: StoreError,
+) -> Result<Recovered, StoreError> {
+    if !is_unreadable(&error) {
+        return Err(error);
     }
+    let left = Recovered { segment, finding: Finding::Unread, records: 0, cut: 0, damaged: 0 };
+    if row.is_some() {
+        return Ok(left);
+    }
+    match in_part(shared, segment) {
+        Err(error) if is_unreadable(&error) => Ok(left),
+        adopted => adopted,
+    }
+}
+
+fn is_unreadable(error: &StoreError) -> bool {
+    matches!(error, StoreError::Io(source) if FlawKind::of_read(source) == Some(FlawKind::Unreadable))
+}
+
+/// Adopts a segment that the disk cannot read whole. All of its length is its own: nobody knows what
+/// lies where the disk says nothing.
+fn in_part(shared: &Shared, id: SegmentId) -> Result<Recovered, StoreError> {
+    let uuid = shared.options.uuid;
+    let file = shared.io.open(&path::file(id), Mode::Read)?;
+    let (length, mut records) = (file.len()?, 0);
+    let (header, unread) = match segment_header(&*file, uuid, id) {
+        Err(error) if is_refusal(&error) => (None, HEADER),
+        header => (header?, 0),
+    };
+    let found = walk(&*file, uuid, id, &mut |_| records += 1)?;
+    name(shared, id, None)?;
+    let kind = header.map_or(LaneKind::Normal, |header| header.kind);
+    shared.report(id, SegmentState { kind, sealed: true, length });
+    let damaged = found.damaged + unread;
+    Ok(Recovered { segment: id, finding: Finding::AdoptedInPart, records, cut: 0, damaged })
 }
 
 fn one(shared: &Shared, id: SegmentId, row: Option<SegmentState>) -> Result<Recovered, StoreError> {

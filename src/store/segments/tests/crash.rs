@@ -225,6 +225,40 @@ fn a_file_without_a_row_is_adopted_and_one_that_is_not_ours_is_left_alone() {
     }
 }
 
+/// The story: it was left out, at every start, with all that could still be read in it.
+#[test]
+fn a_file_without_a_row_is_adopted_as_far_as_the_disk_reads_it() {
+    // The header, and a block with records.
+    for (bad, left) in [(0..512, 10), (9000..9512, 6)] {
+        let (disk, segments) = on_sim();
+        let mut kept = Kept::default();
+        let placed: Vec<Placed> = (0..10)
+            .map(|chunk| append(&segments, LaneId::Small, chunk, &noise(chunk, 1000)).unwrap())
+            .collect();
+        synced(&segments, LaneId::Small).unwrap();
+        let (segment, length) = (placed[0].segment, segments.length(placed[0].segment).unwrap().unwrap());
+        drop(segments);
+        disk.unreadable(&path::file(segment), bad.clone()).unwrap();
+        let (segments, recovered) = kept.open(&disk).unwrap();
+        let [found] = recovered[..] else { panic!("{recovered:?}") };
+        assert_eq!((found.finding, found.records, found.cut), (Finding::AdoptedInPart, left, 0), "{bad:?}");
+        assert!(found.damaged >= bad.end - bad.start && found.damaged < length, "{bad:?} {found:?}");
+        let states = segments.take_states();
+        assert!(
+            matches!(states[..], [(id, SegmentState { sealed: true, length: all, .. })] if (id, all) == (segment, length))
+        );
+        let read_now = placed.iter().filter(|placed| read(&segments, **placed).is_ok()).count();
+        // Whoever knows where they lie reads all but the one.
+        assert_eq!(read_now, if left < 10 { 9 } else { 10 });
+        // A cable, and not the disk: nothing was cut or written.
+        disk.unreadable(&path::file(segment), 0..0).unwrap();
+        kept.rows = states.into_iter().collect();
+        let (segments, recovered) = kept.open(&disk).unwrap();
+        assert_eq!((recovered, segments.length(segment).unwrap()), (vec![], Some(length)));
+        placed.iter().for_each(|placed| drop(read(&segments, *placed).unwrap()));
+    }
+}
+
 #[test]
 fn a_file_that_rows_do_not_know_is_never_written_over_by_a_new_segment() {
     let disk = SimDisk::new();
