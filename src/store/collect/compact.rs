@@ -10,16 +10,14 @@ use std::{collections::BTreeSet, io};
 use super::{
     Collector, SEGMENTS_PER_PASS, Step,
     records::{Records, records},
+    report::Stuck,
     survey::{Live, Survey},
     sweep::lives,
 };
 use crate::{
     model::ids::{ChunkNo, SegmentId},
     store::{
-        blobs::{
-            damage::Part,
-            rows::{ChunkRow, ChunkState, find_chunk, load_chunk, number_key},
-        },
+        blobs::rows::{ChunkRow, ChunkState, find_chunk, load_chunk, number_key},
         error::StoreError,
         faults::Fault,
         meta::{Tx, codec::Row, rows::RowsMut, table::Table},
@@ -39,7 +37,7 @@ const MARGIN: u64 = 1 << 20;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Candidate {
     pub(super) segment: SegmentId,
-    live: Live,
+    pub(super) live: Live,
     /// Dead bytes of a thousand.
     share: u64,
 }
@@ -145,18 +143,19 @@ impl Collector {
             return Ok(Step::Done);
         }
         let segment = next.segment;
-        let (records, walked) = match records(&self.store, segment)? {
-            Records::Listed(records) => (records, false),
-            Records::Walked(records) => (records, true),
-            Records::Unread => {
-                self.leave(segment);
-                return self.note_frame(segment).map(|()| Step::More);
-            }
+        let (records, walked, unread) = match records(&self.store, segment)? {
+            Records::Listed(records) => (records, false, false),
+            Records::Walked(records) => (records, true, false),
+            Records::Unread(records) => (records, true, true),
         };
         let mut left = lives(&self.store.snapshot()?, segment, records)?;
         let bytes = left.iter().map(|record| record_bytes(record.stored_len)).sum::<u64>();
         let counted = (next.live.chunks, next.live.bytes);
         if (left.len() as u64, bytes) != counted {
+            if unread {
+                self.leave(segment);
+                return self.note_frame(segment, counted.0).map(|()| Step::More);
+            }
             return self.doubt(segment, (left.len() as u64, walked), counted.0).map(|()| Step::More);
         }
         left.sort_unstable_by_key(|record| std::cmp::Reverse(record.offset));
@@ -179,7 +178,7 @@ impl Collector {
         let first = self.store.collection().doubt(segment);
         if walked && !first && records < rows {
             self.leave(segment);
-            return self.note_frame(segment);
+            return self.note_frame(segment, rows);
         }
         if records > rows || !first {
             return Err(StoreError::Damaged(format!(
@@ -256,7 +255,7 @@ impl Collector {
         let chunk = record.chunk;
         tracing::error!(%chunk, %segment, why, "a chunk is damaged; its segment is not compacted");
         self.report.damaged.push(format!("chunk {chunk} in segment {segment}: {why}"));
-        self.store.collection().stuck(segment, Some(Part::Chunk(chunk)));
+        self.store.collection().stuck(segment, Stuck::Chunk(chunk));
         if row.state == ChunkState::Live {
             self.store.blobs().suspect(chunk, row);
         }

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, io};
 
-use super::Collector;
+use super::{Collector, report::Stuck};
 use crate::{
     model::ids::{ChunkNo, SegmentId},
     store::{
@@ -29,9 +29,9 @@ pub(super) enum Records {
     /// Its footer is damaged; these were found one by one, and are whole. Nothing if its file is gone
     /// or was never one.
     Walked(Vec<FooterEntry>),
-    /// Its footer is damaged, and the disk cannot read all that lies before it. It holds what it
-    /// holds.
-    Unread,
+    /// Its footer is damaged, and the disk cannot read all that lies before it. These could be read,
+    /// and are whole; it holds what it holds.
+    Unread(Vec<FooterEntry>),
 }
 
 /// Reads them.
@@ -49,7 +49,7 @@ pub(super) fn records(store: &Store, segment: SegmentId) -> Result<Records, Stor
         read => return read.map(Records::Listed),
     };
     match opened(segments.walk(segment, until)) {
-        Err(error) if is_flaw(&error) => Ok(Records::Unread),
+        Err(error) if is_flaw(&error) => opened(segments.walk_past(segment)).map(Records::Unread),
         read => read.map(Records::Walked),
     }
 }
@@ -89,19 +89,19 @@ impl Collector {
         if self.store.collection().left(segment) {
             tracing::error!(%segment, "a segment is damaged, and what is dead in it is not given back");
         }
-        self.store.collection().stuck(segment, None);
+        self.store.collection().stuck(segment, Stuck::Now);
         if !self.report.damaged.contains(&text) {
             self.report.damaged.push(text);
         }
     }
 
-    /// Notes what is wrong with the header or footer of a segment that is needed.
-    pub(super) fn note_frame(&self, segment: SegmentId) -> Result<(), StoreError> {
+    /// Notes what is wrong with the header or footer of a segment that so many chunks lie in.
+    pub(super) fn note_frame(&self, segment: SegmentId, chunks: u64) -> Result<(), StoreError> {
         let Some(state) = state(&self.store.snapshot()?, segment)? else { return Ok(()) };
         let flaw = self.store.segments().examine_frame(segment, &state)?;
         // Where the file is gone, every chunk in it is known to be.
         let Some(flaw) = flaw.filter(|flaw| flaw.kind != FlawKind::Missing) else { return Ok(()) };
-        self.store.collection().stuck(segment, Some(Part::Segment(segment)));
+        self.store.collection().stuck(segment, Stuck::Frame(chunks));
         let new = self.store.give_back(move |tx: &mut Tx<'_>| {
             let now = tx.now();
             damage::note_segment(tx, segment, flaw, now)
@@ -110,6 +110,17 @@ impl Collector {
             self.store.blobs().damage_grew(1);
             damage::tell_segment(segment, flaw);
         }
+        Ok(())
+    }
+
+    /// Nothing lies in a segment any more: that its header or footer is damaged is no damage.
+    pub(super) fn forget_frame(&self, segment: SegmentId) -> Result<(), StoreError> {
+        let part = Part::Segment(segment);
+        if !damage::is_known(&self.store.snapshot()?, part)? {
+            return Ok(());
+        }
+        let gone = self.store.give_back(move |tx: &mut Tx<'_>| damage::forget(tx, part))?;
+        self.store.blobs().damage_shrank(gone);
         Ok(())
     }
 }

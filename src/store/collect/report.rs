@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Usage;
 use crate::{
-    model::ids::SegmentId,
+    model::ids::{ChunkNo, SegmentId},
     store::{
         blobs::{
             damage::{self, Part},
@@ -91,6 +91,17 @@ pub struct Report {
     pub usage: Usage,
 }
 
+/// Why a segment must stay as it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Stuck {
+    /// For this run alone.
+    Now,
+    /// A chunk in it is damaged.
+    Chunk(ChunkNo),
+    /// Its header or footer is damaged, and not all could be found of so many chunks that lie in it.
+    Frame(u64),
+}
+
 #[derive(Debug, Default)]
 struct State {
     usage: Option<Usage>,
@@ -99,9 +110,8 @@ struct State {
     report: Report,
     /// Bytes returned by runs that ended.
     returned: u64,
-    /// Segments that must stay as they are, and what in them is known to be damaged; if nothing is, for
-    /// this run alone.
-    stuck: BTreeMap<SegmentId, Option<Part>>,
+    /// Segments that must stay as they are.
+    stuck: BTreeMap<SegmentId, Stuck>,
     /// Segments that were told in the log as left as they are.
     left: BTreeSet<SegmentId>,
     /// Segments whose records and rows did not agree once.
@@ -180,8 +190,8 @@ impl Collection {
         self.state().doubted.remove(&segment);
     }
 
-    pub(super) fn stuck(&self, segment: SegmentId, part: Option<Part>) {
-        self.state().stuck.insert(segment, part);
+    pub(super) fn stuck(&self, segment: SegmentId, why: Stuck) {
+        self.state().stuck.insert(segment, why);
     }
 
     /// Notes that a segment is left as it is; false if it is not the first time.
@@ -193,27 +203,32 @@ impl Collection {
     /// it decays again.
     pub(super) fn unstick(&self, rows: &dyn Rows) -> Result<(), StoreError> {
         let stuck = self.state().stuck.clone();
-        for (segment, part) in stuck {
-            let still = match part {
-                Some(Part::Chunk(chunk)) => find_chunk(rows, chunk)?
+        for (segment, why) in stuck {
+            let still = match why {
+                Stuck::Chunk(chunk) => find_chunk(rows, chunk)?
                     .is_some_and(|row| (row.segment, row.state) == (segment, ChunkState::Bad)),
-                Some(part) => damage::is_known(rows, part)?,
-                None => false,
+                Stuck::Frame(_) => damage::is_known(rows, Part::Segment(segment))?,
+                Stuck::Now => false,
             };
             if still {
                 continue;
             }
             let mut state = self.state();
             state.stuck.remove(&segment);
-            if part.is_some() {
+            if !matches!(why, Stuck::Now) {
                 state.left.remove(&segment);
             }
         }
         Ok(())
     }
 
-    pub(super) fn is_stuck(&self, segment: SegmentId) -> bool {
-        self.state().stuck.contains_key(&segment)
+    /// Whether a segment that so many chunks lie in must stay. What could not be found may be stored
+    /// elsewhere once there are fewer.
+    pub(super) fn is_stuck(&self, segment: SegmentId, chunks: u64) -> bool {
+        match self.state().stuck.get(&segment) {
+            Some(Stuck::Frame(had)) => chunks >= *had,
+            stuck => stuck.is_some(),
+        }
     }
 
     /// Whether a run is under way.

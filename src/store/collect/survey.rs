@@ -198,7 +198,8 @@ impl Collector {
             Some(percent) => compact::candidates(&survey, percent, &damaged)?,
             None => Vec::new(),
         };
-        self.candidates.retain(|candidate| !self.store.collection().is_stuck(candidate.segment));
+        let known = self.store.collection();
+        self.candidates.retain(|candidate| !known.is_stuck(candidate.segment, candidate.live.chunks));
         self.pass = (0, 0);
         self.mark(&sweep::empty(&survey))?;
         Ok(self.go(Phase::Sweep))

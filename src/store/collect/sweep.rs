@@ -112,8 +112,9 @@ impl Collector {
     fn remove(&mut self, segment: SegmentId) -> Result<bool, StoreError> {
         // The survey went through all chunks, this goes through the records: both must agree.
         let (Records::Listed(records) | Records::Walked(records)) = records(&self.store, segment)? else {
-            // It is marked, and every run tries again.
+            // It is marked, and every run tries again. Nothing needs it.
             self.leave(segment);
+            self.forget_frame(segment)?;
             return Ok(false);
         };
         let unproven = self.store.faults().has(Fault::EmptyUnproven);

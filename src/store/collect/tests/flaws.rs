@@ -115,6 +115,33 @@ fn a_bad_sector_in_a_sparse_segment_is_noted_and_holds_up_no_other() {
     }
 }
 
+/// The story: it stayed for ever, and `holdall check` advised to move it for ever.
+#[test]
+fn a_segment_that_cannot_be_read_whole_is_moved_once_what_is_lost_was_stored_again() {
+    let filled = Filled::new();
+    let [first, second] = filled.full();
+    filled.spoil(first, true);
+    let scrub = || Scrubber::begin(&filled.store, Portion::ALL).unwrap().run().unwrap().damaged;
+    assert_eq!(scrub(), 2, "a chunk, and the list of the segment");
+    for _ in 0..2 {
+        let report = collect(&filled.store, ALL);
+        assert_eq!((report.segments_compacted, report.chunks_moved), (0, 0));
+    }
+    let mut ids: Vec<_> = filled.bodies.iter().map(|(id, _)| *id).collect();
+    let lost: Vec<_> = (0..60).filter(|n| get(&filled.store, ids[*n]).is_err()).collect();
+    assert!(!lost.is_empty() && lost.len() <= 2);
+    ids.extend(lost.into_iter().map(|n| put(&filled.store, &body(n))));
+    assert_eq!(filled.damaged(), [(Part::Segment(first), FlawKind::Unreadable)]);
+    let report = collect(&filled.store, ALL);
+    assert!(report.segments_compacted == 1 && report.chunks_moved > 0, "{report:?}");
+    assert!(filled.is_there(first) && filled.is_there(second), "not all of it was seen");
+    assert_eq!((filled.damaged(), filled.store.blobs().damaged(), scrub()), (vec![], 0, 0));
+    assert_eq!(recount(&filled.store, &ids).findings, []);
+    for (n, id) in ids[..60].iter().enumerate() {
+        assert!(get(&filled.store, *id).unwrap() == body(n), "{n}");
+    }
+}
+
 /// A list that is damaged hides nothing, but a record that is damaged as well.
 #[test]
 fn a_damaged_record_in_a_segment_without_a_list_ends_no_run() {
