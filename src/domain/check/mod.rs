@@ -39,7 +39,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Error, Holdall, access, caller::Caller, lanes::unless_closing};
 use crate::{
-    model::ids::{BucketId, ManifestId, NodeId},
+    model::ids::{BucketId, ManifestId, NodeId, SegmentId},
     store::{
         Store,
         blobs::{damage::known as known_damage, verify},
@@ -111,29 +111,24 @@ pub(crate) fn run(
         }
     };
     let mut report = CheckReport::default();
-    if let Err(error) = sums(&rows, &|| unless_closing(stop), &mut report) {
-        report.unfinished = Some(reason(&error));
-    } else if report.found > 0 {
-        report.unfinished = Some("the metadata is damaged, so what refers to what was not followed".into());
-    }
-    if !report.is_clean() {
-        return (report, Vec::new());
-    }
-    let mut check = Check {
-        rows: &Watched { rows: &rows, stop },
-        report,
-        buckets: BTreeMap::new(),
-        detached: BTreeMap::new(),
-        histories: Ids::default(),
-        people: BTreeMap::new(),
-        found: BTreeMap::new(),
-        newest: BTreeMap::new(),
-        taken: BTreeMap::new(),
-        stale: Vec::new(),
+    let summed = sums(&rows, &|| unless_closing(stop), &mut report);
+    let watched = Watched { rows: &rows, stop };
+    let mut check = Check::of(&watched, report);
+    let done = match summed {
+        Ok(()) if check.report.found > 0 => {
+            check.in_part(store);
+            let why = "the metadata is damaged, so what refers to what was not followed";
+            Err(why.to_owned())
+        }
+        Ok(()) => check.all(store, hold).map_err(|error| {
+            if matches!(error, StoreError::Damaged(_)) {
+                check.note(FindingKind::Row, reason(&error));
+            }
+            reason(&error)
+        }),
+        Err(error) => Err(reason(&error)),
     };
-    if let Err(error) = check.all(store, hold) {
-        check.report.unfinished = Some(reason(&error));
-    }
+    check.report.unfinished = done.err();
     (check.report, check.stale)
 }
 
@@ -165,7 +160,32 @@ struct Check<'a> {
     stale: Vec<NodeId>,
 }
 
-impl Check<'_> {
+impl<'a> Check<'a> {
+    fn of(rows: &'a dyn Rows, report: CheckReport) -> Self {
+        Self {
+            rows,
+            report,
+            buckets: BTreeMap::new(),
+            detached: BTreeMap::new(),
+            histories: Ids::default(),
+            people: BTreeMap::new(),
+            found: BTreeMap::new(),
+            newest: BTreeMap::new(),
+            taken: BTreeMap::new(),
+            stale: Vec::new(),
+        }
+    }
+
+    /// Looks at what can be told where rows are damaged: the files of segments, and what is known to be
+    /// damaged. Where that leads to a row that is damaged it ends; it was told already.
+    fn in_part(&mut self, store: &Store) {
+        for looked in [self.segments(store), self.damage()] {
+            if let Err(error) = looked {
+                tracing::debug!(%error, "a part of the check ended early");
+            }
+        }
+    }
+
     fn all(&mut self, store: &Store, files: Hold) -> Result<(), StoreError> {
         self.segments(store)?;
         drop(files);
@@ -261,18 +281,21 @@ impl Check<'_> {
     /// What is known to be damaged. A chunk that nothing needs any more is told and is no fault; one
     /// that is needed was found by counting.
     fn damage(&mut self) -> Result<(), StoreError> {
-        let mut after = None;
+        let (mut after, mut within) = (None, BTreeMap::<_, u64>::new());
         loop {
             let known = known_damage(self.rows, after, DAMAGE_PAGE)?;
             let Some(last) = known.last() else { break };
             after = Some(last.part);
             for damaged in known {
                 self.report.counts.damaged += 1;
-                if let DamagedPart::Segment(segment) = damaged.part {
-                    let what = damaged.row.kind.text();
-                    let text =
-                        format!("segment {segment} is damaged: {what}; `holdall compact` moves its chunks");
-                    self.note(FindingKind::Segment, text);
+                match damaged.part {
+                    // All of them come before the first segment.
+                    DamagedPart::Chunk(_) => *within.entry(damaged.row.segment).or_default() += 1,
+                    DamagedPart::Segment(segment) => {
+                        let chunks = within.get(&segment).copied().unwrap_or_default();
+                        let text = of_segment(segment, damaged.row.kind.text(), chunks);
+                        self.note(FindingKind::Segment, text);
+                    }
                 }
                 if self.report.damage.len() < DAMAGE_PAGE {
                     self.report.damage.push(damaged);
@@ -291,4 +314,18 @@ impl Check<'_> {
         }
         Ok(())
     }
+}
+
+/// What is wrong with a segment, and what helps: nothing is moved out of one as long as a chunk in it
+/// that is needed cannot be read.
+fn of_segment(segment: SegmentId, what: &str, chunks: u64) -> String {
+    let helps = match chunks {
+        0 => "`holdall compact` moves its chunks".to_owned(),
+        1 => "and so is a chunk in it: once its content was stored again, `holdall compact` moves the others"
+            .to_owned(),
+        many => format!(
+            "and so are {many} chunks in it: once their content was stored again, `holdall compact` moves the others"
+        ),
+    };
+    format!("segment {segment} is damaged: {what}; {helps}")
 }

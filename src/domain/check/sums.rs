@@ -4,6 +4,7 @@ use super::report::{CheckReport, FindingKind};
 use crate::store::{
     error::StoreError,
     meta::{Snapshot, table::Table},
+    segments::is_flaw,
 };
 
 /// Bytes of rows that are read before it is asked whether to go on.
@@ -22,7 +23,7 @@ pub(super) fn sums(
                 report.found += damaged - 1;
                 format!("rows of {} that are not what was written: {damaged}", table.name())
             }
-            Err(StoreError::Damaged(_)) => format!("{} cannot be read to its end", table.name()),
+            Err(error) if is_flaw(&error) => format!("{} cannot be read to its end", table.name()),
             Err(error) => return Err(error),
         };
         report.note(FindingKind::Row, format!("{what}; `holdall rebuild` makes the metadata anew"));

@@ -5,7 +5,7 @@ use std::{cell::Cell, sync::Arc};
 use super::{Trial, bucket, start};
 use crate::{
     domain::{
-        CheckReport, Error, FindingKind,
+        CheckReport, Error, FindingKind, Portion,
         batch::{self, NewBatch},
         caller::Caller,
         check::{self, Stale},
@@ -172,6 +172,66 @@ async fn only_managers_check_and_a_read_error_is_never_clean() {
     trial.holdall.write(garble).await.unwrap();
     let report = check(&trial).await;
     assert!(report.unfinished.is_some() && !report.is_clean(), "{report:#?}");
+    assert_eq!((report.found, report.findings[0].kind), (1, FindingKind::Row), "it is damage, too");
+}
+
+/// The story: a damaged row ended the check before it had looked at one file.
+#[tokio::test]
+async fn beside_damaged_rows_segments_and_known_damage_are_told_too() {
+    let trial = filled().await;
+    write(&trial, &trial.caller("ada").await, &key("ada", "damaged")).await;
+    let (path, length) = super::decay::segments(&trial.disk).remove(0);
+    for at in (4096..length).step_by(512) {
+        trial.disk.damage(&path, at, 1).unwrap();
+    }
+    trial.holdall.scrub(&Caller::Operator, Portion::ALL).await.unwrap();
+    let whole = check(&trial).await;
+    assert!(whole.counts.damaged > 0 && whole.counts.hits > 0 && whole.unfinished.is_none());
+    trial.holdall.close().unwrap();
+    let disk = Arc::new(trial.disk.crash(0));
+    let damaged = start(Arc::clone(&disk), 1).unwrap();
+    decay(&damaged, Table::Account).await;
+    damaged.holdall.close().unwrap();
+    disk.remove(&path).unwrap();
+    let report = check(&start(Arc::new(disk.crash(0)), 1).unwrap()).await;
+    assert_eq!((report.counts.damaged, report.damage), (whole.counts.damaged, whole.damage));
+    let kinds: Vec<_> = report.findings.iter().map(|finding| finding.kind).collect();
+    assert_eq!(kinds, [FindingKind::Row, FindingKind::Segment], "{:#?}", report.findings);
+    assert!(report.unfinished.is_some());
+}
+
+/// The story: `holdall compact` was advised, and moved nothing as long as a chunk there was damaged.
+#[tokio::test]
+async fn what_helps_a_damaged_segment_is_told_as_it_is() {
+    let trial = Trial::new().await;
+    let ada = &trial.caller("ada").await;
+    for at in ["first", "second", "third"] {
+        write(&trial, ada, &key("ada", at)).await;
+    }
+    let (path, _) = super::decay::segments(&trial.disk).remove(0);
+    // The header of the segment, and its first record.
+    trial.disk.unreadable(&path, 0..4200).unwrap();
+    let advice = async || {
+        trial.holdall.scrub(&Caller::Operator, Portion::ALL).await.unwrap();
+        let found = check(&trial).await.findings.into_iter();
+        found
+            .filter(|finding| finding.kind == FindingKind::Segment)
+            .map(|finding| finding.text)
+            .collect::<Vec<_>>()
+    };
+    let told = advice().await;
+    assert!(
+        told.len() == 1 && told[0].contains("once its content was stored again, `holdall compact`"),
+        "{told:?}"
+    );
+    trial.holdall.collect(&Caller::Operator, true).await.unwrap();
+    assert_eq!(advice().await, told, "nothing else helps");
+    write(&trial, ada, &key("ada", "first")).await;
+    let told = advice().await;
+    assert!(told.len() == 1 && told[0].ends_with("; `holdall compact` moves its chunks"), "{told:?}");
+    trial.holdall.collect(&Caller::Operator, true).await.unwrap();
+    assert_eq!(advice().await, [""; 0]);
+    assert!(check(&trial).await.is_clean());
 }
 
 #[tokio::test]

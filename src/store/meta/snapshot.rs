@@ -61,7 +61,9 @@ impl Snapshot {
         self.meet(table, &range, Order::Forward, &mut |row| {
             summed.damaged += u64::from(row.value.is_none());
             summed.bytes += row.bytes;
-            summed.last = (summed.bytes >= enough).then(|| row.key.to_vec());
+            // The key of a damaged row may be another: nobody goes on behind that.
+            let ends = summed.bytes >= enough && row.value.is_some();
+            summed.last = ends.then(|| row.key.to_vec());
             summed.last.is_none()
         })?;
         Ok(summed)
