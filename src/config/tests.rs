@@ -20,6 +20,15 @@ fn refusal(file: &str, environment: &[(&str, &str)]) -> String {
     refused.replace(&format!("{}/", folder.path().display()), "")
 }
 
+/// What people are promised where nobody has set anything.
+#[test]
+fn the_whole_store_is_read_again_every_thirty_days_unless_told_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(Settings::load(given(folder.path())).unwrap().disk_scrub_days, 30);
+    fs::write(folder.path().join("config.toml"), "[disk]\nscrub_days = 7\n").unwrap();
+    assert_eq!(Settings::load(given(folder.path())).unwrap().disk_scrub_days, 7);
+}
+
 #[test]
 fn the_nearest_layer_wins_and_is_told() {
     let folder = tempfile::tempdir().unwrap();

@@ -105,6 +105,29 @@ async fn a_run_of_the_background_gives_way_and_goes_on_where_it_was() {
     assert_eq!(after.bytes - before.bytes, all + asked.bytes, "nothing is read twice");
 }
 
+/// The whole store every thirty days, counted from the end of the last run.
+#[tokio::test]
+async fn a_run_begins_by_itself_thirty_days_after_the_last_and_not_before() {
+    const DAY_MS: i64 = 86_400_000;
+    let trial = Trial::new().await;
+    let ada = trial.caller("ada").await;
+    write(&trial, &ada, &key("ada", "file"), noise(1, 50_000)).await;
+    let look = async || {
+        trial.holdall.scrub_in_background(ScrubOptions { days: 30, rate: 1 << 30 }).await.unwrap();
+        let state = trial.holdall.scrub_state();
+        (state.now, state.last.and_then(|last| last.ended), state.bytes)
+    };
+    let first = look().await;
+    let ended = first.1.expect("it was never done");
+    trial.clock.advance(29 * DAY_MS);
+    assert_eq!(look().await, first, "nothing was read");
+    trial.clock.advance(2 * DAY_MS);
+    let (now, last, bytes) = look().await;
+    assert_eq!((now, last), (None, Some(Timestamp(ended.0 + 31 * DAY_MS))));
+    assert!(bytes > first.2);
+    assert_eq!(look().await, (now, last, bytes), "and it is done for another thirty");
+}
+
 /// The story: each request that waited for another run held one of the threads that all work which
 /// waits for the disk shares.
 #[test]
