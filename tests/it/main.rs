@@ -25,5 +25,6 @@ mod proof;
 mod rebuild;
 mod restart;
 mod s3;
+mod space;
 mod supply;
 mod uploads;
