@@ -32,6 +32,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use damage::DAMAGE_PAGE;
 pub(crate) use damage::hits;
+#[cfg(test)]
+pub(crate) use damage::page;
 pub use damage::{Damaged, DamagedPart, Hit, HitCursor, HitKind, Hits};
 pub use report::{CheckReport, Counts, Finding, FindingKind};
 

@@ -7,7 +7,7 @@ pub(super) mod job;
 use std::sync::Arc;
 
 use super::{
-    Error, Hit, HitCursor, Holdall, access,
+    Error, Hit, Holdall, access,
     asked::{Asked, Next, to_its_end},
     caller::Caller,
     check::hits,
@@ -134,7 +134,7 @@ fn tell_files(store: &Store, done: ScrubSummary) {
     if done.damaged == 0 {
         return;
     }
-    let found = match store.snapshot().and_then(|rows| hits(&rows, HitCursor::default(), FILES_TOLD)) {
+    let found = match store.snapshot().and_then(|rows| hits(&rows, FILES_TOLD)) {
         Ok(found) => found,
         Err(error) => return tracing::warn!(%error, "which files are damaged could not be told"),
     };

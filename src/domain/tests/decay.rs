@@ -19,6 +19,7 @@ use crate::{
     store::{
         Store,
         meta::{
+            Snapshot,
             codec::Row as _,
             rows::{KeyRange, Order, Rows as _},
             table::Table,
@@ -373,17 +374,49 @@ async fn every_kind_of_version_is_told_where_it_is() {
     assert_eq!(parts, [1, 4]);
     // Told in pages it is the same, whatever the size of a page.
     let rows = filled.holdall.store.snapshot().unwrap();
-    for limit in [1, 2, 7] {
-        let (mut all, mut from) = (Vec::new(), Default::default());
-        loop {
-            let page = crate::domain::check::hits(&rows, from, limit).unwrap();
-            assert!(page.hits.len() <= limit);
-            all.extend(page.hits);
-            match page.next {
-                Some(next) => from = crate::domain::HitCursor::parse(&next.to_string()).unwrap(),
-                None => break,
-            }
+    for size in [(1, u64::MAX), (2, u64::MAX), (7, u64::MAX), (1000, 1), (1000, 60), (3, 25)] {
+        assert!(paged(&rows, size, &mut |page| assert!(page <= size.0)) == hits.hits, "{size:?}");
+    }
+}
+
+/// All pages of damaged files, so many in each at most, each after about so many rows.
+fn paged(rows: &Snapshot, size: (usize, u64), met: &mut dyn FnMut(usize)) -> Vec<Hit> {
+    let (mut all, mut from) = (Vec::new(), Default::default());
+    loop {
+        let page = crate::domain::check::page(rows, from, size).unwrap();
+        met(page.hits.len());
+        all.extend(page.hits);
+        match page.next {
+            Some(next) => from = crate::domain::HitCursor::parse(&next.to_string()).unwrap(),
+            None => return all,
         }
-        assert!(all == hits.hits, "{limit}");
+    }
+}
+
+/// The story: each page walked all rows of the store anew.
+#[tokio::test]
+async fn a_page_of_damaged_files_reads_as_few_rows_wherever_it_begins() {
+    const FILES: u64 = 300;
+    let trial = Trial::new().await;
+    let ada = trial.caller("ada").await;
+    for number in 0..FILES {
+        write(&trial, &ada, &key("ada", &format!("f{number:03}")), noise(number, 2_000)).await;
+    }
+    for (path, length) in segments(&trial.disk) {
+        for at in (4096..length).step_by(512) {
+            trial.disk.overwrite(&path, at, &[0xff; 512]).unwrap();
+        }
+    }
+    trial.holdall.scrub(&Caller::Operator, Portion::ALL).await.unwrap();
+    let rows = trial.holdall.store.snapshot().unwrap();
+    for (size, most) in [((20, u64::MAX), 20 * 8), ((1000, 100), 100 + 8)] {
+        let mut before = rows.rows_read();
+        let all = paged(&rows, size, &mut |_| {
+            let now = rows.rows_read();
+            // Names are read some ahead, here at most all of them.
+            assert!(now - before <= FILES + most, "{} rows", now - before);
+            before = now;
+        });
+        assert_eq!(all.len() as u64, FILES);
     }
 }

@@ -117,7 +117,7 @@ impl From<domain::Hit> for DamagedFile {
     }
 }
 
-/// A page of versions that cannot be read whole.
+/// A page of versions that cannot be read whole. It may be empty and not the last.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DamagedFiles {
     /// Each version and part once.

@@ -132,6 +132,11 @@ fn as_it_lies(rows: &dyn Rows, damaged: Damaged) -> Result<Option<Damaged>, Stor
     Ok(row.map(|row| Damaged { part: damaged.part, row: at(row) }))
 }
 
+/// Whether a chunk that something needs is known to be damaged.
+pub(crate) fn is_bad(rows: &dyn Rows, chunk: ChunkNo) -> Result<bool, StoreError> {
+    Ok(find_chunk(rows, chunk)?.is_some_and(|row| row.state == ChunkState::Bad))
+}
+
 /// Whether something is known to be damaged.
 pub(crate) fn is_known(rows: &dyn Rows, part: Part) -> Result<bool, StoreError> {
     match rows.get(Table::Damage, &part.key()) {

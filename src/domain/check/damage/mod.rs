@@ -19,10 +19,12 @@ use crate::{
 
 pub use crate::store::blobs::damage::{Damaged, Part as DamagedPart};
 pub(super) use walk::count;
-pub(crate) use walk::hits;
+pub(crate) use walk::{hits, page};
 
 /// Damaged things, or versions they hit, in one page.
 pub(super) const DAMAGE_PAGE: usize = 1000;
+/// Rows after which a page of versions ends, however few there are in it.
+const ROWS_READ: u64 = 100_000;
 
 /// What is hit.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -133,7 +135,7 @@ impl Holdall {
     }
 
     /// A page of the versions that need something damaged, from `from` on; only for the operator of
-    /// this machine.
+    /// this machine. It may be empty and not the last.
     ///
     /// # Errors
     /// Denied, unavailable.
@@ -146,7 +148,7 @@ impl Holdall {
         let stop = self.stop.clone();
         self.read(move |rows| {
             let rows = Watched { rows, stop: &stop };
-            Ok(hits(&rows, from.unwrap_or_default(), DAMAGE_PAGE)?)
+            Ok(page(&rows, from.unwrap_or_default(), (DAMAGE_PAGE, ROWS_READ))?)
         })
         .await
     }

@@ -1,38 +1,38 @@
-//! The way back from damaged chunks to manifests, versions and names, in one walk over each table.
-//! What it keeps is a bit for each damaged chunk, each manifest and each history that is hit, and
-//! one page of the answer. Knows nothing of who may see it.
+//! Which versions need damaged chunks. Whoever wants all of them goes the way back, from chunks to
+//! manifests, versions and names, in one walk over each table; what that keeps is a bit for each
+//! damaged chunk, each manifest and each history that is hit. Whoever wants one page goes from names
+//! to chunks, as far as some rows lead ([`page`]): a page costs the same wherever it begins. Knows
+//! nothing of who may see it.
 
-use std::collections::BTreeMap;
+use std::{cell::Cell, collections::BTreeMap};
 
 use super::{
     super::{
         ids::{Ids, numbers},
-        parts::was_taken,
         standing::folder,
     },
     DAMAGE_PAGE, DamagedPart, Hit, HitCursor, HitKind, Hits,
 };
 use crate::{
-    model::ids::{BucketId, HistoryId, ManifestId, NodeId, UploadId, VersionId},
+    model::ids::{BucketId, ChunkNo, HistoryId, ManifestId, NodeId, UploadId, VersionId},
     store::{
         blobs::{damage, verify},
         error::StoreError,
+        faults::Faults,
         meta::{
             codec::Row as _,
             key::Key,
             pages::Pages,
-            rows::{KeyRange, KeyValue, Rows},
+            rows::{KeyRange, KeyValue, Order, Rows, Scanned},
             table::Table,
         },
         rows::{
             account,
-            bucket::BucketRow,
-            taken::{self, TakenRow},
+            bucket::{self, BucketRow},
             trash::{TrashKind, TrashRow},
             tree::{self, Dent, FileRow, Side},
             upload::{self, PartRow},
             version::{Class, VersionRow, class_of},
-            work,
         },
     },
 };
@@ -42,20 +42,44 @@ const CHUNKS: usize = 100;
 /// More folders than this above another are a circle.
 const HIGHEST: usize = 4096;
 
-/// The next versions that are hit, about `limit` of them.
-pub(crate) fn hits(rows: &dyn Rows, from: HitCursor, limit: usize) -> Result<Hits, StoreError> {
-    let mut walk = Walk::begin(rows, limit)?;
-    if walk.chunks_known > 0 {
-        walk.all(from)?;
+/// The first versions that are hit, about `limit` of them.
+pub(crate) fn hits(rows: &dyn Rows, limit: usize) -> Result<Hits, StoreError> {
+    let rows = Metered::new(rows, u64::MAX);
+    let mut walk = Walk::begin(&rows, limit);
+    if walk.learn()? {
+        walk.all(HitCursor::default())?;
     }
+    Ok(walk.out)
+}
+
+/// The next versions that are hit, so many at most: those that are found before about `enough` rows
+/// were read, or none. Beside those, the rows of one version and, where a folder in the trash is met,
+/// those of the bucket's trash may be read.
+pub(crate) fn page(
+    rows: &dyn Rows,
+    from: HitCursor,
+    (limit, enough): (usize, u64),
+) -> Result<Hits, StoreError> {
+    // Chunks come first.
+    let first = damage::known(rows, None, 1)?;
+    if !matches!(first.first().map(|first| first.part), Some(DamagedPart::Chunk(_))) {
+        return Ok(Hits::default());
+    }
+    let rows = Metered::new(rows, enough);
+    let mut walk = Walk::begin(&rows, limit);
+    walk.all(from)?;
     Ok(walk.out)
 }
 
 /// How many versions are hit, and the first of them.
 pub(in crate::domain::check) fn count(rows: &dyn Rows, limit: usize) -> Result<(u64, Vec<Hit>), StoreError> {
     let (mut found, mut first, mut from) = (0, Vec::new(), HitCursor::default());
-    let mut walk = Walk::begin(rows, DAMAGE_PAGE)?;
-    while walk.chunks_known > 0 {
+    let rows = Metered::new(rows, u64::MAX);
+    let mut walk = Walk::begin(&rows, DAMAGE_PAGE);
+    if !walk.learn()? {
+        return Ok((found, first));
+    }
+    loop {
         walk.all(from)?;
         let page = std::mem::take(&mut walk.out);
         found += page.hits.len() as u64;
@@ -68,24 +92,69 @@ pub(in crate::domain::check) fn count(rows: &dyn Rows, limit: usize) -> Result<(
     Ok((found, first))
 }
 
-/// A way from chunks to names.
-struct Walk<'a> {
+/// Rows that are counted as they are read.
+struct Metered<'a> {
     rows: &'a dyn Rows,
-    limit: usize,
+    read: Cell<u64>,
+    enough: u64,
+}
+
+impl<'a> Metered<'a> {
+    fn new(rows: &'a dyn Rows, enough: u64) -> Self {
+        Self { rows, read: Cell::new(0), enough }
+    }
+
+    fn more(&self, read: usize) {
+        self.read.set(self.read.get().saturating_add(read as u64));
+    }
+
+    fn is_enough(&self) -> bool {
+        self.read.get() >= self.enough
+    }
+}
+
+impl Rows for Metered<'_> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.more(1);
+        self.rows.get(table, key)
+    }
+
+    fn scan(&self, table: Table, range: &KeyRange, order: Order, limit: usize) -> Scanned {
+        let found = self.rows.scan(table, range, order, limit)?;
+        self.more(found.len());
+        Ok(found)
+    }
+
+    fn faults(&self) -> Faults {
+        self.rows.faults()
+    }
+}
+
+/// Everything that damaged chunks lead to.
+#[derive(Default)]
+struct Known {
     chunks: Ids,
-    chunks_known: u64,
     manifests: Ids,
     histories: Ids,
-    /// Each bucket's name and its owner's.
-    buckets: BTreeMap<BucketId, (BucketRow, String)>,
-    /// Folders in the trash, and the keys they had.
-    trash: BTreeMap<NodeId, String>,
-    /// Parts of completed uploads that files took over.
-    taken: BTreeMap<u64, TakenRow>,
+}
+
+/// A way between chunks and names.
+struct Walk<'a> {
+    rows: &'a Metered<'a>,
+    limit: usize,
+    /// If the way back was gone; else each version is looked at.
+    known: Option<Known>,
+    /// Each bucket met, and its owner's name.
+    buckets: BTreeMap<BucketId, Option<(BucketRow, String)>>,
+    /// Folders in the trash of buckets met, and the keys they had.
+    trash: BTreeMap<BucketId, BTreeMap<NodeId, String>>,
     /// The folder whose path was asked for last.
     last: Option<(NodeId, Option<Place>)>,
     out: Hits,
 }
+
+/// What of a content cannot be read: chunks and where they begin, and how much it is.
+type Lost = (Vec<(ChunkNo, u64)>, u64);
 
 /// Where a folder is.
 #[derive(Clone, Debug)]
@@ -99,94 +168,142 @@ struct Place {
 struct Leads<'a> {
     bucket: BucketId,
     history: HistoryId,
-    path: String,
     /// For a name, what it shows.
     file: Option<(Side, &'a FileRow)>,
-    trash: bool,
+    at: At,
+}
+
+/// Where such a row is, before anybody wants to know.
+enum At {
+    /// In the trash, with this key.
+    Trash(String),
+    /// In a folder, under this name.
+    Folder(NodeId, String),
 }
 
 impl<'a> Walk<'a> {
-    fn begin(rows: &'a dyn Rows, limit: usize) -> Result<Self, StoreError> {
-        let mut walk = Self {
+    fn begin(rows: &'a Metered<'a>, limit: usize) -> Self {
+        Self {
             rows,
             limit,
-            chunks: Ids::default(),
-            chunks_known: 0,
-            manifests: Ids::default(),
-            histories: Ids::default(),
+            known: None,
             buckets: BTreeMap::new(),
             trash: BTreeMap::new(),
-            taken: BTreeMap::new(),
             last: None,
             out: Hits::default(),
-        };
-        walk.learn_chunks()?;
-        if walk.chunks_known > 0 {
-            walk.learn_manifests()?;
-            walk.learn_histories()?;
-            walk.learn_places()?;
         }
-        Ok(walk)
     }
 
-    fn learn_chunks(&mut self) -> Result<(), StoreError> {
-        let mut after = None;
+    /// Goes the way back from all damaged chunks; false if there are none.
+    fn learn(&mut self) -> Result<bool, StoreError> {
+        let (mut known, mut any, mut after) = (Known::default(), false, None);
         loop {
-            let known = damage::known(self.rows, after, DAMAGE_PAGE)?;
-            let Some(last) = known.last() else { return Ok(()) };
+            let page = damage::known(self.rows, after, DAMAGE_PAGE)?;
+            let Some(last) = page.last() else { break };
             after = Some(last.part);
-            for damaged in &known {
+            for damaged in &page {
                 if let DamagedPart::Chunk(chunk) = damaged.part {
-                    self.chunks.insert(chunk.0);
-                    self.chunks_known += 1;
+                    any |= known.chunks.insert(chunk.0);
                 }
             }
         }
+        if any {
+            self.learn_manifests(&mut known)?;
+            self.learn_histories(&mut known)?;
+        }
+        self.known = Some(known);
+        Ok(any)
     }
 
-    fn learn_manifests(&mut self) -> Result<(), StoreError> {
-        let (chunks, mut leaves) = (&self.chunks, Ids::default());
+    fn learn_manifests(&self, known: &mut Known) -> Result<(), StoreError> {
+        let (chunks, manifests, mut leaves) = (&known.chunks, &mut known.manifests, Ids::default());
         verify::users_of_chunks(self.rows, &|chunk| chunks.has(chunk.0), &mut |id| {
             leaves.insert(id.0);
-            self.manifests.insert(id.0);
+            manifests.insert(id.0);
         })?;
         verify::users_of_manifests(self.rows, &|id| leaves.has(id.0), &mut |id| {
-            self.manifests.insert(id.0);
+            manifests.insert(id.0);
         })
     }
 
-    fn learn_histories(&mut self) -> Result<(), StoreError> {
+    fn learn_histories(&self, known: &mut Known) -> Result<(), StoreError> {
         for row in Pages::all(self.rows, Table::Versions) {
             let (key, value) = row?;
             let ([_, history], row) = (numbers(&key)?, VersionRow::decode(&value)?);
-            if row.manifest.is_some_and(|id| self.manifests.has(id.0)) {
-                self.histories.insert(history);
+            if row.manifest.is_some_and(|id| known.manifests.has(id.0)) {
+                known.histories.insert(history);
             }
         }
         Ok(())
     }
 
-    fn learn_places(&mut self) -> Result<(), StoreError> {
-        for row in Pages::all(self.rows, Table::Bucket) {
-            let row = BucketRow::decode(&row?.1)?;
-            let owner = account::by_id(self.rows, row.owner)?.map(|owner| owner.name.to_string());
-            self.buckets.insert(row.id, (row, owner.unwrap_or_default()));
+    /// A bucket and its owner's name; `None` if it is gone.
+    fn bucket(&mut self, id: BucketId) -> Result<Option<&(BucketRow, String)>, StoreError> {
+        if !self.buckets.contains_key(&id) {
+            let found = match bucket::by_id(self.rows, id)? {
+                Some(row) => {
+                    let owner = account::by_id(self.rows, row.owner)?;
+                    Some((row, owner.map(|owner| owner.name.to_string()).unwrap_or_default()))
+                }
+                None => None,
+            };
+            self.buckets.insert(id, found);
         }
-        for row in Pages::all(self.rows, Table::Trash) {
-            let item = TrashRow::decode(&row?.1)?;
-            if item.kind == TrashKind::Folder {
-                self.trash.insert(item.node, item.path);
+        Ok(self.buckets.get(&id).and_then(Option::as_ref))
+    }
+
+    /// The key that a folder in the trash of a bucket had.
+    fn in_trash(&mut self, bucket: BucketId, folder: NodeId) -> Result<Option<&String>, StoreError> {
+        if !self.trash.contains_key(&bucket) {
+            let (mut folders, all) = (BTreeMap::new(), KeyRange::prefix(Key::new().number(bucket.0).done()));
+            // Once for a page, however many there are.
+            for row in Pages::of(self.rows.rows, Table::Trash, all) {
+                let item = TrashRow::decode(&row?.1)?;
+                if item.kind == TrashKind::Folder {
+                    folders.insert(item.node, item.path);
+                }
             }
+            self.trash.insert(bucket, folders);
         }
-        for range in [work::all(work::Kind::Completed), work::of_kind_aside(work::Kind::Completed)] {
-            for row in Pages::of(self.rows, Table::Queue, range) {
-                let (key, value) = row?;
-                let row = work::decode(&key, &value)?;
-                let taken = taken::taken(self.rows, row.bucket, UploadId(row.id))?;
-                self.taken.insert(row.id, taken);
+        Ok(self.trash.get(&bucket).and_then(|folders| folders.get(&folder)))
+    }
+
+    /// Whether versions of a history may be hit.
+    fn may_hit(&self, history: HistoryId) -> bool {
+        self.known.as_ref().is_none_or(|known| known.histories.has(history.0))
+    }
+
+    /// What of a content cannot be read; `None` if all of it can.
+    fn lost(&self, id: ManifestId) -> Result<Option<Lost>, StoreError> {
+        if self.known.as_ref().is_some_and(|known| !known.manifests.has(id.0)) {
+            return Ok(None);
+        }
+        let ((mut chunks, mut bytes), mut failed) = ((Vec::new(), 0), None);
+        verify::chunks_of(self.rows, id, &mut |(chunk, at, len)| {
+            let damaged = match &self.known {
+                Some(known) => Ok(known.chunks.has(chunk.0)),
+                None if failed.is_some() => return,
+                None => damage::is_bad(self.rows, chunk),
+            };
+            match damaged {
+                Ok(true) => {
+                    bytes += len;
+                    if chunks.len() < CHUNKS {
+                        chunks.push((chunk, at));
+                    }
+                }
+                Ok(false) => {}
+                Err(error) => failed = Some(error),
             }
+        })?;
+        match failed {
+            Some(error) => Err(error),
+            None => Ok((!chunks.is_empty()).then_some((chunks, bytes))),
         }
-        Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        self.out.hits.len() >= self.limit || self.rows.is_enough()
     }
 
     fn all(&mut self, from: HitCursor) -> Result<(), StoreError> {
@@ -206,7 +323,7 @@ impl<'a> Walk<'a> {
             for row in Pages::of(self.rows, table, range) {
                 let row = row?;
                 let version = self.row(stage, &row, resumed.take())?;
-                if version.is_some() || self.out.hits.len() >= self.limit {
+                if version.is_some() || self.is_full() {
                     self.out.next = Some(HitCursor { stage, key: row.0, version });
                     return Ok(());
                 }
@@ -228,8 +345,8 @@ impl<'a> Walk<'a> {
             2 => {
                 let ([bucket], item) = (numbers(&row.0)?, TrashRow::decode(&row.1)?);
                 let Some(history) = item.history else { return Ok(None) };
-                let (bucket, path) = (BucketId(bucket), item.path);
-                self.versions(&Leads { bucket, history, path, file: None, trash: true }, after)
+                let (bucket, at) = (BucketId(bucket), At::Trash(item.path));
+                self.versions(&Leads { bucket, history, file: None, at }, after)
             }
             _ => self.part(row).map(|()| None),
         }
@@ -244,17 +361,18 @@ impl<'a> Walk<'a> {
         let [bucket, parent] = numbers(&row.0)?;
         let (bucket, parent) = (BucketId(bucket), NodeId(parent));
         let (sortname, Dent::File(file)) = tree::read_dent(row)? else { return Ok(None) };
-        if !self.histories.has(file.history.0) {
-            return Ok(None);
-        }
-        let Some(place) = self.place(bucket, parent)? else { return Ok(None) };
-        let (path, trash) = (place.prefix + &sortname, place.trash);
-        self.versions(&Leads { bucket, history: file.history, path, file: Some((side, &file)), trash }, after)
+        let leads = Leads {
+            bucket,
+            history: file.history,
+            file: Some((side, &file)),
+            at: At::Folder(parent, sortname),
+        };
+        self.versions(&leads, after)
     }
 
     /// Tells the versions of a history that are hit.
     fn versions(&mut self, leads: &Leads<'_>, after: Option<Vec<u8>>) -> Result<Option<Vec<u8>>, StoreError> {
-        if !self.histories.has(leads.history.0) || !self.buckets.contains_key(&leads.bucket) {
+        if !self.may_hit(leads.history) || self.bucket(leads.bucket)?.is_none() {
             return Ok(None);
         }
         let prefix = Key::new().number(leads.bucket.0).number(leads.history.0).done();
@@ -263,16 +381,23 @@ impl<'a> Walk<'a> {
         for row in Pages::of(self.rows, Table::Versions, range) {
             let (key, value) = row?;
             let row = VersionRow::decode(&value)?;
-            let Some(id) = row.manifest.filter(|id| self.manifests.has(id.0)) else { continue };
+            let lost = row.manifest.map(|id| self.lost(id)).transpose()?.flatten();
+            let Some(lost) = lost else {
+                if self.rows.is_enough() {
+                    return Ok(Some(key));
+                }
+                continue;
+            };
+            let Some((path, trash)) = self.path(leads)? else { return Ok(None) };
             let current = leads.file.is_some_and(|(side, file)| side == Side::Live && file.latest == row.id);
             let kind = match class_of(&key) {
-                _ if leads.trash => HitKind::Trash,
+                _ if trash => HitKind::Trash,
                 Some(Class::S3) if current => HitKind::Current,
                 Some(Class::S3) => HitKind::Version,
                 Some(Class::People) | None => HitKind::History,
             };
-            self.tell((leads.bucket, &leads.path), kind, (Some(row.id), None), id)?;
-            if self.out.hits.len() >= self.limit {
+            self.tell((leads.bucket, path), kind, (Some(row.id), None), lost)?;
+            if self.is_full() {
                 return Ok(Some(key));
             }
         }
@@ -281,34 +406,36 @@ impl<'a> Walk<'a> {
 
     fn part(&mut self, row: &KeyValue) -> Result<(), StoreError> {
         let ([id, number], part) = (numbers(&row.0)?, PartRow::decode(&row.1)?);
-        if !self.manifests.has(part.manifest.0) || was_taken(&self.taken, id, number) {
-            return Ok(());
-        }
+        let Some(lost) = self.lost(part.manifest)? else { return Ok(()) };
+        // Of one that is completed a file may have taken the part over.
         let open = upload::by_id(self.rows, UploadId(id))?.filter(|named| named.completed.is_none());
-        let Some(open) = open.filter(|open| self.buckets.contains_key(&open.bucket)) else { return Ok(()) };
-        self.tell((open.bucket, &open.key), HitKind::Part, (None, Some(number)), part.manifest)
+        let Some(open) = open else { return Ok(()) };
+        self.tell((open.bucket, open.key), HitKind::Part, (None, Some(number)), lost)
     }
 
     fn tell(
         &mut self,
-        (bucket, path): (BucketId, &str),
+        (bucket, path): (BucketId, String),
         kind: HitKind,
         (version, part): (Option<VersionId>, Option<u64>),
-        id: ManifestId,
+        (chunks, bytes): Lost,
     ) -> Result<(), StoreError> {
-        let (mut chunks, mut bytes, damaged) = (Vec::new(), 0, &self.chunks);
-        verify::chunks_of(self.rows, id, &mut |(chunk, at, len)| {
-            if damaged.has(chunk.0) {
-                bytes += len;
-                if chunks.len() < CHUNKS {
-                    chunks.push((chunk, at));
-                }
-            }
-        })?;
-        let Some((row, owner)) = self.buckets.get(&bucket) else { return Ok(()) };
-        let (bucket, owner, path) = (row.name.to_string(), owner.clone(), path.to_owned());
+        let Some((row, owner)) = self.bucket(bucket)? else { return Ok(()) };
+        let (bucket, owner) = (row.name.to_string(), owner.clone());
         self.out.hits.push(Hit { bucket, owner, path, kind, version, part, chunks, bytes });
         Ok(())
+    }
+
+    /// The key of what a row leads to, and whether it is in the trash; `None` below something that is
+    /// being released.
+    fn path(&mut self, leads: &Leads<'_>) -> Result<Option<(String, bool)>, StoreError> {
+        Ok(match &leads.at {
+            At::Trash(path) => Some((path.clone(), true)),
+            At::Folder(parent, name) => {
+                let place = self.place(leads.bucket, *parent)?;
+                place.map(|place| (place.prefix + name, place.trash))
+            }
+        })
     }
 
     /// Where a folder is; `None` below something that is being released.
@@ -323,11 +450,11 @@ impl<'a> Walk<'a> {
         Ok(place)
     }
 
-    fn climb(&self, bucket: BucketId, from: NodeId) -> Result<Option<Place>, StoreError> {
-        let Some((row, _)) = self.buckets.get(&bucket) else { return Ok(None) };
+    fn climb(&mut self, bucket: BucketId, from: NodeId) -> Result<Option<Place>, StoreError> {
+        let Some(root) = self.bucket(bucket)?.map(|(row, _)| row.root) else { return Ok(None) };
         let (mut at, mut prefix) = (from, String::new());
         for _ in 0..HIGHEST {
-            if at == row.root {
+            if at == root {
                 return Ok(Some(Place { prefix, trash: false }));
             }
             let node = match folder(self.rows, bucket, at)? {
@@ -335,7 +462,7 @@ impl<'a> Walk<'a> {
                 None => None,
             };
             let Some((parent, name)) = node.and_then(|node| Some((node.parent?, node.name))) else {
-                let Some(path) = self.trash.get(&at) else { return Ok(None) };
+                let Some(path) = self.in_trash(bucket, at)? else { return Ok(None) };
                 let slash = if path.ends_with('/') { "" } else { "/" };
                 return Ok(Some(Place { prefix: format!("{path}{slash}{prefix}"), trash: true }));
             };
