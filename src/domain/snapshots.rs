@@ -36,7 +36,7 @@ pub(crate) async fn run(look: Look, every: Duration) {
 
 impl Holdall {
     /// Takes a snapshot if the newest is so old. None on a disk that is short of room.
-    async fn snapshot_if_due(&self, every: Duration) -> Result<Option<KeptSnapshot>, Error> {
+    pub(super) async fn snapshot_if_due(&self, every: Duration) -> Result<Option<KeptSnapshot>, Error> {
         let (store, stop, now) = (Arc::clone(&self.store), self.stop.clone(), self.clock.now());
         let known = Arc::clone(&self.backing_up);
         self.blocking(move || {

@@ -11,6 +11,7 @@
 //!
 //! `HOLDALL_CRASH_SEED=<workload>,<operations>,<change>,<image>` looks at one image again.
 
+mod care;
 pub(super) mod seen;
 pub(super) mod verify;
 pub(super) mod workload;
@@ -50,9 +51,9 @@ const IMAGES: u64 = 20_000;
 const LONG: u64 = 1_000_000;
 
 /// Answers of what the workloads must have done between them.
-const WHAT: [&str; 17] = [
+const WHAT: [&str; 20] = [
     "put", "remove", "Copy", "Move", "make", "begin", "part", "complete", "abort", "Enabled", "bucket",
-    "collect", "lock", "unlock", "props", "newcomer", "leaver",
+    "collect", "lock", "unlock", "props", "newcomer", "leaver", "heal", "snapshot", "backup",
 ];
 
 fn open(disk: &SimDisk, clock: &Arc<SetClock>) -> Result<Arc<Holdall>, String> {
@@ -143,7 +144,8 @@ struct Photo {
 fn run(seed: u64, operations: u64, taken: Taken) -> Outcome {
     let runtime = runtime();
     let (disk, clock) = (SimDisk::new(), Arc::new(SetClock::at(Timestamp(1_000_000))));
-    let mut work = runtime.block_on(Workload::new(open(&disk, &clock).unwrap(), seed));
+    let work = async { Workload::new(open(&disk, &clock).unwrap(), seed).await.on(&disk).await };
+    let mut work = runtime.block_on(work);
     let mut before = Arc::new(runtime.block_on(seen(&work.holdall)));
     let mut outcome = Outcome::default();
     let photos: Arc<Mutex<Vec<Photo>>> = Arc::default();

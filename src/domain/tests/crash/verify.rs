@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{open, seen::seen};
+use super::{care, open, seen::seen};
 use crate::{
     domain::{Holdall, caller::Caller},
     model::time::Timestamp,
@@ -81,6 +81,7 @@ async fn sound(disk: &SimDisk, around: &Around) -> Result<bool, String> {
             return Err("a batch was not finished".into());
         }
     }
+    care::stands(&holdall, &around.answer).await?;
     let shown = seen(&holdall).await;
     is_one_of_two(&shown, around, begun)?;
     drop(holdall);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Dice;
+use super::{Dice, SimDisk, care::Care};
 use crate::{
     domain::{
         Error, Holdall,
@@ -43,6 +43,7 @@ pub(in crate::domain::tests) struct Workload {
     uploads: Vec<Begun>,
     /// Locks it holds.
     locks: Vec<(Address, String)>,
+    care: Option<Care>,
 }
 
 /// Who does everything.
@@ -66,7 +67,7 @@ pub(super) fn caller(account: Account) -> Caller {
     })
 }
 
-fn noise(seed: u64, length: u64) -> Vec<u8> {
+pub(super) fn noise(seed: u64, length: u64) -> Vec<u8> {
     let mut bytes = vec![0; length as usize];
     blake3::Hasher::new().update(&seed.to_be_bytes()).finalize_xof().fill(&mut bytes);
     bytes
@@ -79,7 +80,13 @@ impl Workload {
         for name in ["plain", "kept"] {
             holdall.create_bucket(&ada, &bucket(name), Default::default()).await.unwrap();
         }
-        Self { holdall, ada, dice: Dice(seed), uploads: Vec::new(), locks: Vec::new() }
+        Self { holdall, ada, dice: Dice(seed), uploads: Vec::new(), locks: Vec::new(), care: None }
+    }
+
+    /// Looks after its disk, too.
+    pub(in crate::domain::tests) async fn on(mut self, disk: &SimDisk) -> Self {
+        self.care = Some(Care::new(&self.holdall, disk).await);
+        self
     }
 
     fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
@@ -102,7 +109,7 @@ impl Workload {
 
     /// The next operation; its answer.
     pub(in crate::domain::tests) async fn step(&mut self) -> String {
-        let what = self.dice.roll(100);
+        let what = self.dice.roll(105);
         let done = match what {
             0..22 => self.put().await,
             22..30 => self.put_path().await,
@@ -119,11 +126,22 @@ impl Workload {
             96 => self.props().await,
             97 => self.another().await,
             98 => self.leave().await,
+            99..104 => self.care(what).await,
             _ => self.jobs().await,
         };
         match done {
             Ok(done) => done,
             Err(error) => format!("{what}: {error}"),
+        }
+    }
+
+    /// What is done about a disk, where there is one that may be damaged.
+    async fn care(&mut self, what: u64) -> Result<String, Error> {
+        let Some(care) = &mut self.care else { return Ok("nothing to care for".into()) };
+        match what {
+            99..101 => care.heal(&self.holdall).await,
+            101..103 => care.snapshot(&self.holdall).await,
+            _ => care.back_up(&self.holdall).await,
         }
     }
 
