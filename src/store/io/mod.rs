@@ -22,9 +22,22 @@ pub use self::whole::{ASIDE, is_refusal, open_if_there, put_whole, read_past, wa
 #[cfg(test)]
 use super::faults::Faults;
 
-/// Where in the code a sync is asked for.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Site {
+macro_rules! sites {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Where in the code a sync is asked for.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        pub enum Site {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Site {
+            /// Every site, for tests that leave out one after the other.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+        }
+    };
+}
+
+sites! {
     /// Chunk records of a lane, before their rows are committed.
     SegmentData,
     /// Records that compaction copied, before their rows are switched over.
@@ -55,27 +68,6 @@ pub enum Site {
     BackupData,
     /// The folders of those files.
     BackupDir,
-}
-
-impl Site {
-    /// Every site, for tests that leave out one after the other.
-    pub const ALL: [Self; 15] = [
-        Self::SegmentData,
-        Self::RelocationData,
-        Self::SegmentSeal,
-        Self::SegmentDir,
-        Self::Meta,
-        Self::MetaDir,
-        Self::Format,
-        Self::RootDir,
-        Self::Reserve,
-        Self::Keys,
-        Self::KeysDir,
-        Self::SnapshotData,
-        Self::SnapshotDir,
-        Self::BackupData,
-        Self::BackupDir,
-    ];
 }
 
 /// How a file is opened.

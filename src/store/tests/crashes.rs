@@ -231,7 +231,7 @@ fn what_was_acknowledged_is_whole_in_every_crash_image() {
 #[test]
 fn every_sync_that_is_left_out_is_missed() {
     let changes = changes(3);
-    for site in Site::ALL {
+    for &site in Site::ALL {
         // A reserve that is gone is made again; nothing was promised by it. The names in the
         // root are synced again by whoever makes a folder there; `dir` tests that site alone. The
         // keys are the domain's, which tests theirs. A store goes on without snapshots

@@ -292,7 +292,7 @@ fn lied_to(seed: u64) -> (u64, u64) {
     let (mut served, mut lost) = (0, 0);
     let (disk, clock) = (SimDisk::new(), Arc::new(SetClock::at(Timestamp(1_000_000))));
     let mut work = runtime.block_on(Workload::new(open(&disk, &clock).unwrap(), seed));
-    Site::ALL.into_iter().for_each(|site| disk.skip(site));
+    Site::ALL.iter().for_each(|site| disk.skip(*site));
     let (images, mut dice) = (Arc::new(Mutex::new(Vec::new())), Dice(seed));
     let taken = Arc::clone(&images);
     disk.watch(move |moment| {

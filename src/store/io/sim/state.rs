@@ -115,7 +115,7 @@ impl Default for State {
 fn asked_to_skip() -> BTreeSet<Site> {
     #[cfg(test)]
     if let Some(name) = crate::store::faults::asked_name() {
-        return Site::ALL.into_iter().filter(|site| format!("{site:?}") == name).collect();
+        return Site::ALL.iter().filter(|site| format!("{site:?}") == name).copied().collect();
     }
     BTreeSet::new()
 }
