@@ -5,8 +5,7 @@ use super::{
         op::{Op, Versions},
         state::Lock,
     },
-    Answer, At, Bucket, Content, Did, Model, Reasons, Stands, State, Why, holder, keeps, parent, refused,
-    within,
+    Answer, At, Bucket, Content, Did, Model, Reasons, Stands, State, Why, keeps, parent, refused, within,
 };
 
 impl Model {
@@ -21,7 +20,7 @@ impl Model {
         let (root, above) = match bucket.find(&at.name) {
             Stands::Root => (String::new(), String::new()),
             Stands::Folder(key) => (format!("{key}/"), parent(&key).to_owned()),
-            Stands::File(key) => (key.clone(), holder(bucket, &key)),
+            Stands::File(key) => (key.clone(), bucket.holder(&key)),
             Stands::Nothing(..) => return Ok(refused(Why::Missing)),
         };
         if !tokens && self.locked((&at.bucket, Some(&root)), &above, false) {
@@ -51,10 +50,9 @@ impl Model {
         (exclusive, deep): (bool, bool),
         seconds: u32,
     ) -> Result<Answer, Answer> {
-        let (now, full) = (self.now, false);
+        let now = self.now;
         let bucket = self.bucket(&at.bucket)?;
         let mut reasons = Reasons::default();
-        reasons.when(full, Why::Full);
         let (root, folder, made) = match bucket.find(&at.name) {
             Stands::Root => (String::new(), true, false),
             Stands::Folder(key) => (format!("{key}/"), true, false),
@@ -64,7 +62,7 @@ impl Model {
                 (key, false, true)
             }
         };
-        let above = if root.is_empty() { String::new() } else { holder(bucket, root.trim_end_matches('/')) };
+        let above = if root.is_empty() { String::new() } else { bucket.holder(root.trim_end_matches('/')) };
         let covers = |lock: &&Lock| {
             let of = lock.root.trim_end_matches('/');
             let above =

@@ -3,7 +3,7 @@
 use super::super::{op::Which, state::Item};
 use super::{
     Answer, At, Body, Bucket, Content, Did, KEPT, Model, Only, Reasons, Stands, State, Target, Version, Why,
-    holder, keeps, own, parent, refused, target,
+    keeps, own, parent, refused, target,
 };
 
 impl Model {
@@ -61,7 +61,7 @@ impl Model {
         let (content, full, before) = (self.content(body), self.full, self.charge(&at.bucket));
         let bucket = self.bucket(&at.bucket)?;
         let Target { key, file, wrong } = target(bucket, at);
-        let holder = holder(bucket, &key);
+        let holder = bucket.holder(&key);
         let room = bucket.quota.is_some_and(|quota| before + content.size() > quota);
         let mut reasons = Reasons::default();
         reasons.0.extend(wrong);
@@ -89,7 +89,7 @@ impl Model {
     pub(super) fn mkcol(&mut self, at: &At, tokens: bool) -> Result<Answer, Answer> {
         let bucket = self.bucket(&at.bucket)?;
         let Target { key, file, wrong } = target(bucket, at);
-        let holder = holder(bucket, &key);
+        let holder = bucket.holder(&key);
         let mut reasons = Reasons::default();
         reasons.0.extend(wrong);
         reasons.when(file, Why::Exists);
@@ -167,7 +167,7 @@ impl Model {
             Stands::Folder(key) => (key, true),
             Stands::File(key) => (key, false),
         };
-        let (holder, hidden) = (holder(bucket, &key), folder && bucket.only_hidden(&key));
+        let (holder, hidden) = (bucket.holder(&key), folder && bucket.only_hidden(&key));
         let root = if folder { format!("{key}/") } else { key.clone() };
         let mut reasons = Reasons::default();
         let demanded = match only {
@@ -245,7 +245,7 @@ impl Model {
         if !file && never {
             return Ok(reasons.or(|| Answer::Done(Did::default())));
         }
-        let holder = holder(bucket, &at.name);
+        let holder = bucket.holder(&at.name);
         let locked = self.locked((&at.bucket, own(&at.name)), &holder, true)
             || (file && self.locked_way(&at.bucket, &at.name));
         reasons.when(!tokens && locked, Why::Locked);
@@ -280,7 +280,7 @@ impl Model {
             };
         }
         let Some(place) = place else { return Ok(Answer::Done(Did::default())) };
-        let holder = holder(bucket, &at.name);
+        let holder = bucket.holder(&at.name);
         let live = bucket.file(&at.name).is_some();
         let last = |item: &Item| {
             item.versions.len() == 1 || item.versions.get(1).is_some_and(|v| v.content.is_none())

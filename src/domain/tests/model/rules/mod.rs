@@ -266,11 +266,6 @@ fn own(key: &str) -> Option<&str> {
     (!key.ends_with('/')).then_some(key)
 }
 
-/// The folder that holds a place and is there.
-fn holder(bucket: &Bucket, key: &str) -> String {
-    bucket.holder(key)
-}
-
 /// How long a bucket keeps what people gave up.
 fn keeps(days: Option<u32>) -> i64 {
     i64::from(days.unwrap_or(DAYS)) * DAY

@@ -2,7 +2,7 @@
 
 use super::{
     super::op::{How, Which},
-    Answer, At, Content, Did, Model, Reasons, Stands, State, Version, Why, holder, own, parent, within,
+    Answer, At, Content, Did, Model, Reasons, Stands, State, Version, Why, own, parent, within,
 };
 
 /// Something is missing; that a place lies within the other can be told before anybody looks.
@@ -154,7 +154,7 @@ impl Model {
         let same = from == to && ends.from.1 == ends.to.1;
         let mut held = false;
         if let Some(bucket) = self.buckets.get(to) {
-            let (folder, above) = (format!("{}/", ends.to.1), holder(bucket, &ends.to.1));
+            let (folder, above) = (format!("{}/", ends.to.1), bucket.holder(&ends.to.1));
             let root = match (ends.folder_there, ends.file_there) {
                 (true, _) => Some(folder.as_str()),
                 (_, true) => own(&ends.to.1),

@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    super::op::{Listed, Only},
-    Answer, At, Body, Bucket, Content, Did, Model, Reasons, Why, holder, own, refused,
-};
+use super::{super::op::Listed, Answer, At, Body, Bucket, Content, Did, Model, Reasons, Why, own, refused};
 
 /// Bytes of a part but the last, at least.
 const PART: u32 = 5 << 20;
@@ -126,7 +123,7 @@ impl Model {
             }
             Ended::Open => {}
         }
-        let above = holder(bucket, &at.name);
+        let above = bucket.holder(&at.name);
         let parts = listed(&upload, how);
         let mut reasons = Reasons::default();
         let small = parts.iter().rev().skip(1).any(|(_, body)| body.length < PART);
@@ -134,7 +131,6 @@ impl Model {
         reasons.when(parts.is_empty(), Why::Invalid);
         reasons.when(small || wrong || how == Listed::Wrong, Why::BadPart);
         reasons.when(self.locked((&at.bucket, own(&at.name)), &above, !file), Why::Locked);
-        reasons.0.extend(Self::demand(Only::Any, file, false));
         if !reasons.0.is_empty() {
             return Ok(Answer::Refused(reasons.0));
         }
