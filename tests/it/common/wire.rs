@@ -130,3 +130,15 @@ fn unchunk(mut bytes: &[u8]) -> Option<Vec<u8>> {
         bytes = bytes.get(line + 4 + length..)?;
     }
 }
+
+/// What every element of this name holds, in order.
+pub(crate) fn elements(text: &str, name: &str) -> Vec<String> {
+    let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+    let parts = text.split(&open).skip(1);
+    parts.filter_map(|part| part.split_once(&close).map(|(inner, _)| inner.to_owned())).collect()
+}
+
+/// What the first element of this name holds.
+pub(crate) fn element(text: &str, name: &str) -> Option<String> {
+    elements(text, name).into_iter().next()
+}

@@ -10,12 +10,9 @@ use super::{
     },
     state::State,
 };
-use crate::{
-    common::{
-        ask::Ask,
-        wire::{Raw, Reply},
-    },
-    s3::client::element,
+use crate::common::{
+    ask::Ask,
+    wire::{Raw, Reply, element},
 };
 use tokio::io::AsyncWriteExt as _;
 

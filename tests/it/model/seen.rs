@@ -12,9 +12,9 @@ use super::{
     runs::{Same, same},
     state::{Bucket, Content, Stands},
 };
-use crate::{
-    common::{ask::Ask, wire::Reply},
-    s3::client::{element, elements},
+use crate::common::{
+    ask::Ask,
+    wire::{Reply, element, elements},
 };
 
 fn well(reply: Option<Reply>, status: u16) -> Result<Reply, String> {

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::common::{
     TestServer, newcomer,
-    wire::{Raw, Reply},
+    wire::{Raw, Reply, element},
 };
 
 pub(super) const REGION: &str = "us-east-1";
@@ -191,18 +191,6 @@ fn mac(key: &[u8], text: &str) -> Vec<u8> {
 fn key(date: &str) -> Vec<u8> {
     let first = mac(format!("AWS4{SECRET}").as_bytes(), &date[..8]);
     [REGION, "s3", "aws4_request"].iter().fold(first, |key, part| mac(&key, part))
-}
-
-/// What every element of this name holds, in order.
-pub(crate) fn elements(text: &str, name: &str) -> Vec<String> {
-    let (open, close) = (format!("<{name}>"), format!("</{name}>"));
-    let parts = text.split(&open).skip(1);
-    parts.filter_map(|part| part.split_once(&close).map(|(inner, _)| inner.to_owned())).collect()
-}
-
-/// What the first element of this name holds.
-pub(crate) fn element(text: &str, name: &str) -> Option<String> {
-    elements(text, name).into_iter().next()
 }
 
 /// The code of a refusal.

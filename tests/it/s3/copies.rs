@@ -1,6 +1,7 @@
 //! Copies: metadata kept or replaced, conditions on both ends, and what cannot be copied.
 
-use super::client::{S3, code, element};
+use super::client::{S3, code};
+use crate::common::wire::element;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_keeps_metadata_or_takes_new() {

@@ -1,6 +1,7 @@
 //! Listings of keys in both versions.
 
-use super::client::{S3, code, element, elements};
+use super::client::{S3, code};
+use crate::common::wire::{element, elements};
 
 const KEYS: [&str; 8] = ["a", "a-", "a%2Fb", "a%2F%2Fc", "a0", "b%20x%2B", "dir%2Fsub%2Fx", "%C3%A9"];
 

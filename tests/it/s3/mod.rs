@@ -1,7 +1,7 @@
 //! S3 end to end: signed requests on the wire, and the answers clients rely on.
 
 mod chunked;
-pub(crate) mod client;
+mod client;
 mod copies;
 mod listing;
 mod multipart;
@@ -9,7 +9,8 @@ mod objects;
 mod reading;
 mod versions;
 
-use client::{S3, code, element, elements};
+use crate::common::wire::{element, elements};
+use client::{S3, code};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_is_made_seen_and_removed() {

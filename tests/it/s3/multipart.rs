@@ -1,6 +1,7 @@
 //! Multipart uploads.
 
-use super::client::{S3, code, element, elements};
+use super::client::{S3, code};
+use crate::common::wire::{element, elements};
 
 const BIG: usize = 5 << 20;
 

@@ -3,7 +3,8 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use md5::Digest;
 
-use super::client::{S3, code, element, elements};
+use super::client::{S3, code};
+use crate::common::wire::{element, elements};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_put_comes_back_with_all_that_was_said_about_it() {

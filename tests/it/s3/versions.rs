@@ -1,6 +1,7 @@
 //! Versioning in its three states.
 
-use super::client::{S3, code, element, elements};
+use super::client::{S3, code};
+use crate::common::wire::{element, elements};
 
 fn id(reply: &crate::common::wire::Reply) -> String {
     reply.header("x-amz-version-id").expect("a version id").to_owned()
