@@ -65,6 +65,15 @@ pub mod model;
 pub mod outside;
 #[cfg(test)]
 mod proof;
+#[cfg(test)]
+#[path = "../tests/it/proving.rs"]
+mod proving;
 pub mod server;
 pub mod store;
 pub mod telemetry;
+
+// What is shared with `tests/it` names the crate, and finds its own root here.
+#[cfg(test)]
+extern crate self as holdall;
+#[cfg(test)]
+use proving::common;

@@ -67,6 +67,9 @@ impl Holdall {
         };
         let (body, attributes) = self.patiently(begin).await?;
         let body = body.settle_in(&self.memory, caller.account()).await?;
+        if self.store.faults().has(Fault::DeletedThenWritten) {
+            let _ = self.remove(caller, at, Default::default()).await;
+        }
         Ok(Put { holdall: Arc::clone(self), caller: caller.clone(), at: at.clone(), body, attributes })
     }
 }
@@ -97,9 +100,6 @@ impl Put {
     /// Any refusal; whatever was there before is untouched then.
     pub async fn commit(self, options: WriteOptions) -> Result<Written, Error> {
         let claim = self.body.claim();
-        if self.holdall.store.faults().has(Fault::DeletedThenWritten) {
-            let _ = self.holdall.remove(&self.caller, &self.at, Default::default()).await;
-        }
         let staged = Arc::new(self.body.finish(&options.declared).await?);
         let write = Arc::new(Write {
             caller: self.caller,

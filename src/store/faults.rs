@@ -104,7 +104,7 @@ faults! {
     LengthUnchecked,
     /// Nobody decides the conditions of a write in its commit.
     ConditionsNotInCommit,
-    /// What is overwritten is removed first, in a commit of its own.
+    /// What is overwritten is removed first, in a commit of its own, when the write begins.
     DeletedThenWritten,
     /// A change has no row in the journal.
     JournalRowLost,

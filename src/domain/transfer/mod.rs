@@ -77,6 +77,9 @@ impl Holdall {
         refuse_nesting(&plan)?;
         let look = plan.clone();
         let source = self.read(move |rows| source(rows, &look)).await?;
+        if self.store.faults().has(Fault::DeletedThenWritten) && plan.options.overwrite {
+            let _ = self.remove(caller, &plan.to, Default::default()).await;
+        }
         let done = match source {
             Item::File(_) => self.begun(plan, file::transfer).await,
             Item::Folder(_) => self.transfer_folder(plan).await,

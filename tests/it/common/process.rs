@@ -11,8 +11,15 @@ use std::{
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Not there among the tests of the library, which run no process.
+const BINARY: Option<&str> = option_env!("CARGO_BIN_EXE_holdall");
+
+fn binary() -> &'static str {
+    BINARY.expect("the tests of tests/it have a binary")
+}
+
 fn holdall(data: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_holdall"));
+    let mut command = Command::new(binary());
     command.args(arguments).arg("--data").arg(data).current_dir(data.parent().unwrap()).env_clear();
     command
 }
@@ -79,7 +86,7 @@ pub(crate) fn serve_at(
 pub(crate) fn serve_below(data: &Path, first: &str) -> Served {
     let mut command = Command::new("/bin/sh");
     let line = format!("{first} && exec \"$0\" serve --listen 127.0.0.1:0 --data \"$1\"");
-    command.args(["-c", &line, env!("CARGO_BIN_EXE_holdall")]).arg(data);
+    command.args(["-c", &line, binary()]).arg(data);
     command.env_clear().current_dir(data.parent().unwrap()).stdout(Stdio::null()).stderr(Stdio::null());
     start(command, data)
 }
