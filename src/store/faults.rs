@@ -68,6 +68,10 @@ faults! {
     DamagedShared,
     /// What an upload or a reader keeps is condemned all the same.
     PinsForgotten,
+    /// What an upload or a reader has kept for an hour is condemned all the same.
+    OldPinsForgotten,
+    /// A claim ends before the commit that condemns.
+    ClaimsEndEarly,
     /// A copy does not raise the count of its manifest.
     CopyNotCounted,
     /// A shared chunk's count is not raised.

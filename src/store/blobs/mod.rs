@@ -119,12 +119,14 @@ impl Blobs {
             })?;
         }
         let index = Arc::new(HashIndex::open(&meta.snapshot()?)?);
-        let faults = meta.faults();
+        let pins = Arc::new(Pins::with(meta.faults()));
+        #[cfg(test)]
+        pins.read_clock(&meta);
         let blobs = Arc::new(Self {
             meta,
             segments,
             index,
-            pins: Arc::new(Pins::with(faults)),
+            pins,
             readings: Arc::default(),
             damage: KnownDamage::default(),
             options,

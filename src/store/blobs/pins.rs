@@ -30,6 +30,8 @@ pub enum Thing {
 pub struct Pins {
     state: Mutex<State>,
     faults: Faults,
+    #[cfg(test)]
+    ages: ages::Ages,
 }
 
 #[derive(Debug, Default)]
@@ -45,6 +47,14 @@ impl Pins {
         Self { faults, ..Self::default() }
     }
 
+    /// How old a pin is, by which clock; nobody asks but [`Fault::OldPinsForgotten`].
+    #[cfg(test)]
+    pub(crate) fn read_clock(&self, meta: &Arc<crate::store::meta::Meta>) {
+        let meta = Arc::downgrade(meta);
+        let clock = move || meta.upgrade().map_or(crate::model::time::Timestamp(0), |meta| meta.now());
+        _ = self.ages.clock.set(Arc::new(clock));
+    }
+
     /// Keeps a thing until the pin is dropped; `None` if it is being condemned.
     #[must_use]
     pub fn pin(self: &Arc<Self>, thing: Thing) -> Option<Pin> {
@@ -52,6 +62,8 @@ impl Pins {
         if state.claimed.contains(&thing) {
             return None;
         }
+        #[cfg(test)]
+        self.ages.begin(thing);
         *state.pinned.entry(thing).or_insert(0) += 1;
         Some(Pin { pins: Arc::clone(self), thing })
     }
@@ -61,11 +73,23 @@ impl Pins {
     #[must_use]
     pub fn claim(&self, thing: Thing) -> bool {
         let mut state = self.state();
-        if state.pinned.contains_key(&thing) && !self.faults.has(Fault::PinsForgotten) {
+        if state.pinned.contains_key(&thing) && !self.forgets(thing) {
             return false;
         }
         state.claimed.insert(thing);
         true
+    }
+
+    /// Whether a broken rule has it that a pin counts for nothing.
+    #[cfg(not(test))]
+    fn forgets(&self, _: Thing) -> bool {
+        self.faults.has(Fault::PinsForgotten)
+    }
+
+    #[cfg(test)]
+    fn forgets(&self, thing: Thing) -> bool {
+        let is_old = || self.ages.is_old(thing);
+        self.faults.has(Fault::PinsForgotten) || (self.faults.has(Fault::OldPinsForgotten) && is_old())
     }
 
     /// Ends a claim, after its commit is durable or was refused.
@@ -103,7 +127,9 @@ impl Claims {
     #[must_use]
     pub fn take(&self, thing: Thing) -> bool {
         let claimed = self.pins.claim(thing);
-        if claimed {
+        if claimed && self.pins.faults.has(Fault::ClaimsEndEarly) {
+            self.pins.unclaim(thing);
+        } else if claimed {
             self.things.lock().unwrap_or_else(PoisonError::into_inner).push(thing);
         }
         claimed
@@ -133,6 +159,45 @@ impl Drop for Pin {
             if *count == 0 {
                 state.pinned.remove(&self.thing);
             }
+        }
+    }
+}
+
+/// The clock that nothing but a broken rule asks.
+#[cfg(test)]
+pub(crate) mod ages {
+    use std::{collections::HashMap, fmt};
+
+    use super::{Mutex, PoisonError, Thing};
+    use crate::{
+        model::time::Timestamp,
+        store::{dir::Clock, sync::OnceLock},
+    };
+
+    const OLD_MS: i64 = 3_600_000;
+
+    #[derive(Default)]
+    pub(crate) struct Ages {
+        pub(crate) clock: OnceLock<Clock>,
+        since: Mutex<HashMap<Thing, Timestamp>>,
+    }
+
+    impl fmt::Debug for Ages {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("Ages")
+        }
+    }
+
+    impl Ages {
+        pub(super) fn begin(&self, thing: Thing) {
+            let Some(clock) = self.clock.get() else { return };
+            self.since.lock().unwrap_or_else(PoisonError::into_inner).insert(thing, clock());
+        }
+
+        pub(super) fn is_old(&self, thing: Thing) -> bool {
+            let since = self.since.lock().unwrap_or_else(PoisonError::into_inner).get(&thing).copied();
+            let now = self.clock.get().map(|clock| clock());
+            now.zip(since).is_some_and(|(now, since)| now.0 - since.0 > OLD_MS)
         }
     }
 }

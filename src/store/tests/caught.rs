@@ -115,6 +115,8 @@ const CAUGHT: &[(Broken, &str, &str)] = &[
     (Rule(PinsForgotten), COLLECT, "kept::a_reader_keeps_its_body_until_it_ends"),
     (Rule(PinsForgotten), SCENES, "content_is_sent_again_while_it_is_condemned"),
     (Rule(CondemnedShared), SCENES, "content_is_sent_again_between_condemning_and_deleting"),
+    (Rule(ClaimsEndEarly), SCENES, "content_is_sent_again_while_it_is_condemned"),
+    (Rule(OldPinsForgotten), SCENES, "an_upload_pauses_while_the_clock_jumps"),
     (Rule(ScanErrorIgnored), STORE, "schedules::doubt::rows_cannot_be_read_for_a_while"),
     (Rule(RowsBeforeBytes), STORE, "schedules::crash::the_power_goes_at_any_step_of_a_collection"),
     (Rule(CopyNotCounted), STORE, "bodies::a_copy_keeps_what_its_source_let_go"),
@@ -192,6 +194,7 @@ const LOOKS: &[(Fault, &str, &str, &str)] = &[
     (AnswerBeforeCommit, FAILED_CALLS, "HOLDALL_FAILED_CALL", "0,Sync"),
     (BatchForgotten, VERB_CUTS, "HOLDALL_PROOF", "50"),
     (DeletedThenWritten, DISTURBED, "HOLDALL_PROOF", "100"),
+    (ClaimsEndEarly, "content_is_sent_again_while_it_is_condemned", "HOLDALL_PROOF", "1000"),
     (MovedIntoItself, MODEL_OF_DOORS, "HOLDALL_PROOF", "50"),
     (ReplacedNotReleased, MODEL_OF_DOORS, "HOLDALL_PROOF", "50"),
 ];
