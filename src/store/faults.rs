@@ -88,6 +88,10 @@ faults! {
     EmptyUnproven,
     /// A segment is removed while somebody reads it.
     ReadersIgnored,
+    /// Readers are counted before the commit after which nobody looks there any more.
+    MarkBeforeSwitch,
+    /// A segment that there was no room to move is removed as if it were moved.
+    FullCountsAsMoved,
     /// A segment with records whose rows are still to come counts as closed.
     HoldsIgnored,
     /// The old place of a moved chunk goes before the commit that switches to the new one.

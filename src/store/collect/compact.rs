@@ -114,6 +114,11 @@ impl Collector {
                 Ok(Step::More)
             }
             Ok(Turn::Stuck) => Ok(Step::More),
+            Err(StoreError::Full) if self.store.faults().has(Fault::FullCountsAsMoved) => {
+                self.mark(&[moving.segment])?;
+                self.pass.0 += 1;
+                Ok(Step::More)
+            }
             // There is room again once what was moved so far is swept.
             Err(StoreError::Full) => {
                 self.report.no_room = true;
@@ -159,6 +164,9 @@ impl Collector {
             return self.doubt(segment, (left.len() as u64, walked), counted.0).map(|()| Step::More);
         }
         left.sort_unstable_by_key(|record| std::cmp::Reverse(record.offset));
+        if self.store.faults().has(Fault::MarkBeforeSwitch) {
+            self.sweep.marked(segment, self.store.blobs().readings().mark());
+        }
         self.moving = Some(Moving { segment, left });
         Ok(Step::More)
     }

@@ -41,6 +41,13 @@ pub(super) struct Sweep {
     tried: u32,
 }
 
+impl Sweep {
+    /// From here on nobody new looks into a segment.
+    pub(super) fn marked(&mut self, segment: SegmentId, mark: Mark) {
+        self.marks.entry(segment).or_insert(mark);
+    }
+}
+
 /// The closed segments that nothing lives in.
 pub(super) fn empty(survey: &Survey) -> Vec<SegmentId> {
     let closed = survey.closed.iter().copied();
@@ -76,7 +83,7 @@ impl Collector {
             })?;
             // Only now: a reader that begins later sees the rows of that commit.
             let mark = self.store.blobs().readings().mark();
-            self.sweep.marks.extend(some.iter().map(|segment| (*segment, mark)));
+            some.iter().for_each(|segment| self.sweep.marked(*segment, mark));
         }
         Ok(())
     }

@@ -118,6 +118,32 @@ fn what_a_run_still_has_to_tell_keeps_nobody_from_the_data_directory() {
 }
 
 #[test]
+fn a_moved_segment_stays_until_whoever_read_its_old_places_has_ended() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    let bytes = noise("stays", 300_000);
+    let (kept, gone) = (put(&store, &bytes), put(&store, &noise("goes", 300_000)));
+    release(&store, gone);
+    let mut collector = Collector::begin(&store, ALL).unwrap();
+    while collector.moving.is_none() {
+        assert_eq!(collector.step().unwrap(), Step::More);
+    }
+    // Before the switch: it may have read where the chunk lies now.
+    let reading = store.blobs().readings().begin();
+    let stopped = loop {
+        match collector.step().unwrap() {
+            Step::More => {}
+            other => break other,
+        }
+    };
+    assert_eq!(stopped, Step::Waiting, "{:?}", collector.report());
+    drop(reading);
+    while collector.step().unwrap() != Step::Done {}
+    assert_eq!((collector.report().chunks_moved > 0, collector.report().segments_removed), (true, 1));
+    assert!(get(&store, kept).unwrap() == bytes);
+}
+
+#[test]
 fn a_segment_stays_until_its_last_reader_has_ended() {
     let disk = SimDisk::new();
     let store = open(&disk);
