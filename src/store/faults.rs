@@ -98,6 +98,8 @@ faults! {
     UnlinkBeforeSwitch,
     /// Segments are moved and removed while a backup copies them.
     BackupNotHeld,
+    /// Older snapshots go before the new one is durable.
+    OlderGoFirst,
     /// A restored store goes on as the one it is a copy of.
     RestoredAsItWas,
     /// Compaction switches a row that names another place by now.

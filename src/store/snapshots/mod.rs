@@ -27,6 +27,7 @@ pub use self::{
 };
 use super::{
     error::StoreError,
+    faults::{Fault, Faults},
     io::{Io, Mode, Site},
     meta::{self, NewLife, rows::Rows, table::Table},
     segments::is_flaw,
@@ -181,13 +182,22 @@ pub fn take(
     }
     let bytes = written?;
     io.rename(&aside, &path(number, WHOLE))?;
+    if Faults::of(io).has(Fault::OlderGoFirst) {
+        remove_older(io, keep)?;
+    }
     io.sync_dir(FOLDER, Site::SnapshotDir)?;
+    remove_older(io, keep)?;
+    Ok(Kept { number, taken_at, bytes })
+}
+
+/// Leaves the `keep` newest, one at least.
+fn remove_older(io: &dyn Io, keep: usize) -> Result<(), StoreError> {
     let mut older = numbers(io, WHOLE)?;
     older.truncate(older.len().saturating_sub(keep.max(1)));
     for number in older {
         io.remove(&path(number, WHOLE))?;
     }
-    Ok(Kept { number, taken_at, bytes })
+    Ok(())
 }
 
 fn write_aside(

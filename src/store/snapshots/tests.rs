@@ -240,6 +240,20 @@ fn one_that_the_disk_cannot_read_is_not_listed_and_not_in_the_way() {
     assert_eq!(numbers(), [1, 2, 4]);
 }
 
+/// Every snapshot in an image is whole, and the one that was promised is there, or a newer one.
+fn kept(after: &SimDisk, promised: u64) -> Result<(), String> {
+    let found = list(after).map_err(|error| error.to_string())?;
+    for number in numbers(after, WHOLE).unwrap() {
+        open(after, number)
+            .and_then(|snapshot| snapshot.verify())
+            .map_err(|error| format!("{number}: {error}"))?;
+    }
+    if found.last().map_or(0, |kept| kept.number) < promised {
+        return Err(format!("snapshot {promised} is gone"));
+    }
+    Ok(())
+}
+
 /// Takes two snapshots and cuts the power at some point; whether what was promised is kept.
 fn survives(seed: u64, site: Option<Site>) -> Result<(), String> {
     let (disk, rows) = (SimDisk::new(), some_rows(300));
@@ -253,16 +267,9 @@ fn survives(seed: u64, site: Option<Site>) -> Result<(), String> {
             promised = kept.number;
         }
     }
+    (1..8).try_for_each(|more| kept(&disk.crash(seed + more * 1000), promised))?;
     let after = disk.crash(seed);
-    let found = list(&after).map_err(|error| error.to_string())?;
-    for number in numbers(&after, WHOLE).unwrap() {
-        open(&after, number)
-            .and_then(|snapshot| snapshot.verify())
-            .map_err(|error| format!("{number}: {error}"))?;
-    }
-    if found.last().map_or(0, |kept| kept.number) < promised {
-        return Err(format!("snapshot {promised} is gone"));
-    }
+    kept(&after, promised)?;
     take(&after, &rows, ([5; 16], Timestamp(9)), 1, &mut no_pulse).map_err(|error| error.to_string())?;
     Ok(())
 }

@@ -74,6 +74,7 @@ const CAUGHT: &[(Broken, &str, &str)] = &[
     ),
     (Sync(Site::SnapshotData), SNAPSHOTS, SNAPSHOT_CUTS),
     (Sync(Site::SnapshotDir), SNAPSHOTS, SNAPSHOT_CUTS),
+    (Rule(OlderGoFirst), SNAPSHOTS, SNAPSHOT_CUTS),
     (Sync(Site::BackupData), BACKUPS, BACKUP_CUTS),
     (Sync(Site::BackupDir), BACKUPS, BACKUP_CUTS),
     (Rule(AnswerBeforeCommit), META, META_CUTS),
