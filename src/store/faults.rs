@@ -98,8 +98,14 @@ faults! {
     UnlinkBeforeSwitch,
     /// Segments are moved and removed while a backup copies them.
     BackupNotHeld,
+    /// The list of a point is there before what it lists is durable.
+    PointListedFirst,
+    /// Copies of segments go before the lists that name them.
+    CopiesGoFirst,
     /// Older snapshots go before the new one is durable.
     OlderGoFirst,
+    /// FORMAT of a restored directory is there before the rest.
+    FormatFirst,
     /// A restored store goes on as the one it is a copy of.
     RestoredAsItWas,
     /// Compaction switches a row that names another place by now.

@@ -20,6 +20,7 @@ use crate::{
         collect::Hold,
         dir,
         error::StoreError,
+        faults::{Fault, Faults},
         io::{File, Io, Site, is_refusal, open_if_there},
         segments::{SEGMENT_HEADER, SegmentState, file_of},
         snapshots,
@@ -102,6 +103,9 @@ pub fn create(
 
     let point = Point { files: making.files, segments, lost: lost(&done), ..point }.signed(key);
     (done.bytes, done.segments) = (point.bytes(), point.segments.len() as u64);
+    if Faults::of(folder.io()).has(Fault::PointListedFirst) {
+        folder.put_text(&Point::path(number), &point.text())?;
+    }
     folder.io().sync_dir(SEGMENTS, Site::BackupDir)?;
     folder.io().sync_dir(POINTS, Site::BackupDir)?;
     folder.put_text(&Point::path(number), &point.text())?;

@@ -19,6 +19,7 @@ use super::{
 use crate::store::{
     dir,
     error::StoreError,
+    faults::{Fault, Faults},
     io::{File, Io, Mode, Site},
     meta::{Kind, NewLife},
     segments::{file_of, folder_of, is_flaw},
@@ -81,6 +82,9 @@ pub fn restore(
     // Whatever happens from here on, this is not an empty folder that could become a new store.
     into.create_dir("segments")?;
     into.sync_dir("", Site::BackupDir)?;
+    if Faults::of(into).has(Fault::FormatFirst) {
+        dir::put_format(into, &folder.read(point, Part::Format)?, point.uuid)?;
+    }
     segments(folder, (point, rotten), into, &mut damaged, watch)?;
     if rotten == Rotten::Refused && !damaged.is_empty() {
         return Err(told(point, &damaged, "take another point, or restore all else of it with `--damaged`"));

@@ -52,6 +52,7 @@ const VERB_CUTS: &str = "crash::what_was_acknowledged_is_seen_in_every_crash_ima
 const FAILED_CALLS: &str =
     "faults::whatever_call_of_the_disk_fails_what_was_told_stands_and_the_rest_is_not_there";
 const BACKUP_CUTS: &str = "a_backup_that_is_cut_off_leaves_the_points_before_it_and_can_be_made_again";
+const BACKUP_IMAGES: &str = "cuts::in_every_image_of_a_backup_what_is_listed_is_whole";
 const ORDER: &str = "linear::an_order_explains_every_answer_whatever_the_power_does";
 const CUT_OFF: &str = "uploads::aborts::an_upload_cut_off_anywhere_leaves_the_old_version_and_no_bytes";
 const DISTURBED: &str = "moving::what_is_disturbed_in_the_middle_is_done_wholly_or_not_at_all";
@@ -75,6 +76,9 @@ const CAUGHT: &[(Broken, &str, &str)] = &[
     (Sync(Site::SnapshotData), SNAPSHOTS, SNAPSHOT_CUTS),
     (Sync(Site::SnapshotDir), SNAPSHOTS, SNAPSHOT_CUTS),
     (Rule(OlderGoFirst), SNAPSHOTS, SNAPSHOT_CUTS),
+    (Rule(PointListedFirst), BACKUPS, BACKUP_IMAGES),
+    (Rule(CopiesGoFirst), BACKUPS, BACKUP_IMAGES),
+    (Rule(FormatFirst), BACKUPS, "a_restore_that_is_cut_off_leaves_nothing_that_opens"),
     (Sync(Site::BackupData), BACKUPS, BACKUP_CUTS),
     (Sync(Site::BackupDir), BACKUPS, BACKUP_CUTS),
     (Rule(AnswerBeforeCommit), META, META_CUTS),
@@ -202,6 +206,7 @@ const LOOKS: &[(Fault, &str, &str, &str)] = &[
     (BatchForgotten, VERB_CUTS, "HOLDALL_PROOF", "50"),
     (DeletedThenWritten, DISTURBED, "HOLDALL_PROOF", "100"),
     (FullCountsAsMoved, "the_disk_is_full_while_segments_are_moved", "HOLDALL_PROOF", "100"),
+    (FormatFirst, "a_restore_that_is_cut_off_leaves_nothing_that_opens", "HOLDALL_PROOF", "100"),
     (ClaimsEndEarly, "content_is_sent_again_while_it_is_condemned", "HOLDALL_PROOF", "1000"),
     (MovedIntoItself, MODEL_OF_DOORS, "HOLDALL_PROOF", "50"),
     (ReplacedNotReleased, MODEL_OF_DOORS, "HOLDALL_PROOF", "50"),

@@ -1,5 +1,6 @@
 //! Backups on simulated disks: what is in them, what a crash leaves, and what is said of damage.
 
+mod cuts;
 mod forged;
 mod lost;
 
