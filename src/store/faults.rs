@@ -132,6 +132,8 @@ faults! {
     ReplacedNotReleased,
     /// A repeated Complete is refused though the first one made a file.
     CompleteOnlyOnce,
+    /// A repeated Complete is made of the parts that are gone: the name is left, and no bytes.
+    CompletedFromNothing,
     /// A folder or file may be moved into itself, or over what it lies in.
     MovedIntoItself,
     /// A lock stops nobody.

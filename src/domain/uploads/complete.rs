@@ -70,7 +70,7 @@ fn complete(
         && !act.tx.faults().has(Fault::CompleteOnlyOnce)
     {
         let version = VersionId { incarnation: act.tx.incarnation(), seq };
-        return again(&act, at, version).map_err(|_| missing(id));
+        return again(&mut act, at, version).map_err(|_| missing(id));
     }
     let row = upload::upload(act.tx, number, &named)?.ok_or_else(|| missing(id))?;
     sums::as_begun(row.checksum, how.over_parts)?;
@@ -85,9 +85,14 @@ fn complete(
 }
 
 /// The answer to a repeated Complete: the version it made, while that is still there.
-fn again(act: &Act<'_, '_>, at: &Address, version: VersionId) -> Result<Written, Error> {
+fn again(act: &mut Act<'_, '_>, at: &Address, version: VersionId) -> Result<Written, Error> {
     let which = Some(VersionRef::Id(version));
     let (place, file, row) = read::version_at(act.tx, &act.bucket, at, which)?;
+    if let Some(manifest) = row.manifest
+        && act.tx.faults().has(Fault::CompletedFromNothing)
+    {
+        manifest::release(act.tx, manifest)?;
+    }
     Ok(Written { version: view::version(&act.bucket, place.key(), &file, &row), created: false })
 }
 

@@ -163,6 +163,7 @@ const CAUGHT: &[(Broken, &str, &str)] = &[
     (Rule(UsageNotKept), VERBS, VERB_CUTS),
     (Rule(ReplacedNotReleased), VERBS, VERB_CUTS),
     (Rule(CompleteOnlyOnce), VERBS, "lessons::a_repeated_complete_answers_with_the_file_it_made"),
+    (Rule(CompletedFromNothing), VERBS, "lessons::a_repeated_complete_answers_with_the_file_it_made"),
     (Rule(MovedIntoItself), VERBS, "lessons::nothing_is_moved_into_itself_or_over_what_it_lies_in"),
     (Rule(LocksUnasked), VERBS, "locks::a_lock_keeps_every_door_out_but_for_its_token"),
     (Rule(BatchForgotten), VERBS, VERB_CUTS),
