@@ -106,6 +106,8 @@ faults! {
     OlderGoFirst,
     /// FORMAT of a restored directory is there before the rest.
     FormatFirst,
+    /// The old metadata is put by when the new one has taken its place.
+    PutByLast,
     /// A restored store goes on as the one it is a copy of.
     RestoredAsItWas,
     /// Compaction switches a row that names another place by now.

@@ -50,6 +50,10 @@ sites! {
     Meta,
     /// The folder of a new metadata file.
     MetaDir,
+    /// The copy of the old metadata, before a rebuild makes it anew.
+    KeptData,
+    /// The folder of that copy.
+    KeptDir,
     /// The FORMAT file, before it is renamed into place.
     Format,
     /// The data directory, after FORMAT or the reserve was made.

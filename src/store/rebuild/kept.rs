@@ -37,7 +37,7 @@ pub(super) fn put_by(io: &dyn Io) -> Result<Option<Copy>, StoreError> {
         io.remove(&to)?;
     }
     let whole = copied?;
-    io.sync_dir(meta::FOLDER, Site::MetaDir)?;
+    io.sync_dir(meta::FOLDER, Site::KeptDir)?;
     Ok(Some(Copy { path: to, whole }))
 }
 
@@ -46,7 +46,7 @@ fn copy(io: &dyn Io, from: &str, to: &str) -> Result<bool, StoreError> {
     let (from, to) = (io.open(from, Mode::Read)?, io.open(to, Mode::Create)?);
     let mut whole = true;
     walk_past(&*from, from.len()?, &mut |_| whole = false, |bytes, at| to.write_at(bytes, at))?;
-    to.sync(Site::Meta)?;
+    to.sync(Site::KeptData)?;
     Ok(whole)
 }
 
@@ -57,5 +57,5 @@ pub(super) fn give_back(io: &dyn Io, kept: &Copy) -> Result<(), StoreError> {
         return Ok(());
     }
     io.rename(&kept.path, &format!("{}/{}", meta::FOLDER, meta::FILE))?;
-    Ok(io.sync_dir(meta::FOLDER, Site::MetaDir)?)
+    Ok(io.sync_dir(meta::FOLDER, Site::KeptDir)?)
 }

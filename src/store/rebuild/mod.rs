@@ -27,6 +27,7 @@ use self::{
 use super::{
     dir::{Clock, DataDir, DirOptions, RoomOptions},
     error::StoreError,
+    faults::{Fault, Faults},
     io::Io,
     meta::{self, Kind, Meta, MetaOptions, NewLife, Progress, TableRow},
     snapshots::{self, Kept},
@@ -95,8 +96,10 @@ pub fn rebuild(options: &RebuildOptions) -> Result<Rebuilt, StoreError> {
         DirOptions { fresh_uuid: [0; 16], now: Arc::clone(&options.now), room: options.room, create: false };
     let dir = DataDir::open(Arc::clone(&options.io), dir)?;
     // Opening it may write to it.
-    let kept = kept::put_by(io)?;
+    let late = Faults::of(io).has(Fault::PutByLast);
+    let kept = if late { None } else { kept::put_by(io)? };
     let done = from_what_is_left(options, dir.uuid());
+    let kept = if late { kept::put_by(io)? } else { kept };
     match (done, kept) {
         (Ok(done), kept) => Ok(Rebuilt { kept: kept.map(|kept| kept.path), ..done }),
         (Err(error), Some(kept)) => {

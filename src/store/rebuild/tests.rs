@@ -12,7 +12,7 @@ use crate::{
             verify::Finding,
         },
         collect::{CollectOptions, Collector},
-        io::{Mode, sim::SimDisk},
+        io::{Mode, Site, sim::SimDisk},
         meta::{
             rows::{KeyRange, Order, Rows as _},
             table::Table,
@@ -341,11 +341,24 @@ fn a_sector_that_the_disk_cannot_read_loses_the_chunk_in_it_and_no_other() {
     }
 }
 
+/// Whether the old metadata is there, under its name or as the copy.
+fn is_kept(after: &SimDisk, old: &[u8]) -> bool {
+    let names = after.list("meta").unwrap();
+    let all = ["holdall.redb", "holdall.redb.kept-1"].into_iter();
+    all.filter(|name| names.iter().any(|there| there == name))
+        .any(|name| bytes_of(after, &format!("meta/{name}")) == old)
+}
+
 /// Whether all is there after a crash at some call; false once there was no crash.
 fn crashes_at(base: &SimDisk, calls: u64, seed: u64, opens: bool, ids: &[ManifestId]) -> bool {
     let disk = base.crash(0);
+    let old = opens.then(|| bytes_of(&disk, META));
     disk.crash_after(calls);
     let done = rebuild(&options(&disk, false)).is_ok();
+    if let Some(old) = old {
+        let lost = (0..8).find(|more| !is_kept(&disk.crash(seed * 8 + more), &old));
+        assert_eq!(lost, None, "after {calls} calls the old metadata is gone");
+    }
     let after = disk.crash(seed);
     if opens {
         // Old or new, it opens.
@@ -368,7 +381,7 @@ fn a_crash_at_any_step_leaves_the_old_state_or_the_new_one() {
         drop(store);
         if missing {
             disk.remove(META).unwrap();
-            disk.sync_dir("meta", crate::store::io::Site::MetaDir).unwrap();
+            disk.sync_dir("meta", Site::MetaDir).unwrap();
         }
         let mut calls = 0;
         while crashes_at(&disk, calls, calls * 7 + 1, !missing, &ids) {

@@ -35,6 +35,7 @@ const COLLECT: &str = "store::collect::tests::";
 const STORE: &str = "store::tests::";
 const DIR: &str = "store::dir::";
 const SNAPSHOTS: &str = "store::snapshots::tests::";
+const REBUILD: &str = "store::rebuild::tests::";
 const KEYS: &str = "domain::seal::tests::";
 const VERBS: &str = "domain::tests::";
 const BACKUPS: &str = "store::backup::tests::";
@@ -48,6 +49,7 @@ const SCENES: &str = "store::tests::schedules::scenes::";
 const STORE_CUTS: &str = "crashes::what_was_acknowledged_is_whole_in_every_crash_image";
 const SNAPSHOT_CUTS: &str =
     "a_snapshot_is_whole_under_its_name_in_every_crash_image_unless_a_sync_is_left_out";
+const REBUILD_CUTS: &str = "a_crash_at_any_step_leaves_the_old_state_or_the_new_one";
 const VERB_CUTS: &str = "crash::what_was_acknowledged_is_seen_in_every_crash_image";
 const FAILED_CALLS: &str =
     "faults::whatever_call_of_the_disk_fails_what_was_told_stands_and_the_rest_is_not_there";
@@ -79,6 +81,9 @@ const CAUGHT: &[(Broken, &str, &str)] = &[
     (Rule(PointListedFirst), BACKUPS, BACKUP_IMAGES),
     (Rule(CopiesGoFirst), BACKUPS, BACKUP_IMAGES),
     (Rule(FormatFirst), BACKUPS, "a_restore_that_is_cut_off_leaves_nothing_that_opens"),
+    (Rule(PutByLast), REBUILD, REBUILD_CUTS),
+    (Sync(Site::KeptData), REBUILD, REBUILD_CUTS),
+    (Sync(Site::KeptDir), REBUILD, REBUILD_CUTS),
     (Sync(Site::BackupData), BACKUPS, BACKUP_CUTS),
     (Sync(Site::BackupDir), BACKUPS, BACKUP_CUTS),
     (Rule(AnswerBeforeCommit), META, META_CUTS),

@@ -235,13 +235,15 @@ fn every_sync_that_is_left_out_is_missed() {
         // A reserve that is gone is made again; nothing was promised by it. The names in the
         // root are synced again by whoever makes a folder there; `dir` tests that site alone. The
         // keys are the domain's, which tests theirs. A store goes on without snapshots
-        // and backups.
+        // and backups, and nothing is rebuilt here.
         if matches!(
             site,
             Site::Reserve
                 | Site::RootDir
                 | Site::Keys
                 | Site::KeysDir
+                | Site::KeptData
+                | Site::KeptDir
                 | Site::SnapshotData
                 | Site::SnapshotDir
                 | Site::BackupData
