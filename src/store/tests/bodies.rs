@@ -352,7 +352,7 @@ fn a_hit_that_goes_bad_before_the_commit_fails_it() {
     assert_eq!(recount(&store, &[id]).found, 1, "only the damage itself");
 }
 
-fn segment_path(disk: &SimDisk) -> String {
+pub(super) fn segment_path(disk: &SimDisk) -> String {
     let hi = disk.list("segments").unwrap().pop().unwrap();
     let mut names = disk.list(&format!("segments/{hi}")).unwrap();
     names.sort();

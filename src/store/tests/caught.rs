@@ -125,6 +125,7 @@ const CAUGHT: &[(Broken, &str, &str)] = &[
     (Rule(PinsForgotten), COLLECT, "kept::a_reader_keeps_its_body_until_it_ends"),
     (Rule(PinsForgotten), SCENES, "content_is_sent_again_while_it_is_condemned"),
     (Rule(CondemnedShared), SCENES, "content_is_sent_again_between_condemning_and_deleting"),
+    (Rule(PinsForgotten), SCENES, "damaged_content_is_sent_again_while_it_is_let_go_of"),
     (Rule(ClaimsEndEarly), SCENES, "content_is_sent_again_while_it_is_condemned"),
     (Rule(OldPinsForgotten), SCENES, "an_upload_pauses_while_the_clock_jumps"),
     (

@@ -1,7 +1,10 @@
 //! Scenes in which everything goes well, as far as anybody is told.
 
 use super::*;
+use crate::store::tests::bodies;
 
+/// Within the bytes of the first record of a segment.
+const FIRST_BYTES: u64 = 4096 + 300;
 const SCHEDULES: (u64, u64) = (10_000, 1_000_000);
 
 fn scene(test: &str, scene: fn()) {
@@ -192,6 +195,29 @@ fn two_collections_begin_at_once() {
         // Three pieces have nobody, and none goes twice.
         assert!(deleted <= 3, "{deleted}");
         check(&store);
+    });
+}
+
+/// The second kind of hit: what was noted bad is stored again in its place, while its last name
+/// goes and the collector runs.
+#[test]
+fn damaged_content_is_sent_again_while_it_is_let_go_of() {
+    scene("damaged_content_is_sent_again_while_it_is_let_go_of", || {
+        let world = World::new();
+        let store = world.open();
+        let bad = upload(&store, 1, 0);
+        upload(&store, 2, 1);
+        world.disk.damage(&bodies::segment_path(&world.disk), FIRST_BYTES, 1).unwrap();
+        assert!(get(&store, bad).is_err());
+        store.step_all();
+        assert_eq!(store.blobs().damaged(), 1);
+        let all = [
+            beside(&store, |store| drop(collect(&store))),
+            beside(&store, |store| _ = upload(&store, 3, 2)),
+            beside(&store, |store| remove(&store, 1)),
+        ];
+        end(&store, all);
+        assert_eq!(store.blobs().damaged(), 0);
     });
 }
 
