@@ -20,6 +20,14 @@ pub(crate) fn size(usual: u64, long: u64) -> u64 {
     }
 }
 
+/// Whether the build is optimised. Both profiles have debug assertions; they differ in where they put
+/// their programs.
+#[must_use]
+#[allow(dead_code, reason = "not every test needs it")]
+pub(crate) fn is_optimised() -> bool {
+    !std::env::current_exe().unwrap().iter().any(|part| part == "debug")
+}
+
 /// Where the numbers of a test begin; the name keeps tests from trying the same.
 #[must_use]
 pub(crate) fn seed(test: &str) -> u64 {

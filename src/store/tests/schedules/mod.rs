@@ -44,7 +44,7 @@ const SEGMENT: u64 = 6_500;
 /// Runs a scene under `usual` schedules, or `long` ones by hand; a twentieth of them where the
 /// build is not optimised.
 fn explore(test: &str, usual: u64, long: u64, scene: fn()) {
-    let share = if is_optimised() { 1 } else { 20 };
+    let share = if proof::is_optimised() { 1 } else { 20 };
     let half = usize::try_from(proof::size(usual, long).div_ceil(2 * share)).unwrap();
     let seed = proof::seed(test);
     if let Ok(schedule) = std::env::var("HOLDALL_SCHEDULE") {
@@ -53,11 +53,6 @@ fn explore(test: &str, usual: u64, long: u64, scene: fn()) {
         run(test, PctScheduler::new_from_seed(seed, CHANGES, half), scene);
         run(test, RandomScheduler::new_from_seed(seed, half), scene);
     }
-}
-
-/// Both profiles have debug assertions; they differ in where they put their programs.
-fn is_optimised() -> bool {
-    !std::env::current_exe().unwrap().iter().any(|part| part == "debug")
 }
 
 fn run(test: &str, scheduler: impl Scheduler + 'static, scene: fn()) {
