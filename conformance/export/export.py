@@ -2,6 +2,9 @@
 
 import json
 import os
+import pty
+import re
+import shutil
 import signal
 import subprocess
 import time
@@ -13,7 +16,7 @@ COUNT = 10_000
 rng = lib.dice()
 server = lib.Server("export")
 s3 = server.s3()
-for name in ["files", "again", "odd", "odd-again"]:
+for name in ["files", "again", "odd", "odd-again", "watched"]:
     s3.create_bucket(Bucket=name)
 source, first, second = server.home / "from", server.home / "first", server.home / "second"
 
@@ -43,6 +46,23 @@ def export_until(moment, dest):
     return process
 
 
+def watched(*words):
+    """Runs with its messages on a terminal, and gives what was seen there."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([lib.BINARY, *words], env=server.environment(HOLDALL_DATA=server.data), cwd=server.home,
+                               stdout=subprocess.DEVNULL, stderr=theirs)
+    os.close(theirs)
+    seen = b""
+    while True:
+        try:
+            seen += os.read(ours, 4096)
+        except OSError:  # Nobody else has it open any more.
+            break
+    os.close(ours)
+    same(process.wait(), 0, "the exit code")
+    return seen.decode()
+
+
 def times(folder):
     """Names and times of last change, as the store keeps them."""
     files = [path for path in folder.rglob("*") if path.is_file()]
@@ -60,6 +80,17 @@ with check("10,000 files are imported, and none twice"):
     same(timed("import", "import", source, "--into", "files")["files"], COUNT + 1)
     said = timed("import again", "import", source, "--into", "files")
     same((said["files"], said["same"]), (0, COUNT + 1))
+
+with check("import and export show how far they are on a terminal, and nothing in a pipe"):
+    clear = "\r\x1b[K"
+    for verb, words in [("importing", ["import", source, "--into", "watched"]),
+                        ("exporting", ["export", "watched", server.home / "watched"])]:
+        seen = watched(*words)
+        assert re.search(f"{re.escape(clear)}{verb}: [0-9]", seen), f"{words[0]}: {seen!r}"
+        assert seen.endswith(clear), f"{words[0]} leaves its line: {seen[-80:]!r}"
+        piped = server.holdall(*words)
+        assert "\r" not in piped.stderr + piped.stdout and "\x1b" not in piped.stderr + piped.stdout, piped
+    shutil.rmtree(server.home / "watched")
 
 with check("an export that is killed goes on where it was"):
     process = export_until(2000, first)

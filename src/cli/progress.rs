@@ -8,6 +8,8 @@ use std::{
 };
 
 const EVERY: Duration = Duration::from_secs(1);
+/// After so long the first is told.
+const FIRST: Duration = Duration::from_millis(200);
 
 /// Does some work and says about every second how far it is, if that can be told.
 pub(super) async fn while_telling<T>(
@@ -19,10 +21,12 @@ pub(super) async fn while_telling<T>(
         return work.await;
     }
     let mut work = std::pin::pin!(work);
+    let mut wait = FIRST;
     loop {
-        if let Ok(done) = tokio::time::timeout(EVERY, &mut work).await {
+        if let Ok(done) = tokio::time::timeout(wait, &mut work).await {
             return done;
         }
+        wait = EVERY;
         if let Some(text) = so_far().await {
             line.write(&text);
         }
