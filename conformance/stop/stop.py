@@ -129,7 +129,10 @@ for number, (word, name) in enumerate([("term", signal.SIGTERM), ("int", signal.
         idle.getresponse().read()
         running, reading = uploads(word), download()
         got = reading.read(MB)
-        time.sleep(0.3)
+        began = time.monotonic()
+        while sum(len(writer.answered) for writer in writers) <= 20:
+            assert time.monotonic() - began < 30, "hardly anything is written"
+            time.sleep(0.05)
         began = time.monotonic()
         server.process.send_signal(name)
         time.sleep(0.3)
@@ -195,17 +198,26 @@ for number, (word, name) in enumerate([("term", signal.SIGTERM), ("int", signal.
         same([upload.name for upload in running if there(upload.name)], [])
         server.holdall("check")
 
-with check("a backup that is under way is given up, and the ones before are whole"):
+with check("a backup that cannot end in time is given up, and the ones before are whole"):
+    server.settings["HOLDALL_LIMITS_DRAIN_SECONDS"] = "0"
+    server.restart()
     dest = server.home / "backups"
     server.holdall("backup", "create", dest)
     for number in range(6):
         s3.put_object(Bucket="admin", Key=f"more-{number}", Body=os.urandom(64 * MB))
     asked = Local(server.data / "admin.sock")
     asked.request("POST", "/api/v1/backup", lib.json.dumps({"folder": str(dest)}), {"Content-Type": "application/json"})
-    time.sleep(0.05)
+    began, state = time.monotonic(), {}
+    while not (state.get("running") and state["total_bytes"] > state["done_bytes"] > 0):
+        assert time.monotonic() - began < 10, f"no backup is under way: {state}"
+        watch = Local(server.data / "admin.sock")
+        watch.request("GET", "/api/v1/backup")
+        state = lib.json.load(watch.getresponse())
+        watch.close()
     began = time.monotonic()
     server.process.send_signal(signal.SIGTERM)
-    ended(began, 0, DRAIN + SPARE)
+    ended(began, 0, SPARE)
+    same(sorted(path.name for path in dest.glob("points/*.point")), ["00000001.point"], "the backups that are listed")
     server.holdall("backup", "verify", dest)
     server.start()
     server.holdall("backup", "create", dest)

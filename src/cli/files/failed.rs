@@ -10,7 +10,7 @@ pub(in crate::cli) fn unfinished(failure: &Failure, verb: &str) -> Failure {
     Failure::Usage(format!("not finished: {why}; the same {verb} again goes on where it was"))
 }
 
-/// Whether an error ends everything; others are of one file.
+/// Whether an error is of one file alone; others end everything.
 pub(in crate::cli) fn is_of_one(failure: &Failure) -> bool {
     match failure {
         Failure::Problem(problem) => {
