@@ -22,18 +22,32 @@ impl KeyRange {
         Self { start: Bound::Included(prefix), end }
     }
 
-    /// The same stretch from `key` on, `key` itself included.
+    /// The same stretch from `key` on, `key` itself included. It begins no earlier than it did.
     #[must_use]
     pub fn from(mut self, key: Vec<u8>) -> Self {
-        self.start = Bound::Included(key);
+        if self.begins_before(&key, false) {
+            self.start = Bound::Included(key);
+        }
         self
     }
 
-    /// The same stretch behind `key`.
+    /// The same stretch behind `key`. It begins no earlier than it did: a key that somebody kept may
+    /// be of another stretch by now.
     #[must_use]
     pub fn after(mut self, key: Vec<u8>) -> Self {
-        self.start = Bound::Excluded(key);
+        if self.begins_before(&key, true) {
+            self.start = Bound::Excluded(key);
+        }
         self
+    }
+
+    /// Whether it begins before `key`, or with it where that counts too.
+    fn begins_before(&self, key: &[u8], with: bool) -> bool {
+        match &self.start {
+            Bound::Included(start) => start.as_slice() < key || (with && start.as_slice() == key),
+            Bound::Excluded(start) => start.as_slice() < key,
+            Bound::Unbounded => true,
+        }
     }
 
     /// The same stretch up to `key`, `key` itself left out.
@@ -93,4 +107,25 @@ pub trait RowsMut: Rows {
     fn put(&mut self, table: Table, key: Vec<u8>, value: Vec<u8>);
     /// Removes the row at `key`, if there is one.
     fn delete(&mut self, table: Table, key: Vec<u8>);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stretch_never_begins_earlier_than_it_did() {
+        let all = || KeyRange::prefix(b"b".to_vec());
+        let start = |range: KeyRange| range.start;
+        let (included, excluded) =
+            (|key: &str| Bound::Included(key.into()), |key: &str| Bound::Excluded(key.into()));
+        assert_eq!(start(all().from(b"a".to_vec())), included("b"));
+        assert_eq!(start(all().after(b"az".to_vec())), included("b"));
+        assert_eq!(start(all().from(b"b1".to_vec())), included("b1"));
+        assert_eq!(start(all().after(b"b".to_vec())), excluded("b"));
+        let behind = || all().after(b"b1".to_vec());
+        assert_eq!(start(behind().from(b"b1".to_vec())), excluded("b1"));
+        assert_eq!(start(behind().after(b"b0".to_vec())), excluded("b1"));
+        assert_eq!(start(behind().from(b"b10".to_vec())), included("b10"));
+    }
 }

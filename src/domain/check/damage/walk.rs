@@ -312,17 +312,18 @@ impl<'a> Walk<'a> {
                 continue;
             }
             let mut range = KeyRange::prefix(Vec::new());
-            let mut resumed = None;
-            if stage == from.stage && !from.key.is_empty() {
-                resumed.clone_from(&from.version);
-                range = match resumed {
+            let resumes = stage == from.stage && !from.key.is_empty();
+            if resumes {
+                range = match from.version {
                     Some(_) => range.from(from.key.clone()),
                     None => range.after(from.key.clone()),
                 };
             }
             for row in Pages::of(self.rows, table, range) {
                 let row = row?;
-                let version = self.row(stage, &row, resumed.take())?;
+                // The row may have gone since: what was told of it is nothing of the next.
+                let told = from.version.clone().filter(|_| resumes && row.0 == from.key);
+                let version = self.row(stage, &row, told)?;
                 if version.is_some() || self.is_full() {
                     self.out.next = Some(HitCursor { stage, key: row.0, version });
                     return Ok(());
@@ -376,6 +377,8 @@ impl<'a> Walk<'a> {
             return Ok(None);
         }
         let prefix = Key::new().number(leads.bucket.0).number(leads.history.0).done();
+        // Something else may be there by now, with a history of its own.
+        let after = after.filter(|after| after.starts_with(&prefix));
         let range = KeyRange::prefix(prefix);
         let range = after.map_or(range.clone(), |after| range.after(after));
         for row in Pages::of(self.rows, Table::Versions, range) {
