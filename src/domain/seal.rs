@@ -218,7 +218,13 @@ fn damaged() -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{outside::random::SeededRandom, store::io::sim::SimDisk};
+    use crate::{
+        outside::random::SeededRandom,
+        store::io::sim::{
+            SimDisk,
+            left_out::{LeftOut, unmissed},
+        },
+    };
 
     fn bound(access_key: &str, account: u64) -> Bound<'_> {
         Bound { access_key, account: AccountId(account) }
@@ -277,6 +283,26 @@ mod tests {
             }
             assert_eq!(lost > 0, skipped.is_some(), "{skipped:?}: {lost} of 40 lost");
         }
+    }
+
+    #[test]
+    fn each_single_sync_of_keys_is_missed_and_those_of_a_start_after_a_kill() {
+        let lost = |killed: Option<u64>, left_out: LeftOut, seed| {
+            let (disk, random) = (SimDisk::new(), SeededRandom::new(seed));
+            if let Some(calls) = killed {
+                disk.crash_after(calls);
+                drop(Keys::open(&disk, &random, None));
+                disk.go_on();
+            }
+            disk.leave_out(left_out);
+            let Ok(made) = Keys::open(&disk, &random, None) else { return false };
+            Keys::open(&disk.crash(seed), &random, Some(made.voucher())).is_err()
+        };
+        for (site, calls) in [(Site::Keys, 1), (Site::KeysDir, 2)] {
+            assert_eq!(unmissed(site, calls, |one, seed| lost(None, one, seed)), [0; 0], "{site:?}");
+        }
+        let again = |one, seed| (0..10).any(|calls| lost(Some(calls), one, seed));
+        assert_eq!(unmissed(Site::KeysDir, 2, again), [0; 0]);
     }
 
     #[test]

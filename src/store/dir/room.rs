@@ -289,6 +289,7 @@ mod tests {
         };
         assert!(!broken(None));
         assert!(broken(Some(Site::Reserve)));
+        assert!(broken(Some(Site::RootDir)));
     }
 
     #[test]

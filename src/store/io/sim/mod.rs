@@ -12,6 +12,8 @@ mod crash;
 #[cfg(test)]
 pub mod fault;
 mod harm;
+#[cfg(test)]
+pub(crate) mod left_out;
 mod names;
 mod state;
 
@@ -67,6 +69,19 @@ impl SimDisk {
     /// From now on every sync of this site answers well and does nothing.
     pub fn skip(&self, site: Site) {
         self.state().skipped.insert(site);
+    }
+
+    /// One sync of a site answers well and does nothing; the power goes some changes later.
+    #[cfg(test)]
+    pub(crate) fn leave_out(&self, one: left_out::LeftOut) {
+        self.state().left_out = Some((one.site, one.nth, one.more));
+    }
+
+    /// Calls go through again: the process had ended, and not the power. What was not durable is
+    /// there and still is not.
+    #[cfg(test)]
+    pub(crate) fn go_on(&self) {
+        self.state().power_until = None;
     }
 
     /// From now on every sync of this site fails, and what it should have synced stays volatile.

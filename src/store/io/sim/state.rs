@@ -79,6 +79,8 @@ pub(super) struct State {
     /// Steps logged so far.
     pub(super) logged: u64,
     pub(super) skipped: BTreeSet<Site>,
+    /// The call of a site that is left out, and how many changes the power lasts then.
+    pub(super) left_out: Option<(Site, u64, u64)>,
     pub(super) failing: BTreeSet<Site>,
     pub(super) failing_nth: BTreeMap<Site, u32>,
     pub(super) power_until: Option<u64>,
@@ -99,6 +101,7 @@ impl Default for State {
             pending_names: Vec::new(),
             logged: 0,
             skipped: asked_to_skip(),
+            left_out: None,
             failing: BTreeSet::new(),
             failing_nth: BTreeMap::new(),
             power_until: None,
@@ -275,7 +278,21 @@ impl State {
         if self.failing.contains(&site) {
             return Err(io::Error::other("the simulated disk cannot sync"));
         }
-        Ok(!self.skipped.contains(&site))
+        Ok(!self.leaves_out(site) && !self.skipped.contains(&site))
+    }
+
+    /// Whether this is the one call that is left out.
+    fn leaves_out(&mut self, site: Site) -> bool {
+        let Some((_, left, more)) = self.left_out.as_mut().filter(|(of, ..)| *of == site) else {
+            return false;
+        };
+        *left -= 1;
+        if *left > 0 {
+            return false;
+        }
+        self.power_until = Some(self.counts.changes.saturating_add(*more));
+        self.left_out = None;
+        true
     }
 
     pub(super) fn sync(&mut self, inode: usize, site: Site) -> io::Result<()> {
