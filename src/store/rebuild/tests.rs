@@ -12,7 +12,13 @@ use crate::{
             verify::Finding,
         },
         collect::{CollectOptions, Collector},
-        io::{Mode, Site, sim::SimDisk},
+        io::{
+            Mode, Site,
+            sim::{
+                SimDisk,
+                left_out::{LeftOut, unmissed},
+            },
+        },
         meta::{
             rows::{KeyRange, Order, Rows as _},
             table::Table,
@@ -388,6 +394,25 @@ fn a_crash_at_any_step_leaves_the_old_state_or_the_new_one() {
             calls += 1;
         }
         assert!(calls > 10, "{calls}");
+    }
+}
+
+#[test]
+fn without_either_sync_of_the_copy_the_old_metadata_may_be_lost() {
+    let base = SimDisk::new();
+    let store = open(&base);
+    fill(&store);
+    wipe(&store, &[Table::Chunk]);
+    drop(store);
+    for site in [Site::KeptData, Site::KeptDir] {
+        let missed = |left_out: LeftOut, seed| {
+            let disk = base.crash(0);
+            let old = bytes_of(&disk, META);
+            disk.leave_out(left_out);
+            drop(rebuild(&options(&disk, false)));
+            !is_kept(&disk.crash(seed), &old)
+        };
+        assert_eq!(unmissed(site, 1, missed), [0; 0], "{site:?}");
     }
 }
 
