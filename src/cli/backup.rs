@@ -58,10 +58,15 @@ async fn create(context: &Context, dest: &Path, keep: Option<u64>) -> Result<(),
     };
     let done = while_telling(asked, so_far).await?;
     context.printer.one(&done, || as_text(&done))?;
-    if let Some(why) = &done.not_removed {
-        return Err(Failure::Refused(format!("the backup is made, and no older one was removed: {why}")));
-    }
-    damage(&done).map_or(Ok(()), |why| Err(Failure::Refused(why)))
+    unwell(&done).map_or(Ok(()), |why| Err(Failure::Refused(why)))
+}
+
+/// What is wrong although the backup is made.
+fn unwell(done: &BackedUp) -> Option<String> {
+    let kept = |why| format!("the backup is made, and no older one was removed: {why}");
+    let parts = [damage(done), done.not_removed.as_ref().map(kept)];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 /// What the store has lost, if the backup met that.

@@ -46,7 +46,7 @@ pub struct BackedUp {
 pub struct UnreadSegment {
     /// Which.
     pub segment: String,
-    /// Bytes that could not be read; the backup has zeros there.
+    /// Bytes that could not be read; the backup has zeros there, unless an earlier copy stands for it.
     pub bytes: u64,
 }
 

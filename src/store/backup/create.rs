@@ -10,6 +10,7 @@ use super::{
     BackupFolder, Lost, Part, Point, PointFile, PointKey, Progress, SegmentCopy, Watch,
     copying::{digest_of, telling},
     folder::{POINTS, SEGMENTS},
+    instead,
     prune::prune,
 };
 use crate::{
@@ -28,7 +29,8 @@ use crate::{
     },
 };
 
-/// A segment of which the disk refuses to read a part. The copy has zeros there.
+/// A segment of which a part cannot be read. The copy has zeros there, unless one of an earlier point stands
+/// for it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Unread {
     /// Which.
@@ -50,7 +52,8 @@ pub struct Done {
     pub copied: u64,
     /// Bytes that were copied, of segments and rows.
     pub copied_bytes: u64,
-    /// Segments the rows name that are not there: damage of the store.
+    /// Segments the rows name that are not there: damage of the store. The best copy of an earlier point
+    /// stands for each, if there is one.
     pub missing: Vec<SegmentId>,
     /// Segments that could not be read whole: damage of the store. All else of them is there.
     pub unread: Vec<Unread>,
@@ -110,7 +113,7 @@ pub fn create(
     folder.io().sync_dir(POINTS, Site::BackupDir)?;
     folder.put_text(&Point::path(number), &point.text())?;
     if let Some(keep) = keep {
-        match prune(&folder, key, keep) {
+        match prunable(&done).and_then(|()| prune(&folder, key, keep)) {
             Ok(removed) => done.removed = removed,
             // The point is made, whatever is wrong with others.
             Err(StoreError::Io(source)) => done.not_removed = Some(source.to_string()),
@@ -141,6 +144,16 @@ fn lost(done: &Done) -> Vec<Lost> {
     let missing = done.missing.iter().map(|segment| Lost { segment: *segment, bytes: None });
     let unread = done.unread.iter().map(|part| Lost { segment: part.segment, bytes: Some(part.bytes) });
     missing.chain(unread).collect()
+}
+
+/// Nothing is removed after a loss: what it took may lie in older points alone, and whoever reads of it has
+/// not had the time to look.
+fn prunable(done: &Done) -> Result<(), StoreError> {
+    if done.missing.is_empty() && done.unread.is_empty() {
+        return Ok(());
+    }
+    let why = "the store has lost something that older ones may still have";
+    Err(StoreError::Refused(why.into()))
 }
 
 /// So that the list is not too long to be read again, which would be known when all is copied.
@@ -238,15 +251,16 @@ impl Making<'_> {
         done: &mut Done,
         tell: &mut dyn FnMut(u64) -> Result<(), StoreError>,
     ) -> Result<Option<SegmentCopy>, StoreError> {
+        let needed = end.unwrap_or_default().max(state.length);
         let file = match open_if_there(&**self.store.io(), &file_of(id)) {
             Ok(Some(file)) => file,
             Ok(None) => {
                 done.missing.push(id);
-                return Ok(None);
+                return instead::of_all(self.folder, needed, earlier);
             }
             Err(error) if is_refusal(&error) => {
-                done.unread.push(Unread { segment: id, bytes: end.unwrap_or(state.length) });
-                return Ok(None);
+                done.unread.push(Unread { segment: id, bytes: needed });
+                return instead::of_all(self.folder, needed, earlier);
             }
             Err(error) => return Err(error.into()),
         };
@@ -256,12 +270,17 @@ impl Making<'_> {
             return Ok(Some(there));
         }
         let (copy, refused) = self.folder.copy_segment(&*file, source, tell)?;
-        if refused > 0 {
-            done.unread.push(Unread { segment: id, bytes: refused });
-        }
         done.copied += 1;
         done.copied_bytes += source.length;
-        Ok(Some(copy))
+        // One that was cut off has lost what rows name, too.
+        let bytes = refused.iter().map(|range| range.end - range.start).sum::<u64>();
+        let bytes = bytes + needed.saturating_sub(source.length);
+        if bytes == 0 {
+            return Ok(Some(copy));
+        }
+        done.unread.push(Unread { segment: id, bytes });
+        let better = instead::of_a_part(self.folder, (&copy, &refused), needed, earlier)?;
+        Ok(better.or(Some(copy)))
     }
 
     /// The copy of it that is there, as long as it should be.
@@ -274,8 +293,7 @@ impl Making<'_> {
         let Some(there) = earlier.iter().find(is_it).filter(|_| source.seal.is_some()) else {
             return Ok(None);
         };
-        let copied = self.folder.segment(there)?.map(|copied| copied.len()).transpose()?;
-        Ok(copied.filter(|length| *length == there.length).map(|_| *there))
+        Ok(self.folder.holds(there)?.then_some(*there))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The folder of a store's backups: what lies where in it, and the few ways files get there.
 
-use std::{collections::BTreeSet, io::ErrorKind};
+use std::{collections::BTreeSet, io::ErrorKind, ops::Range};
 
 use super::{
     copying::copy_past,
@@ -10,6 +10,7 @@ use super::{
 use crate::store::{
     error::StoreError,
     io::{ASIDE, File, Io, Mode, Site, is_refusal, put_whole},
+    segments::is_flaw,
     sync::Arc,
 };
 
@@ -131,6 +132,16 @@ impl BackupFolder {
         self.file(&format!("{SEGMENTS}/{}", copy.name()))
     }
 
+    /// Whether there is a copy, as long as it should be. What the disk does not open is none.
+    pub(super) fn holds(&self, copy: &SegmentCopy) -> Result<bool, StoreError> {
+        match self.segment(copy) {
+            Ok(Some(file)) => Ok(file.len()? == copy.length),
+            Ok(None) => Ok(false),
+            Err(error) if is_flaw(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Opens one that verifying moved aside: most of it may be good.
     pub(super) fn moved_aside(&self, copy: &SegmentCopy) -> Result<Option<Arc<dyn File>>, StoreError> {
         self.file(&format!("{SEGMENTS}/{}{BAD}", copy.name()))
@@ -204,21 +215,20 @@ impl BackupFolder {
         Ok(())
     }
 
-    /// Copies the start of a segment's file to a name that says what it is; its digest, and how many
-    /// bytes are zeros because the disk refuses to read them. Such a copy has no seal: the next
-    /// backup tries again.
+    /// Copies the start of a segment's file to a name that says what it is; its digest, and where it
+    /// has zeros because the disk refuses to read. Such a copy has no seal: the next backup tries again.
     pub(super) fn copy_segment(
         &self,
         from: &dyn File,
         mut copy: SegmentCopy,
         tell: &mut dyn FnMut(u64) -> Result<(), StoreError>,
-    ) -> Result<(SegmentCopy, u64), StoreError> {
+    ) -> Result<(SegmentCopy, Vec<Range<u64>>), StoreError> {
         let aside = format!("{SEGMENTS}/{:08x}{ASIDE}", copy.segment.0);
         self.io.remove(&aside)?;
         let to = self.create(&aside)?;
-        let mut refused = 0;
-        copy.digest = copy_past(from, &*to, copy.length, &mut |bad| refused += bad.end - bad.start, tell)?;
-        copy.seal = copy.seal.filter(|_| refused == 0);
+        let mut refused = Vec::new();
+        copy.digest = copy_past(from, &*to, copy.length, &mut |bad| refused.push(bad), tell)?;
+        copy.seal = copy.seal.filter(|_| refused.is_empty());
         let whole = format!("{SEGMENTS}/{}", copy.name());
         self.io.rename(&aside, &whole)?;
         // The one it stands for again is of no use to anybody.

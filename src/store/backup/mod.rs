@@ -12,7 +12,8 @@
 //! ```
 //!
 //! What the disk refuses to read of a segment is zeros in its copy, and told: a backup is needed most
-//! while a disk dies, and the rest of the point is good.
+//! while a disk dies, and the rest of the point is good. Where an earlier point has a better copy of what
+//! the store has lost, it belongs to this one, too; nothing older is removed then.
 //!
 //! A point is there when its `.point` file is, which comes last, when everything it lists is
 //! synced. A backup that is cut off leaves the points before it as they were, and files that
@@ -30,6 +31,7 @@
 mod copying;
 mod create;
 mod folder;
+mod instead;
 mod names;
 mod point;
 mod prune;
