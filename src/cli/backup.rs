@@ -21,7 +21,7 @@ use super::{
     recovery, scrub,
 };
 use crate::{
-    domain::{BackupLost, BackupProgress, Rotten, backup_points, restore_backup, verify_backup},
+    domain::{BackupLost, BackupProgress, Restored, Rotten, backup_points, restore_backup, verify_backup},
     doors::api::types::{BackedUp, Backup, BackupRun, Check, UnreadSegment},
     model::size::shown as amount,
     outside::random::SystemRandom,
@@ -168,7 +168,7 @@ fn verify(context: &Context, dest: &Path, point: Option<u64>) -> Result<(), Fail
     if found.problems == 0 { Ok(()) } else { Err(Failure::Said(1)) }
 }
 
-/// Exit code 1 if anything is lost, too.
+/// Exit code 1 if anything is lost, too: of the backup, or of the store before it was made.
 async fn restore(
     context: &Context,
     dest: &Path,
@@ -183,10 +183,6 @@ async fn restore(
         restore_backup(folder, which, (&key, &SystemRandom), made, &|progress| watch(&line, progress));
     drop(line);
     let restored = restored.map_err(|error| Failure::Refused(told(&error)))?;
-    let found = match restored.damaged.is_empty() {
-        true => None,
-        false => Some(losses(context, &into).await?),
-    };
     let mut value = json!({
         "point": restored.number,
         "bytes": restored.bytes,
@@ -195,20 +191,39 @@ async fn restore(
         "damaged": restored.damaged,
         "lost": restored.lost.iter().map(in_json).collect::<Vec<_>>(),
     });
-    if let (Some(found), Some(value)) = (&found, value.as_object_mut()) {
+    let text = || restored_as_text(&restored, &into);
+    if restored.damaged.is_empty() && restored.lost.is_empty() {
+        return context.printer.one(&value, text);
+    }
+    // People hear it at once: reading it all again takes long, and may fail. Programs get one object.
+    if !context.printer.json {
+        context.printer.one(&value, text)?;
+    }
+    let found = losses(context, &into).await;
+    if let (Ok(found), Some(value)) = (&found, value.as_object_mut()) {
         value.insert("files".into(), json!(found.files));
     }
+    let files = || found.iter().flat_map(|found| found.files.iter().map(check::hit)).collect::<Vec<_>>();
+    if context.printer.json || found.as_ref().is_ok_and(|found| !found.files.is_empty()) {
+        context.printer.one(&value, || files().join("\n"))?;
+    }
+    Err(match found {
+        Ok(_) => Failure::Said(1),
+        Err(why) => {
+            let why = why.message().unwrap_or_default();
+            Failure::Refused(format!("it is restored, and which files lost something is not known: {why}"))
+        }
+    })
+}
+
+fn restored_as_text(restored: &Restored, into: &Path) -> String {
+    let mut lines: Vec<String> =
+        restored.damaged.iter().map(|name| format!("{name} is missing or damaged")).collect();
+    lines.extend(restored.lost.iter().map(lost));
     let (number, bytes, at) = (restored.number, amount(restored.bytes), into.display());
-    context.printer.one(&value, || {
-        let mut lines: Vec<String> =
-            restored.damaged.iter().map(|name| format!("{name} is missing or damaged")).collect();
-        lines.extend(restored.lost.iter().map(lost));
-        lines.extend(found.iter().flat_map(|found| found.files.iter().map(check::hit)));
-        let how = if found.is_some() { "but for what is damaged" } else { &*bytes };
-        lines.push(format!("backup {number} is restored, {how}; start it with `holdall serve --data {at}`"));
-        lines.join("\n")
-    })?;
-    if found.is_none() { Ok(()) } else { Err(Failure::Said(1)) }
+    let how = if lines.is_empty() { &*bytes } else { "but for what is damaged" };
+    lines.push(format!("backup {number} is restored, {how}; start it with `holdall serve --data {at}`"));
+    lines.join("\n")
 }
 
 /// Has what was restored read again, so that it is known what of it is lost, there too.

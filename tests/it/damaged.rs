@@ -6,7 +6,7 @@ use std::{
     fs,
     net::{SocketAddr, TcpListener},
     os::unix::fs::FileExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Output, Stdio},
 };
 
@@ -17,7 +17,7 @@ use holdall::{
 
 use crate::common::{
     ask::Ask,
-    process::{run, serve_at},
+    process::{run, run_typing, serve_at},
     sim::{Olga, SimServer},
     wire::Reply,
 };
@@ -113,20 +113,26 @@ async fn a_damaged_file_is_refused_or_cut_and_heals_through_either_door() {
     }
 }
 
-/// Turns a bit of these bytes around wherever they lie in a data directory.
-fn flip(data: &Path, bytes: &[u8]) -> u64 {
+/// The segment in a data directory in which these bytes lie, and where.
+fn stored(data: &Path, bytes: &[u8]) -> (PathBuf, u64) {
     for folder in fs::read_dir(data.join("segments")).unwrap() {
         for file in fs::read_dir(folder.unwrap().path()).unwrap() {
             let path = file.unwrap().path();
             let all = fs::read(&path).unwrap();
             if let Some(at) = all.windows(bytes.len()).position(|window| window == bytes) {
-                let file = fs::OpenOptions::new().write(true).open(path).unwrap();
-                file.write_all_at(&[bytes[0] ^ 4], at as u64).unwrap();
-                return at as u64;
+                return (path, at as u64);
             }
         }
     }
     panic!("it is stored nowhere");
+}
+
+/// Turns a bit of these bytes around wherever they lie in a data directory.
+fn flip(data: &Path, bytes: &[u8]) -> u64 {
+    let (path, at) = stored(data, bytes);
+    let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+    file.write_all_at(&[bytes[0] ^ 4], at).unwrap();
+    at
 }
 
 async fn dav(address: SocketAddr, method: &str, path: &str, body: &[u8]) -> Reply {
@@ -210,4 +216,48 @@ async fn what_is_damaged_is_told_with_all_that_is_known_of_it() {
         (run(&["check"]).status.code(), run(&["scrub", "--part", "1/1"]).status.code()),
         (Some(0), Some(0))
     );
+}
+
+/// It ended well and named no file, although the point told of the loss.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_store_had_lost_before_a_backup_is_told_when_it_is_restored() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let (data, told) = (directory.path().join("data"), place("told"));
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let variables = [("HOLDALL_ADMIN_USER", "ann"), ("HOLDALL_ADMIN_PASSWORD", "secret 12")];
+    for name in ["letter", "other"] {
+        // Another life of the server, another segment.
+        let output = fs::OpenOptions::new().create(true).append(true).open(&told).unwrap();
+        let served = serve_at(&data, &address.to_string(), &variables, [output.into(), Stdio::null()]);
+        let body = noise(name, 40_000);
+        assert_eq!(dav(address, "PUT", &format!("/dav/ann/{name}"), &body).await.status, 201);
+        drop(served);
+    }
+    let key = fs::read_to_string(&told).unwrap();
+    let key = key.lines().find_map(|line| line.trim().strip_prefix("recovery key")).unwrap().trim();
+    for name in ["whole", "lost"] {
+        fs::create_dir(place(name)).unwrap();
+    }
+    assert_eq!(run(&data, &["backup", "create", &place("whole")]).status.code(), Some(0));
+    fs::remove_file(stored(&data, &noise("letter", 40_000)[3000..3100]).0).unwrap();
+    let done = run(&data, &["backup", "create", &place("lost"), "--keep", "1"]);
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.code() == Some(1) && said.contains("segments are missing"), "{done:?}");
+    assert!(said.contains("no older one was removed"), "{done:?}");
+    let restore = |from: &str, into: &str, how: &[&str]| {
+        fs::create_dir(place(into)).unwrap();
+        let (from, into) = (place(from), place(into));
+        run_typing(&data, &[&["backup", "restore", &from, "--into", &into], how].concat(), key)
+    };
+    assert_eq!(restore("whole", "one", &[]).status.code(), Some(0));
+    let done = restore("lost", "two", &["--json"]);
+    let told = as_json(&done);
+    assert_eq!((done.status.code(), &told["lost"][0]["bytes"]), (Some(1), &serde_json::Value::Null));
+    let files = told["files"].as_array().unwrap();
+    assert!(files.len() == 1 && files[0]["path"] == "letter", "{told}");
+    let done = restore("lost", "three", &[]);
+    let said = String::from_utf8_lossy(&done.stdout);
+    let lines = ["was damaged in the store already", "is restored, but for what is damaged", "letter"];
+    assert!(done.status.code() == Some(1) && lines.iter().all(|line| said.contains(line)), "{done:?}");
 }
