@@ -4,6 +4,7 @@
 
 use std::{
     collections::HashMap,
+    ffi::OsStr,
     fs::{self, File},
     io::{self, Write as _},
     os::{
@@ -35,6 +36,11 @@ use crate::{
 /// What an export keeps beside the buckets: what is being written. It tells an import that names
 /// were escaped, too.
 pub(in crate::cli) const ASIDE: &str = escape::EXPORT;
+
+/// What a file that is being written is called, before its number.
+const PART: &str = "part-";
+/// Names that are made for a moment, to see whether another is the same to this disk.
+const PROBES: [&str; 2] = ["probe", "\u{e9}"];
 
 /// What is exported was its users' own: nobody else of the machine may read it.
 const OWN_FILE: Mode = Mode::RUSR.union(Mode::WUSR);
@@ -77,12 +83,17 @@ impl Folder {
             Errno::WOULDBLOCK => io::Error::new(io::ErrorKind::ResourceBusy, "another export writes there"),
             error => error.into(),
         })?;
-        // What an export that was broken off left.
-        for (name, _) in list(aside.as_fd())? {
+        // What an export that was broken off left, and nothing that somebody put there.
+        let left = list(aside.as_fd())?;
+        if left.iter().any(|(name, kind)| *kind != FileType::RegularFile || !is_own(name)) {
+            let why = format!("{ASIDE} in it holds something that no export left there; move it away");
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, why));
+        }
+        for (name, _) in left {
             rustix::fs::unlinkat(&aside, &name, AtFlags::empty())?;
         }
         let mut folder = Self { root, aside, next: AtomicU64::new(0), taken: None };
-        if folder.takes_for_one("probe", "PROBE")? || folder.takes_for_one("\u{e9}", "e\u{301}")? {
+        if folder.takes_for_one(PROBES[0], "PROBE")? || folder.takes_for_one(PROBES[1], "e\u{301}")? {
             folder.taken = Some(Mutex::default());
         }
         Ok(folder)
@@ -159,7 +170,7 @@ impl Folder {
     /// # Errors
     /// If it cannot be made.
     pub(in crate::cli) fn begin(&self) -> io::Result<Aside<'_>> {
-        let name = format!("part-{}", self.next.fetch_add(1, Relaxed));
+        let name = format!("{PART}{}", self.next.fetch_add(1, Relaxed));
         let file = rustix::fs::openat(&self.aside, &name, NEW_FILE, OWN_FILE)?;
         Ok(Aside { folder: self, name, file: File::from(file) })
     }
@@ -202,6 +213,15 @@ impl Drop for Aside<'_> {
         // Renamed away, or not wanted; what stays is removed by the next export.
         let _ = rustix::fs::unlinkat(&self.folder.aside, &self.name, AtFlags::empty());
     }
+}
+
+/// Whether an export makes files of this name aside.
+fn is_own(name: &OsStr) -> bool {
+    let Some(name) = name.to_str() else { return false };
+    let number = name.strip_prefix(PART).filter(|number| !number.is_empty());
+    number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+        // Some disks tell a name in another form than it was given in.
+        || PROBES.contains(&nfc(name).as_deref().unwrap_or(name))
 }
 
 /// Opens a folder in another, and makes it first if it is not there.
@@ -327,6 +347,34 @@ mod tests {
         assert_eq!(fs::read_dir(place.path().join(ASIDE)).unwrap().count(), 0);
     }
 
+    /// The story: everything in a folder of that name was removed, whoever had put it there.
+    #[test]
+    fn what_no_export_left_is_not_removed_and_the_folder_is_named() {
+        let place = tempfile::tempdir().unwrap();
+        let aside = place.path().join(ASIDE);
+        drop(Folder::open(place.path()).unwrap());
+        for name in ["part-0", "part-12", "probe", "\u{e9}", "e\u{301}"] {
+            fs::write(aside.join(name), "left").unwrap();
+            drop(Folder::open(place.path()).unwrap());
+            assert!(!aside.join(name).exists(), "{name}");
+        }
+        let refused = || Folder::open(place.path()).unwrap_err();
+        for name in ["own", "part-", "part-1x", "part-1.txt", "PROBE", "probes"] {
+            fs::write(aside.join("part-3"), "left").unwrap();
+            fs::write(aside.join(name), "own").unwrap();
+            let told = refused();
+            assert!(
+                told.kind() == io::ErrorKind::AlreadyExists && told.to_string().contains(ASIDE),
+                "{told}"
+            );
+            assert_eq!(fs::read_to_string(aside.join(name)).unwrap(), "own");
+            fs::remove_file(aside.join(name)).unwrap();
+        }
+        symlink(place.path(), aside.join("part-4")).unwrap();
+        assert_eq!(refused().kind(), io::ErrorKind::AlreadyExists);
+        assert!(aside.join("part-4").is_symlink() && aside.join("part-3").exists());
+    }
+
     /// Somebody who may write beside what was opened puts something else in its place: the files in
     /// that were removed.
     #[test]
@@ -335,13 +383,13 @@ mod tests {
         let (root, away) = (place.path().join("root"), place.path().join("away"));
         for folder in [&root, &away] {
             fs::create_dir_all(folder.join(ASIDE)).unwrap();
-            fs::write(folder.join(ASIDE).join("own"), "own").unwrap();
+            fs::write(folder.join(ASIDE).join("part-1"), "own").unwrap();
         }
         let opened = OwnedFd::from(File::open(&root).unwrap());
         fs::rename(&root, place.path().join("opened")).unwrap();
         symlink(&away, &root).unwrap();
         Folder::of(opened).unwrap();
-        assert_eq!(fs::read_to_string(away.join(ASIDE).join("own")).unwrap(), "own");
+        assert_eq!(fs::read_to_string(away.join(ASIDE).join("part-1")).unwrap(), "own");
         assert_eq!(fs::read_dir(place.path().join("opened").join(ASIDE)).unwrap().count(), 0);
     }
 
