@@ -98,9 +98,16 @@ fn is_exported(folder: &Path, own: u32) -> Result<bool, PathBuf> {
 }
 
 fn in_doubt(other: &Path) -> Failure {
+    let kind = other.symlink_metadata().map(|found| found.file_type());
+    let what = match kind {
+        Ok(kind) if kind.is_file() => "is a file, where an export has a folder",
+        Ok(kind) if kind.is_symlink() => "is a symbolic link, where an export has a folder",
+        Ok(kind) if !kind.is_dir() => "is no folder, and an export has one there",
+        _ => "is not of whoever owns the folder",
+    };
     Failure::Refused(one_line(&format!(
-        "{} is not of whoever owns the folder, so it is not known whether names there are escaped: say so \
-         with `--names exported` or `--names plain`",
+        "{} {what}, so it is not known whether names there are escaped: say so with `--names exported` or \
+         `--names plain`",
         other.display()
     )))
 }
@@ -117,7 +124,7 @@ struct Target {
 
 /// Queues everything in the folder until nobody wants more.
 async fn find(target: Arc<Target>, queue: mpsc::Sender<Met>) -> Result<(), Failure> {
-    let walk = move || target.tree.walk(&mut |met| queue.blocking_send(met).is_ok());
+    let walk = move || target.tree.walk(target.exported, &mut |met| queue.blocking_send(met).is_ok());
     let walked = tokio::task::spawn_blocking(walk).await;
     walked.map(drop).map_err(|fault| Failure::Refused(format!("the folder cannot be read: {fault}")))
 }
@@ -352,7 +359,13 @@ mod tests {
             assert_eq!(is_exported(&folder, other), Err(aside.clone()));
             fs::remove_file(&aside).unwrap();
         }
-        let told = in_doubt(&aside);
-        assert!(told.message().unwrap().contains("--names plain"), "{told:?}");
+        let told = || in_doubt(&aside).message().unwrap_or_default().to_owned();
+        assert!(told().contains("--names plain"), "{}", told());
+        fs::write(&aside, "").unwrap();
+        assert_eq!(is_exported(&folder, own), Err(aside.clone()));
+        assert!(told().contains(" is a file, "), "{}", told());
+        fs::remove_file(&aside).unwrap();
+        std::os::unix::fs::symlink(&folder, &aside).unwrap();
+        assert!(told().contains(" is a symbolic link, "), "{}", told());
     }
 }

@@ -51,8 +51,9 @@ impl Tree {
         Ok(Self { root })
     }
 
-    /// Meets everything below the folder, by paths below it, until `meet` wants no more.
-    pub(in crate::cli) fn walk(&self, meet: &mut dyn FnMut(Met) -> bool) -> bool {
+    /// Meets everything below the folder, by paths below it, until `meet` wants no more. Where it was
+    /// exported, what the export kept aside is passed over.
+    pub(in crate::cli) fn walk(&self, exported: bool, meet: &mut dyn FnMut(Met) -> bool) -> bool {
         let mut ahead = vec![PathBuf::new()];
         while let Some(at) = ahead.pop() {
             let listed = match self.list(&at) {
@@ -70,7 +71,7 @@ impl Tree {
             let mut folders = Vec::new();
             for (name, kind) in listed {
                 let path = at.join(name);
-                if path == Path::new(ASIDE) {
+                if exported && kind == FileType::Directory && path == Path::new(ASIDE) {
                     continue;
                 }
                 let met = match kind {
@@ -139,7 +140,7 @@ mod tests {
         let _socket = std::os::unix::net::UnixListener::bind(place.path().join("s")).unwrap();
         let mut met = Vec::new();
         let tree = Tree::open(place.path()).unwrap();
-        assert!(tree.walk(&mut |one| {
+        assert!(tree.walk(true, &mut |one| {
             met.push(one);
             true
         }));
@@ -148,11 +149,35 @@ mod tests {
         assert_eq!(met[5], Met::Empty("empty".into()));
         assert!(matches!((&met[0], &met[1]), (Met::Other(..), Met::Other(..))));
         let mut count = 0;
-        assert!(!tree.walk(&mut |_| {
+        assert!(!tree.walk(true, &mut |_| {
             count += 1;
             count < 2
         }));
         assert_eq!(count, 2);
+    }
+
+    /// The story: a folder or file of that name was left out of every import, and nothing said so.
+    #[test]
+    fn what_is_called_like_an_exports_own_is_met_where_it_is_none() {
+        let found = |exported: bool, root: &Path| {
+            let mut met = Vec::new();
+            assert!(Tree::open(root).unwrap().walk(exported, &mut |one| {
+                met.push(one);
+                true
+            }));
+            met
+        };
+        let place = tempfile::tempdir().unwrap();
+        let aside = place.path().join(ASIDE);
+        fs::write(&aside, "x").unwrap();
+        for exported in [false, true] {
+            assert_eq!(found(exported, place.path()), [Met::File(ASIDE.into())], "{exported}");
+        }
+        fs::remove_file(&aside).unwrap();
+        fs::create_dir(&aside).unwrap();
+        fs::write(aside.join("own"), "x").unwrap();
+        assert_eq!(found(false, place.path()), [Met::File(Path::new(ASIDE).join("own"))]);
+        assert_eq!(found(true, place.path()), []);
     }
 
     /// Somebody who may write into the folder makes a link to `/etc` of a folder that was met: what
@@ -170,7 +195,7 @@ mod tests {
         let own = Path::new("a/b/own");
         assert_eq!(io::read_to_string(tree.file(own).unwrap()).unwrap(), "root/a/b/own");
         let mut met = Vec::new();
-        assert!(tree.walk(&mut |one| {
+        assert!(tree.walk(false, &mut |one| {
             if one.path() == Path::new("first") {
                 fs::rename(root.join("a"), place.path().join("away")).unwrap();
                 symlink(&outside, root.join("a")).unwrap();
