@@ -235,7 +235,7 @@ pub(super) enum RecoveryKeyCommand {
 
 #[derive(Args, Debug)]
 pub(super) struct Scrub {
-    /// Only a part of the store, such as 2/7: 1/7 to 7/7 are everything.
+    /// Only a part of the store, such as 2/7: 1/7 to 7/7 are everything; 1000 parts at most.
     #[arg(long, value_name = "N/T")]
     pub(super) part: Option<String>,
 }

@@ -138,6 +138,8 @@ pub const HISTORY_DAYS: u32 = 30;
 pub const JOURNAL_DAYS: i64 = 90;
 /// Newest changes of a bucket that stay in its journal, however old they are.
 pub const JOURNAL_ROWS: u64 = 1_000_000;
+/// Parts that a scrub divides the store into (`--part N/T`). More: `bad_part`.
+pub const SCRUB_PARTS: u32 = 1000;
 /// Segments in one backup: 244 TiB, if they are full. Its list is held in memory whole, and is refused
 /// when it is longer than so many can make it. More: the backup is refused before anything is copied.
 pub const BACKUP_SEGMENTS: usize = 1_000_000;

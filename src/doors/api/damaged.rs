@@ -130,7 +130,7 @@ pub struct DamagedFiles {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScrubRun {
-    /// A part of the store, such as `2/7`; everything if it is not given.
+    /// A part of the store, such as `2/7`, of 1000 parts at most; everything if it is not given.
     #[serde(default)]
     pub part: Option<String>,
 }

@@ -16,7 +16,10 @@ use super::{
     route::Route,
     types::{Damage, DamagedFile, DamagedFiles, Damages, ScrubRun, Scrubbed, Scrubbing},
 };
-use crate::domain::{HitCursor, Portion, caller::Caller};
+use crate::{
+    domain::{HitCursor, Portion, caller::Caller},
+    model::limits::SCRUB_PARTS,
+};
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -55,7 +58,7 @@ async fn run(
 ) -> Result<Json<Scrubbed>, Problem> {
     let portion = what.part.map_or(Some(Portion::ALL), |text| Portion::parse(&text));
     let portion = portion.ok_or_else(|| {
-        let what = "part is a fraction such as 2/7, from 1/7 to 7/7";
+        let what = format!("part is a fraction such as 2/7, from 1/7 to 7/7, of {SCRUB_PARTS} parts at most");
         Problem::new(StatusCode::BAD_REQUEST, "bad_part", what)
     })?;
     Ok(Json(holdall.scrub(&caller, portion).await?.into()))

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use crate::{
-    model::time::Timestamp,
+    model::{limits::SCRUB_PARTS, time::Timestamp},
     row,
     store::{
         error::StoreError,
@@ -44,11 +44,11 @@ impl Portion {
         (1..=of).contains(&number).then_some(Self { number, of })
     }
 
-    /// Reads `2/7`.
+    /// Reads `2/7`; `None` if there is no such, or it is of more than [`SCRUB_PARTS`].
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (number, of) = text.split_once('/')?;
-        Self::new(number.parse().ok()?, of.parse().ok()?)
+        Self::new(number.parse().ok()?, of.parse().ok()?).filter(|portion| portion.of <= SCRUB_PARTS)
     }
 
     /// Whether it is the first, or everything.
@@ -70,11 +70,12 @@ impl Portion {
         if self.of <= 1 {
             return (first < end).then_some(first..end);
         }
-        let mut block = first / BLOCK;
-        while !self.has(block) {
-            block += 1;
-        }
-        let stretch = first.max(block * BLOCK)..end.min(block.saturating_add(1).saturating_mul(BLOCK));
+        let (block, of) = (first / BLOCK, u64::from(self.of));
+        // The next block in it, however many there are in between.
+        let ahead = (u64::from(self.number.saturating_sub(1)) + of - block % of) % of;
+        let block = block.checked_add(ahead)?;
+        let stretch =
+            first.max(block.checked_mul(BLOCK)?)..end.min(block.saturating_add(1).saturating_mul(BLOCK));
         (!stretch.is_empty()).then_some(stretch)
     }
 }
@@ -289,6 +290,20 @@ mod tests {
         }
     }
 
+    /// The story: `4294967295/4294967295` counted up to its block one by one, for seconds, and a server did
+    /// nothing else on that thread.
+    #[test]
+    fn a_portion_far_away_is_found_without_counting_up_to_it() {
+        let begun = std::time::Instant::now();
+        for after in [0, 63, 64, 1000, u64::MAX - 100] {
+            let last = Portion::new(u32::MAX, u32::MAX).unwrap();
+            assert_eq!(last.stretch(after, after + 50), None);
+        }
+        let far = Portion::new(u32::MAX, u32::MAX).unwrap().stretch(5, u64::MAX - 1).unwrap();
+        assert_eq!(far, (u64::from(u32::MAX) - 1) * BLOCK..u64::from(u32::MAX) * BLOCK);
+        assert!(begun.elapsed() < std::time::Duration::from_secs(5));
+    }
+
     /// Whoever changes a line here changes what lies on people's disks.
     #[test]
     fn the_rows_have_the_form_they_are_released_with() {
@@ -323,7 +338,9 @@ mod tests {
     #[test]
     fn a_portion_is_written_as_a_fraction() {
         assert_eq!(Portion::parse("2/7").unwrap().to_string(), "2/7");
-        for none in ["0/7", "8/7", "1/0", "1", "1/x", "", "-1/2"] {
+        let most = format!("{SCRUB_PARTS}/{SCRUB_PARTS}");
+        assert_eq!(Portion::parse(&most).unwrap().to_string(), most);
+        for none in ["0/7", "8/7", "1/0", "1", "1/x", "", "-1/2", "1/1001", "4294967295/4294967295"] {
             assert_eq!(Portion::parse(none), None, "{none}");
         }
     }
