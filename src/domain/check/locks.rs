@@ -45,7 +45,7 @@ impl Check<'_> {
             self.report.counts.locks += 1;
             if let Some(what) = self.lock(BucketId(bucket), NodeId(node), &row)? {
                 let bucket = self.bucket_name(BucketId(bucket));
-                self.note(FindingKind::Lock, format!("lock {} in bucket {bucket} {what}", row.token));
+                self.note_private(FindingKind::Lock, format!("lock {} in bucket {bucket} {what}", row.token));
             }
         }
         for row in Pages::all(self.rows, Table::LockBelow) {
@@ -57,7 +57,7 @@ impl Check<'_> {
             if !locked || !self.above(NodeId(node))?.contains(&NodeId(ancestor)) {
                 let (bucket, token) = (self.bucket_name(BucketId(bucket)), String::from_utf8_lossy(token));
                 let text = format!("a folder of bucket {bucket} knows lock {token} below it, which is not");
-                self.note(FindingKind::Lock, text);
+                self.note_private(FindingKind::Lock, text);
             }
         }
         for row in Pages::all(self.rows, Table::LockOwner) {
@@ -66,7 +66,7 @@ impl Check<'_> {
             let token = found.get(8..).unwrap_or_default();
             if self.rows.get(Table::Lock, &key(bucket, node, token))?.is_none() {
                 let token = String::from_utf8_lossy(token);
-                self.note(FindingKind::Lock, format!("an account holds lock {token}, which is gone"));
+                self.note_private(FindingKind::Lock, format!("an account holds lock {token}, which is gone"));
             }
         }
         Ok(())

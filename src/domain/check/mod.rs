@@ -87,7 +87,7 @@ impl Holdall {
         let (mut report, stale) = self.blocking(move || Ok(run(&store, State::take(&store), &stop))).await?;
         if *caller != Caller::Operator {
             // Names of others' files; see [`damage`].
-            report.hits.clear();
+            report.without_names();
         }
         if report.is_clean() {
             // Whoever checks wants the report: what cannot be lowered now is lowered by the next check.
@@ -211,6 +211,11 @@ impl<'a> Check<'a> {
 
     fn note(&mut self, kind: FindingKind, text: impl Into<String>) {
         self.report.note(kind, text);
+    }
+
+    /// As [`Check::note`], where the text names somebody's file or a lock.
+    fn note_private(&mut self, kind: FindingKind, text: impl Into<String>) {
+        self.report.note_private(kind, text);
     }
 
     /// A bucket's name, or its number if it is gone.

@@ -29,14 +29,14 @@ impl Check<'_> {
             let placed = key == upload::upload_key(BucketId(bucket), &row.key, row.seq, row.id);
             if !open || !placed {
                 let at = format!("{}/{}", self.bucket_name(BucketId(bucket)), row.key);
-                self.note(FindingKind::Upload, format!("the upload of {at} is not found by its id"));
+                self.note_private(FindingKind::Upload, format!("the upload of {at} is not found by its id"));
             }
         }
         for row in Pages::all(self.rows, Table::UploadId) {
             let (key, value) = row?;
             let ([id], row) = (numbers(&key)?, UploadIdRow::decode(&value)?);
             if row.completed.is_none() && upload::upload(self.rows, UploadId(id), &row)?.is_none() {
-                self.note(FindingKind::Upload, format!("upload {id:x} of {} is gone", row.key));
+                self.note_private(FindingKind::Upload, format!("upload {id:x} of {} is gone", row.key));
             }
         }
         self.parts()

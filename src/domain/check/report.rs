@@ -7,6 +7,9 @@ use super::damage::{Damaged, Hit};
 /// Findings kept in full; more are only counted.
 const FINDINGS: usize = 1000;
 
+/// What others than the operator read where a file or a lock is named.
+const UNTOLD: &str = "what it is about is told to the operator of this machine alone";
+
 /// What a finding is about.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum FindingKind {
@@ -70,6 +73,8 @@ pub struct Finding {
     pub kind: FindingKind,
     /// A sentence that names it.
     pub text: String,
+    /// It names somebody's file, or a lock.
+    private: bool,
 }
 
 impl fmt::Display for Finding {
@@ -177,7 +182,24 @@ impl CheckReport {
     pub(super) fn note(&mut self, kind: FindingKind, text: impl Into<String>) {
         self.found += 1;
         if self.findings.len() < FINDINGS {
-            self.findings.push(Finding { kind, text: text.into() });
+            self.findings.push(Finding { kind, text: text.into(), private: false });
+        }
+    }
+
+    /// Notes something whose text names somebody's file, or a lock.
+    pub(super) fn note_private(&mut self, kind: FindingKind, text: impl Into<String>) {
+        let kept = self.findings.len();
+        self.note(kind, text);
+        for finding in self.findings.iter_mut().skip(kept) {
+            finding.private = true;
+        }
+    }
+
+    /// Leaves nothing in it that names others' files or locks. How much was found, and of what kind, stays.
+    pub(super) fn without_names(&mut self) {
+        self.hits.clear();
+        for finding in self.findings.iter_mut().filter(|finding| finding.private) {
+            finding.text = UNTOLD.to_owned();
         }
     }
 }

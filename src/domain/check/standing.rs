@@ -172,7 +172,7 @@ impl Check<'_> {
         what: &str,
     ) -> Result<(), StoreError> {
         let path = self.path(bucket, folder, name)?;
-        self.note(kind, format!("{path} {what}"));
+        self.note_private(kind, format!("{path} {what}"));
         Ok(())
     }
 }

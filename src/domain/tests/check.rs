@@ -149,6 +149,59 @@ async fn properties_and_locks_nobody_knows_of_are_found() {
     }
 }
 
+/// The story: what a check found told admins names of others' files, and tokens that open their locks.
+#[tokio::test]
+async fn names_of_files_and_tokens_of_locks_are_told_to_the_operator_alone() {
+    let trial = filled().await;
+    let root = trial.caller("root").await;
+    let locked = trial.holdall.read(|rows| Ok(buckets::by_name(rows, &bucket("ada"))?.unwrap()));
+    let ada = locked.await.unwrap();
+    let lock = move |tx: &mut Tx<'_>| {
+        let lock = LockRow {
+            token: "urn:secret".into(),
+            node: NodeId(999),
+            exclusive: true,
+            deep: true,
+            holder: AccountId(1),
+            owner: String::new(),
+            seconds: 60,
+            expires: Timestamp(0),
+        };
+        lock::put_lock(tx, ada.id, [ada.root], &lock);
+        for (table, key) in [(Table::LockBelow, ada.id.0), (Table::LockOwner, 1)] {
+            let stray = tx.scan(table, &KeyRange::prefix(key.to_be_bytes().into()), Order::Forward, 1)?;
+            for (key, value) in stray {
+                tx.put(table, [key, b"-stray".to_vec()].concat(), value);
+            }
+        }
+        Ok(())
+    };
+    trial.holdall.write(lock).await.unwrap();
+    for (table, number) in [(Table::Node, 4), (Table::UploadId, 0)] {
+        lose(&trial, table, number).await;
+    }
+    let (whole, report) = (check(&trial).await, trial.holdall.check(&root).await.unwrap());
+    let told = |report: &CheckReport| report.findings.iter().map(ToString::to_string).collect::<Vec<_>>();
+    for name in ["big", "urn:secret ", "urn:secret-stray", "ada/"] {
+        assert!(told(&whole).iter().any(|text| text.contains(name)), "{name}: {:#?}", told(&whole));
+        assert!(!told(&report).iter().any(|text| text.contains(name)), "{name}: {:#?}", told(&report));
+    }
+    let kinds = |report: &CheckReport| report.findings.iter().map(|found| found.kind).collect::<Vec<_>>();
+    assert_eq!((report.found, report.counts, kinds(&report)), (whole.found, whole.counts, kinds(&whole)));
+}
+
+/// The same of the row of an upload, whose key is in another table.
+#[tokio::test]
+async fn the_key_of_an_upload_that_is_gone_is_told_to_the_operator_alone() {
+    let trial = filled().await;
+    lose(&trial, Table::Upload, 0).await;
+    let root = trial.caller("root").await;
+    let (whole, report) = (check(&trial).await, trial.holdall.check(&root).await.unwrap());
+    let told = |report: &CheckReport| report.findings.iter().any(|found| found.text.contains("big"));
+    assert!(told(&whole) && !told(&report), "{whole:#?} {report:#?}");
+    assert_eq!(report.found, whole.found);
+}
+
 #[tokio::test]
 async fn a_segment_whose_file_is_gone_is_found() {
     let trial = filled().await;

@@ -362,7 +362,7 @@ pub struct Check {
 pub struct Finding {
     /// What it is about; never changes its meaning.
     pub kind: String,
-    /// A sentence that names it.
+    /// A sentence that names it; where that is somebody's file or a lock, to the operator alone.
     pub text: String,
 }
 

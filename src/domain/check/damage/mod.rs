@@ -4,7 +4,7 @@
 //! people's history, the trash, and parts of open uploads. What was deleted and waits for its
 //! release is not: nobody can read it any more.
 //!
-//! Names of files are told to the operator alone, who could look into the data directory as well.
+//! Names of files, and tokens of locks, are told to the operator alone, who could look into the data directory as well.
 //! Admins learn how much is damaged and how many versions that is; they read no others' files, and
 //! no names of them either.
 
