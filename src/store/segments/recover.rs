@@ -201,7 +201,8 @@ fn one(shared: &Shared, id: SegmentId, row: Option<SegmentState>) -> Result<Reco
         Err(SealError::Write(error)) if is_full(&error) => {
             Ok(Recovered { finding: Finding::Unsealed, cut: 0, ..done })
         }
-        Err(SealError::Write(error)) => Err(error.into()),
+        // Not the disk's error itself: that would be one of reading the segment, which is as it was.
+        Err(SealError::Write(error)) => Err(unwritten(&error)),
         Err(SealError::Sync(error)) => Err(unsynced(&error)),
     }
 }
@@ -212,6 +213,10 @@ fn name(shared: &Shared, id: SegmentId, row: Option<SegmentState>) -> Result<(),
         return Ok(());
     }
     shared.names.sync(&*shared.io, id).map_err(|error| unsynced(&error))
+}
+
+fn unwritten(error: &io::Error) -> StoreError {
+    StoreError::Unavailable(format!("the end of a recovered segment could not be written ({})", error.kind()))
 }
 
 fn unsynced(error: &io::Error) -> StoreError {

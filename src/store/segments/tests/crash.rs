@@ -292,6 +292,31 @@ fn a_file_without_a_row_is_adopted_as_far_as_the_disk_reads_it() {
     }
 }
 
+/// The story: a footer that could not be written was taken for a segment that could not be read. It was
+/// left open, or adopted with half a footer as its own, and the store called open.
+#[test]
+fn a_segment_whose_end_cannot_be_written_is_none_that_cannot_be_read() {
+    for (fault, known) in [(Failing::Write, true), (Failing::Write, false), (Failing::Short, false)] {
+        let (sim, segments) = on_sim();
+        let mut kept = Kept { ids: Ids::new(AtomicU64::new(9)), ..Kept::default() };
+        let placed = append(&segments, LaneId::Small, 1, &noise(1, 1000)).unwrap();
+        synced(&segments, LaneId::Small).unwrap();
+        if known {
+            kept.rows.extend(segments.take_states());
+        }
+        drop(segments);
+        let disk = FaultyDisk::new(sim.clone());
+        disk.plan(Plan { fault, call: 0, forever: true });
+        let opened = Segments::open(Arc::new(disk.clone()), options(&kept.ids), kept.known());
+        let recovered = opened.map(|(_, recovered)| recovered);
+        assert!(disk.was_hit() && matches!(recovered, Err(StoreError::Unavailable(_))), "{recovered:?}");
+        let (segments, recovered) = kept.open(&sim).unwrap();
+        let sealed = if known { Finding::Sealed } else { Finding::Adopted };
+        assert!(matches!(recovered[..], [found] if found.finding == sealed), "{recovered:?}");
+        assert_eq!(read(&segments, placed).unwrap().plaintext, noise(1, 1000));
+    }
+}
+
 #[test]
 fn a_file_that_rows_do_not_know_is_never_written_over_by_a_new_segment() {
     let disk = SimDisk::new();
