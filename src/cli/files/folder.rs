@@ -148,9 +148,7 @@ impl Folder {
             }
             Ok(_) => {}
         }
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(&folder, name, flags, Mode::empty());
-        Ok(Some(File::from(file.map_err(in_the_way)?)))
+        regular(&folder, name).map(Some)
     }
 
     /// Makes the folder of these names, and those above.
@@ -213,6 +211,14 @@ impl Drop for Aside<'_> {
         // Renamed away, or not wanted; what stays is removed by the next export.
         let _ = rustix::fs::unlinkat(&self.folder.aside, &self.name, AtFlags::empty());
     }
+}
+
+/// Opens a regular file in a folder. What became a link or a pipe since it was looked at is neither
+/// followed nor waited for.
+fn regular(folder: &OwnedFd, name: &str) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::openat(folder, name, flags, Mode::empty()).map_err(in_the_way)?);
+    if file.metadata()?.is_file() { Ok(file) } else { Err(in_the_way(Errno::EXIST)) }
 }
 
 /// Whether an export makes files of this name aside.
@@ -373,6 +379,19 @@ mod tests {
         symlink(place.path(), aside.join("part-4")).unwrap();
         assert_eq!(refused().kind(), io::ErrorKind::AlreadyExists);
         assert!(aside.join("part-4").is_symlink() && aside.join("part-3").exists());
+    }
+
+    /// A file that became a pipe between the look at its name and its opening was waited for without an
+    /// end.
+    #[test]
+    fn what_became_a_pipe_is_not_waited_for() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = OwnedFd::from(File::open(place.path()).unwrap());
+        rustix::fs::mknodat(&folder, "pipe", FileType::Fifo, OWN_FILE, 0).unwrap();
+        let (told, heard) = std::sync::mpsc::channel();
+        std::thread::spawn(move || told.send(regular(&folder, "pipe").map(drop)));
+        let opened = heard.recv_timeout(Duration::from_secs(20)).expect("it waits");
+        assert_eq!(opened.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
     }
 
     /// Somebody who may write beside what was opened puts something else in its place: the files in
