@@ -224,8 +224,10 @@ fn remove_version(
     let Some(version) = found.filter(|found| matches_id(found.id)) else { return Ok(gone(which)) };
     demand(&options.conditions, (side == Side::Live).then_some(&row), at)?;
     let name = at.to_string();
-    let touch =
-        Touch { chain: &place.chain, node: Some((row.node, row.locks)), membership: true, name: &name };
+    // What comes back in folders that are gone is new where the last of them is that is there.
+    let there =
+        tree::place(act.tx, &act.bucket, &at.spot)?.map_or_else(|| place.chain.clone(), |at| at.chain);
+    let touch = Touch { chain: &there, node: Some((row.node, row.locks)), membership: true, name: &name };
     locks::guard(&act, touch, &options.tokens)?;
     if side == Side::Live && version.id.seq == row.latest.seq && !stays(&act, &row)? {
         locks::guard_vanishing(&act, &place.chain, &options.tokens)?;

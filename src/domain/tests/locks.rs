@@ -430,6 +430,22 @@ async fn the_last_version_of_a_name_stays_where_its_folder_would_leave_locked_me
 }
 
 #[tokio::test]
+async fn a_version_does_not_bring_a_folder_back_into_one_whose_members_are_locked() {
+    let shelf = shelf::Shelf::new().await;
+    shelf.keys_put(&["f/g/x"]).await;
+    shelf.versioning(Versioning::Enabled).await;
+    let marker = shelf.remove(&shelf.key("f/g/x")).await.unwrap().version.unwrap();
+    let root = shelf.path("");
+    shelf.holdall.lock(&shelf.who, &root, NewLock { deep: false, ..exclusive() }).await.unwrap();
+    let token = shelf.holdall.locks(&shelf.who, &root).await.unwrap()[0].token.clone().unwrap();
+    locked(shelf.remove_version("f/g/x", marker).await);
+    assert!(shelf.members("").await.unwrap().is_empty());
+    shelf.holdall.unlock(&shelf.who, &root, &token).await.unwrap();
+    shelf.remove_version("f/g/x", marker).await.unwrap();
+    assert_eq!(shelf.members("").await.unwrap(), ["f/"]);
+}
+
+#[tokio::test]
 async fn a_folder_is_not_cleared_for_a_file_that_a_lock_keeps_where_it_is() {
     let shelf = shelf::Shelf::new().await;
     shelf.keys_put(&["b", "f/x", "c", "g/y", "g"]).await;
