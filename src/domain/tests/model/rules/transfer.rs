@@ -30,6 +30,11 @@ impl Model {
                 reasons.0.extend(more);
                 // That a copy onto itself changes nothing can be told without looking.
                 reasons.when(!from.path && from == to, Why::Invalid);
+                // A source that may not go can be told before anybody looks where to.
+                let source = self.source(from, how).ok().filter(|_| how.moved && !tokens);
+                let held =
+                    source.is_some_and(|(key, folder, _)| self.source_held((&from.bucket, &key), folder));
+                reasons.when(held, Why::Locked);
                 return Ok(Answer::Refused(reasons.0));
             }
         };
@@ -166,13 +171,14 @@ impl Model {
             let hidden = ends.folder_there && !ends.folder && bucket.file(&ends.to.1).is_some();
             held |= hidden && self.locked((to, own(&ends.to.1)), &above, false);
         }
-        if ends.how.moved {
-            let folder = format!("{}/", ends.from.1);
-            let root = if ends.folder { Some(folder.as_str()) } else { own(&ends.from.1) };
-            held |= self.locked((from, root), parent(&ends.from.1), true);
-            held |= ends.folder && self.locked_below(from, &ends.from.1);
-        }
-        held
+        held || (ends.how.moved && self.source_held((from, &ends.from.1), ends.folder))
+    }
+
+    /// Whether a lock forbids to take a file or folder away.
+    fn source_held(&self, (bucket, key): (&str, &str), folder: bool) -> bool {
+        let marker = format!("{key}/");
+        let root = if folder { Some(marker.as_str()) } else { own(key) };
+        self.locked((bucket, root), parent(key), true) || (folder && self.locked_below(bucket, key))
     }
 
     /// A new version at the destination with the content of the source, and its properties.
