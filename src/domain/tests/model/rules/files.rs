@@ -203,7 +203,7 @@ impl Model {
     }
 
     /// A folder goes with everything below it: as one item, or file by file. `told` says whether
-    /// that is an operation of its own.
+    /// that is an operation of its own; if not, what takes its place holds the folders above.
     pub(super) fn drop_folder(&mut self, name: &str, folder: &str, told: bool) {
         let now = self.now;
         let Some(bucket) = self.buckets.get_mut(name) else { return };
@@ -215,6 +215,9 @@ impl Model {
                 let past = items.into_iter().flat_map(|item| item.past).collect();
                 bucket.trash.push(((now, bytes), past));
             }
+            let own = format!("{folder}/");
+            bucket.locks.retain(|lock| !lock.root.starts_with(&own));
+            bucket.props.retain(|root, _| !root.starts_with(&own));
             if told {
                 self.keep(name, parent(folder));
                 self.tell(name, ("removed", &format!("{folder}/"), None));
@@ -227,7 +230,9 @@ impl Model {
             }
             self.keep_each(name, parent(folder));
         }
-        self.settle();
+        if told {
+            self.settle();
+        }
     }
 
     /// As [`Model::keep`], at the end of a verb that goes file by file.
