@@ -210,6 +210,7 @@ impl Run {
             };
             if lost {
                 self.model = before.clone();
+                self.model.now = after.now;
                 if self.see_all().await.is_ok() {
                     return Ok(());
                 }

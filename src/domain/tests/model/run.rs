@@ -186,6 +186,8 @@ impl Run {
         self.holdall.finish_batches(&CancellationToken::new()).await.map_err(|error| format!("{error:?}"))?;
         if lost {
             let after = std::mem::replace(&mut self.model, before);
+            // The clock goes on, or back, whatever became of what was done meanwhile.
+            self.model.now = after.now;
             if let Err(unlike_before) = self.see_all().await {
                 self.model = after;
                 let unlike =
