@@ -10,7 +10,7 @@ use super::{
     op::At,
     rules::Model,
     runs::{Same, same},
-    state::{Bucket, Content, Stands},
+    state::{Bucket, Content, Stands, State},
 };
 use crate::common::{
     ask::Ask,
@@ -42,7 +42,9 @@ impl Shows for Run {
         let names: Vec<String> = self.model.buckets.keys().cloned().collect();
         same("buckets", names.clone(), elements(reply.text(), "Name"))?;
         for name in &names {
+            self.versioning(name).await?;
             self.see_bucket(name).await?;
+            self.parts(name).await?;
             self.pages((name, ""), false, 1000).await?;
             self.pages((name, ""), true, 3).await?;
             self.folders(name).await?;
@@ -114,6 +116,34 @@ impl Run {
             let id = element(shown, "UploadId").unwrap_or_default();
             let known = self.uploads.entry(index).or_insert_with(|| id.clone());
             same("the id of an upload", &*known, &id)?;
+        }
+        Ok(())
+    }
+
+    /// GetBucketVersioning: what tells nothing of any file yet is told apart, too.
+    async fn versioning(&self, name: &str) -> Same {
+        let reply = well(self.s3(Ask::new("GET", &format!("/{name}?versioning"))).await, 200)?;
+        let Some(bucket) = self.model.buckets.get(name) else { return Ok(()) };
+        let wanted = (bucket.state != State::Never).then(|| format!("{:?}", bucket.state));
+        same(&format!("versioning of {name}"), wanted, element(reply.text(), "Status"))
+    }
+
+    /// ListParts of the uploads that are open.
+    async fn parts(&self, name: &str) -> Same {
+        let Some(bucket) = self.model.buckets.get(name) else { return Ok(()) };
+        for (index, upload) in self.model.open_uploads(bucket) {
+            let Some(id) = self.uploads.get(&index) else { continue };
+            let ask = Ask::new("GET", &format!("{}?uploadId={id}", target(&upload.at)));
+            let reply = well(self.s3(ask).await, 200)?;
+            let shown = elements(reply.text(), "Part").into_iter().map(|part| {
+                let of = |name: &str| element(&part, name).unwrap_or_default();
+                (of("PartNumber"), of("Size"), of("ETag").replace("&quot;", "").replace('"', ""))
+            });
+            let wanted = upload
+                .parts
+                .iter()
+                .map(|(number, body)| (number.to_string(), body.length.to_string(), self.model.etag(*body)));
+            same("parts", wanted.collect::<Vec<_>>(), shown.collect())?;
         }
         Ok(())
     }
