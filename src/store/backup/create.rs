@@ -198,14 +198,18 @@ impl Making<'_> {
         let mut known = known_segments(&rows).map_err(of_rows)?;
         known.retain(|(segment, _)| !emptied.contains(segment));
         few_enough(known.len())?;
-        let length = snapshots::write(&rows, origin, &*file, &mut |done| {
+        let written = snapshots::write(&rows, origin, &*file, &mut |done| {
             watch(Progress { phase: "rows", done, total: 0 })
         });
-        let length = length.map_err(of_rows)?;
+        let (length, digest) = written.map_err(of_rows)?;
         // What later commits free is free again.
         drop(rows);
         file.sync(Site::BackupData)?;
-        let digest = digest_of(&*file, length, &mut |_| Ok(()))?;
+        // What the point vouches for is what was written, whoever else writes there, and it is there.
+        if digest_of(&*file, length, &mut |_| Ok(()))? != digest {
+            let path = Part::Metadata.path(number);
+            return Err(super::damaged(format!("{path} is not what was written there just now; try again")));
+        }
         self.files.push(PointFile { part: Part::Metadata, length, digest });
         let incarnation = self.store.meta().incarnation();
         let (files, segments, lost, mac) = (Vec::new(), Vec::new(), Vec::new(), [0; 32]);

@@ -67,7 +67,8 @@ pub struct Kept {
     pub bytes: u64,
 }
 
-/// Writes all rows of one state into an empty file; how long it became. The caller syncs it.
+/// Writes all rows of one state into an empty file; how long it became, and its BLAKE3 as it was written. The
+/// caller syncs it.
 ///
 /// # Errors
 /// What the rows or the disk say, and what `pulse` says.
@@ -76,7 +77,7 @@ pub fn write(
     origin: Origin,
     file: &dyn super::io::File,
     pulse: Pulse<'_>,
-) -> Result<u64, StoreError> {
+) -> Result<(u64, [u8; 32]), StoreError> {
     let header = SnapshotHeader {
         uuid: origin.uuid,
         incarnation: meta::incarnation(rows)?,
@@ -208,7 +209,7 @@ fn write_aside(
     pulse: Pulse<'_>,
 ) -> Result<u64, StoreError> {
     let file: Arc<dyn super::io::File> = io.open(aside, Mode::Create)?;
-    let bytes = write(rows, origin, &*file, pulse)?;
+    let (bytes, _) = write(rows, origin, &*file, pulse)?;
     file.sync(Site::SnapshotData)?;
     Ok(bytes)
 }

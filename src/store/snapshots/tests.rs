@@ -44,11 +44,11 @@ fn written(rows: &Memory) -> (SimDisk, SnapshotFile) {
     let disk = SimDisk::new();
     let file = disk.open("a", Mode::Create).unwrap();
     let mut heard = 0;
-    let length = write(rows, origin(4), &*file, &mut |bytes| {
+    let written = write(rows, origin(4), &*file, &mut |bytes| {
         heard = bytes;
         Ok(())
     });
-    assert_eq!(length.unwrap(), file.len().unwrap());
+    assert_eq!(written.unwrap().0, file.len().unwrap());
     assert!(heard > 0);
     (disk, SnapshotFile::open(file).unwrap())
 }
@@ -87,7 +87,7 @@ fn a_snapshot_has_the_form_it_is_released_with() {
         number: 6,
         tables: vec![Table::Config, Table::Dent],
     };
-    let end = write::write(&rows, &header, &*file, &mut no_pulse).unwrap();
+    let (end, _) = write::write(&rows, &header, &*file, &mut no_pulse).unwrap();
     let mut bytes = vec![0; end as usize];
     file.read_at(&mut bytes, 0).unwrap();
     let form = [

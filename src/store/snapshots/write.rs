@@ -11,8 +11,8 @@ use crate::store::{
 /// Written back early in pieces of this, so that the sync at the end is short.
 const WRITEBACK: u64 = 8 << 20;
 
-/// Writes all rows behind the header into an empty file; how long it became. `pulse` hears after
-/// each block how long it is, and may end it. Nothing is synced.
+/// Writes all rows behind the header into an empty file; how long it became, and its BLAKE3 as it
+/// was written. `pulse` hears after each block how long it is, and may end it. Nothing is synced.
 ///
 /// # Errors
 /// What the disk or the rows say, and what `pulse` says.
@@ -21,7 +21,7 @@ pub(super) fn write(
     header: &SnapshotHeader,
     file: &dyn File,
     pulse: &mut dyn FnMut(u64) -> Result<(), StoreError>,
-) -> Result<u64, StoreError> {
+) -> Result<(u64, [u8; 32]), StoreError> {
     let mut out = Out { file, end: 0, written_back: 0, hasher: blake3::Hasher::new() };
     out.append(&header.written())?;
     let (codecs, mut counts) = (Codecs::default(), Vec::new());
@@ -50,7 +50,7 @@ pub(super) fn write(
     out.append(&head.seal(header.uuid, &plain))?;
     let digest = out.hasher.finalize();
     out.append(digest.as_bytes())?;
-    Ok(out.end)
+    Ok((out.end, *out.hasher.finalize().as_bytes()))
 }
 
 /// The file as far as it is written.

@@ -209,3 +209,27 @@ fn what_is_no_file_is_told_by_name() {
     let told = folder(&to).point(None).unwrap_err().to_string();
     assert!(told.contains("points/00000001.point is no regular file"), "{told}");
 }
+
+/// The digest was that of what was read again: whoever wrote there in between had it vouched for.
+#[test]
+fn rows_that_become_others_while_they_are_written_make_no_point() {
+    let (disk, to) = (SimDisk::new(), SimDisk::new());
+    let store = open_store(&disk);
+    bodies(&store, 0);
+    back_up(&store, &to).unwrap();
+    let changed = Mutex::new(false);
+    let change = |progress: Progress| {
+        let mut changed = changed.lock().unwrap();
+        if progress.phase == "rows" && !*changed {
+            to.damage("points/00000002.meta", 20, 1).unwrap();
+            *changed = true;
+        }
+        Ok(())
+    };
+    let told =
+        create(&store, Arc::new(to.clone()), (b"wrapped", &key()), None, &change).unwrap_err().to_string();
+    assert!(told.contains("points/00000002.meta is not what was written"), "{told}");
+    assert_eq!(folder(&to).numbers().unwrap(), [1]);
+    assert_eq!(back_up(&store, &to).unwrap().number, 2);
+    assert_eq!(verify(&folder(&to), None, Some(&key()), &quietly).unwrap().problems, 0);
+}
