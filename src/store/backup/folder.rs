@@ -111,9 +111,15 @@ impl BackupFolder {
             newest.ok_or_else(|| StoreError::Refused("no backup in that folder came to its end".into()))
         };
         let number = number.map_or_else(newest, Ok)?;
+        self.ours(number, Point::parse(&self.list(number)?)?)
+    }
+
+    fn list(&self, number: u64) -> Result<String, StoreError> {
         let text = read_text(&*self.io, &Point::path(number))?;
-        let text = text.ok_or_else(|| StoreError::Refused(format!("there is no point {number}")))?;
-        let point = Point::parse(&text)?;
+        text.ok_or_else(|| StoreError::Refused(format!("there is no point {number}")))
+    }
+
+    fn ours(&self, number: u64, point: Point) -> Result<Point, StoreError> {
         if (point.number, point.uuid) != (number, self.uuid) {
             return Err(damaged(format!("the list of point {number} is another's")));
         }
@@ -122,9 +128,7 @@ impl BackupFolder {
 
     /// The same, if the store with this key made it.
     pub(super) fn vouched(&self, number: u64, key: &PointKey) -> Result<Point, StoreError> {
-        let point = self.point(Some(number))?;
-        point.vouched(key)?;
-        Ok(point)
+        self.ours(number, Point::parse_vouched(&self.list(number)?, number, key)?)
     }
 
     /// Opens a copy of a segment.

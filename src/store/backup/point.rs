@@ -33,7 +33,7 @@ use zeroize::Zeroizing;
 
 use super::{damaged, folder::POINTS, names::DIGEST};
 use crate::{
-    model::{ids::SegmentId, time::Timestamp},
+    model::{ids::SegmentId, limits::BACKUP_SEGMENTS, time::Timestamp},
     store::error::StoreError,
 };
 
@@ -208,14 +208,20 @@ impl Point {
     /// Refused if it did not.
     pub fn vouched(&self, key: &PointKey) -> Result<Vouched<'_>, StoreError> {
         // Such hashes are compared in the same time wherever they differ.
-        if self.mac_under(key) == blake3::Hash::from(self.mac) {
-            return Ok(Vouched(self));
+        let same = self.mac_under(key) == blake3::Hash::from(self.mac);
+        if same { Ok(Vouched(self)) } else { Err(strange(self.number)) }
+    }
+
+    /// A point from its list, if the store with this key made it: nothing of another's list is taken apart.
+    pub(super) fn parse_vouched(text: &str, number: u64, key: &PointKey) -> Result<Self, StoreError> {
+        if let Some((listed, mac)) = parted(text) {
+            let mac = mac.and_then(bytes).ok_or_else(|| strange(number))?;
+            if blake3::keyed_hash(&key.0, listed.as_bytes()) != blake3::Hash::from_bytes(mac) {
+                return Err(strange(number));
+            }
         }
-        Err(StoreError::Refused(format!(
-            "point {} is not as its store made it: its mac is wrong, so somebody changed it who can write to \
-             the backup's folder; take another point, and look who can write there",
-            self.number
-        )))
+        // Without a mac it is said so there.
+        Self::parse(text)
     }
 
     pub(super) fn text(&self) -> String {
@@ -256,11 +262,11 @@ impl Point {
                 "the point has format {first}, and this holdall knows format 1: use a newer one"
             )));
         }
-        let (listed, mac) = text.rsplit_once("\nmac ").ok_or_else(|| {
+        let (listed, mac) = parted(text).ok_or_else(|| {
             let why = "the list of the point has no mac, so nobody knows who made it; make a new backup";
             StoreError::Refused(why.into())
         })?;
-        let mac = mac.strip_suffix('\n').and_then(bytes).ok_or_else(bad)?;
+        let mac = mac.and_then(bytes).ok_or_else(bad)?;
         let mut lines = listed.lines().skip(1);
         let mut value = |key: &str| lines.next()?.strip_prefix(key)?.strip_prefix(' ').map(str::to_owned);
         let uuid = value("uuid").and_then(|word| bytes(&word)).ok_or_else(bad)?;
@@ -277,9 +283,28 @@ impl Point {
                 Some("lost") => point.lost.push(lost_of(&mut words).ok_or_else(bad)?),
                 _ => return Err(bad()),
             }
+            // No more than a backup makes: each takes more memory than its line.
+            if point.files.len() > Part::ALL.len()
+                || point.segments.len().max(point.lost.len()) > BACKUP_SEGMENTS
+            {
+                return Err(bad());
+            }
         }
         Ok(point)
     }
+}
+
+/// What the mac of a list is of, and the mac's digits if the line is one.
+fn parted(text: &str) -> Option<(&str, Option<&str>)> {
+    let (listed, mac) = text.split_at_checked(text.rfind("\nmac ")? + 1)?;
+    Some((listed, mac.strip_prefix("mac ").and_then(|mac| mac.strip_suffix('\n'))))
+}
+
+fn strange(number: u64) -> StoreError {
+    StoreError::Refused(format!(
+        "point {number} is not as its store made it: its mac is wrong, so somebody changed it who can write to \
+         the backup's folder; take another point, and look who can write there"
+    ))
 }
 
 fn bytes<const N: usize>(word: &str) -> Option<[u8; N]> {
@@ -323,10 +348,7 @@ fn copy<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<SegmentCopy> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        model::limits::BACKUP_SEGMENTS,
-        store::backup::folder::{MAX_TEXT, SUM},
-    };
+    use crate::store::backup::folder::{MAX_TEXT, SUM};
 
     #[test]
     fn the_longest_list_there_is_can_be_read_again() {
@@ -351,5 +373,41 @@ mod tests {
         assert_eq!(Point::parse(&point.text()).unwrap(), point);
         // Whoever adds the lengths up cannot go wrong: no line with one is shorter than its digest.
         (MAX_TEXT / 64).checked_mul(MAX_LENGTH).unwrap();
+    }
+
+    fn empty() -> Point {
+        let (files, segments, lost) = (Vec::new(), Vec::new(), Vec::new());
+        let (taken_at, mac) = (Timestamp(0), [0; 32]);
+        Point { number: 1, uuid: [0; 16], taken_at, incarnation: 1, files, segments, lost, mac }
+    }
+
+    /// It was taken apart and put together again before anybody asked who made it.
+    #[test]
+    fn nothing_of_a_list_with_another_mac_is_looked_at() {
+        let key = PointKey::new([3; 32].into());
+        let text = empty().signed(&key).text();
+        assert!(Point::parse_vouched(&text, 1, &key).is_ok());
+        for (old, new) in
+            [("incarnation 1", "whatever"), ("\nmac ", "\nwhatever\nmac "), ("\nmac ", "\nmac x")]
+        {
+            let told = Point::parse_vouched(&text.replace(old, new), 1, &key).unwrap_err().to_string();
+            assert!(told.contains("point 1 is not as its store made it"), "{told}");
+        }
+        assert!(Point::parse_vouched(&text, 1, &PointKey::new([4; 32].into())).is_err());
+    }
+
+    #[test]
+    fn a_list_of_more_than_a_backup_takes_is_damaged() {
+        for (line, most) in [
+            ("lost 00000001 all\n".to_owned(), BACKUP_SEGMENTS),
+            (format!("file keys 1 {}\n", "0".repeat(64)), Part::ALL.len()),
+        ] {
+            let text = |many: usize| {
+                let listed = [empty().lines(), line.repeat(many)].concat();
+                format!("{listed}mac {}\n", "0".repeat(64))
+            };
+            assert!(Point::parse(&text(most)).is_ok(), "{line}");
+            assert!(matches!(Point::parse(&text(most + 1)), Err(StoreError::Damaged(_))), "{line}");
+        }
     }
 }
