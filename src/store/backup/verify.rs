@@ -1,7 +1,7 @@
 //! Reads everything of a point: every file against its digest, the rows against their counts, and
 //! then whether every chunk the rows refer to lies in the copied segments with its BLAKE3.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     BackupFolder, Lost, Part, Point, PointKey, Progress, SegmentCopy, Watch,
@@ -15,7 +15,7 @@ use crate::{
         faults::Faults,
         io::File,
         meta::{codec::Row, table::Table},
-        segments::{Whose, is_flaw, read_copy},
+        segments::{SEGMENT_HEADER, Whose, is_flaw, read_copy},
         snapshots::{SnapshotFile, SnapshotRow},
         sync::Arc,
     },
@@ -63,8 +63,8 @@ impl Verified {
 }
 
 /// Verifies a point, or the newest. That something is wrong is no error: it is told. A copy of a
-/// segment that is damaged at a second look, too, is moved aside, where the disk lets it: no later
-/// backup takes it for there. Whether the store made the point is known only with its `key`.
+/// segment that is damaged at a second look, too, or has a chunk that is, is moved aside, where the disk lets
+/// it: no later backup takes it for there. One of a segment that the point tells as lost stays. Whether the store made the point is known only with its `key`.
 ///
 /// # Errors
 /// Refused if there is no such point, damaged if its list is; what the disk or `watch` says.
@@ -112,7 +112,8 @@ pub fn verify(
             found.problem(format!("segments/{} is missing or damaged", copy.name()));
         }
     }
-    match rows(folder, &point, &mut found, watch) {
+    let mut copies = Copies::new(folder, &point);
+    match rows(&mut copies, &point, &mut found, watch) {
         Err(error) if is_flaw(&error) => found.problem(match error {
             StoreError::Damaged(why) => why,
             _ => "the disk cannot read its rows".into(),
@@ -121,12 +122,21 @@ pub fn verify(
     }
     // At the end: most of its chunks may be whole, and were looked at one by one. What a list says that
     // somebody made up is no reason to move anything.
-    for copy in damaged.into_iter().filter(|_| found.authentic != Some(false)) {
-        if is_damaged_again(folder, &copy)? && folder.move_aside(&copy).is_ok() {
+    for copy in point.segments.iter().filter(|_| found.authentic != Some(false)) {
+        let again = match damaged.contains(copy) {
+            true => is_damaged_again(folder, copy)?,
+            false => copies.spoilt.contains(&copy.segment) && !is_lost(&point, copy),
+        };
+        if again && folder.move_aside(copy).is_ok() {
             found.moved_aside.push(copy.segment);
         }
     }
     Ok(found)
+}
+
+/// Whether the store had lost something of it, so that its copy can be no better.
+fn is_lost(point: &Point, copy: &SegmentCopy) -> bool {
+    point.lost.iter().any(|lost| lost.segment == copy.segment)
 }
 
 /// Memory and cables fail, too: a second look tells them from the disk.
@@ -138,17 +148,16 @@ fn is_damaged_again(folder: &BackupFolder, copy: &SegmentCopy) -> Result<bool, S
 
 /// Follows the references of the rows.
 fn rows(
-    folder: &BackupFolder,
+    copies: &mut Copies<'_>,
     point: &Point,
     found: &mut Verified,
     watch: Watch<'_>,
 ) -> Result<(), StoreError> {
-    let Some(file) = folder.part(point.number, Part::Metadata)? else { return Ok(()) };
+    let Some(file) = copies.folder.part(point.number, Part::Metadata)? else { return Ok(()) };
     let snapshot = SnapshotFile::open(file)?;
     if (snapshot.header().uuid, snapshot.header().incarnation) != (point.uuid, point.incarnation) {
         return Err(super::damaged("its rows are another store's"));
     }
-    let mut copies = Copies::new(folder, point);
     let mut named = Named::default();
     for row in snapshot.rows() {
         let row = row?;
@@ -156,7 +165,7 @@ fn rows(
         match row.table {
             Table::Manifest => named.manifest(&row)?,
             Table::Chunk => {
-                chunk(&row, &mut copies, &mut named.chunks, found)?;
+                chunk(&row, copies, &mut named.chunks, found)?;
                 watch(Progress { phase: "chunks", done: found.chunks, total: 0 })?;
             }
             _ => {}
@@ -219,14 +228,17 @@ fn chunk(
     if chunk.state == ChunkState::Condemned {
         return Ok(());
     }
-    match copies.read(&chunk) {
-        Ok((there, digest)) if there == number && digest == chunk.digest => found.chunks += 1,
-        Ok(_) => found.problem(format!("chunk {number}: another one lies in its place")),
-        Err(StoreError::Damaged(why)) => found.problem(format!("chunk {number}: {why}")),
-        Err(error) if is_flaw(&error) => {
-            found.problem(format!("chunk {number}: the disk cannot read it"));
+    let Some(why) = copies.flaw(number, &chunk)? else {
+        found.chunks += 1;
+        return Ok(());
+    };
+    found.problem(format!("chunk {number}: {why}"));
+    // A second look, as at files.
+    if !copies.spoilt.contains(&chunk.segment) {
+        copies.uncache(&chunk);
+        if copies.flaw(number, &chunk)?.is_some() {
+            copies.spoilt.insert(chunk.segment);
         }
-        Err(error) => return Err(error),
     }
     Ok(())
 }
@@ -237,13 +249,34 @@ struct Copies<'a> {
     whose: Whose,
     all: BTreeMap<SegmentId, SegmentCopy>,
     open: BTreeMap<SegmentId, Arc<dyn File>>,
+    /// Copies that are what was written, and in which a chunk is bad all the same: it was read wrongly when
+    /// they were made, or is bad in the store. The next backup tells which.
+    spoilt: BTreeSet<SegmentId>,
 }
 
 impl<'a> Copies<'a> {
     fn new(folder: &'a BackupFolder, point: &Point) -> Self {
         let all = point.segments.iter().map(|copy| (copy.segment, *copy)).collect();
         let whose = Whose { uuid: point.uuid, faults: Faults::of(folder.io()) };
-        Self { folder, whose, all, open: BTreeMap::new() }
+        Self { folder, whose, all, open: BTreeMap::new(), spoilt: BTreeSet::new() }
+    }
+
+    /// What is wrong with a chunk, in words.
+    fn flaw(&mut self, number: ChunkNo, chunk: &ChunkRow) -> Result<Option<String>, StoreError> {
+        match self.read(chunk) {
+            Ok((there, digest)) if there == number && digest == chunk.digest => Ok(None),
+            Ok(_) => Ok(Some("another one lies in its place".into())),
+            Err(StoreError::Damaged(why)) => Ok(Some(why)),
+            Err(error) if is_flaw(&error) => Ok(Some("the disk cannot read it".into())),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Has a chunk read from the disk the next time.
+    fn uncache(&self, chunk: &ChunkRow) {
+        if let Some(file) = self.open.get(&chunk.segment) {
+            file.uncache(chunk.offset, SEGMENT_HEADER + u64::from(chunk.stored_len));
+        }
     }
 
     fn read(&mut self, chunk: &ChunkRow) -> Result<(ChunkNo, [u8; 32]), StoreError> {

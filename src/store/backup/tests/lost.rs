@@ -231,3 +231,30 @@ fn a_row_that_cannot_be_read_ends_a_backup_with_a_word_about_it() {
     assert_eq!(folder(&to).numbers().unwrap(), [1]);
     assert_eq!(verify(&folder(&to), None, Some(&key()), &quietly).unwrap().problems, 0);
 }
+
+/// What was read wrongly once stayed in every later point: seal and length said that it was there.
+#[test]
+fn what_was_read_wrongly_while_it_was_copied_is_copied_again() {
+    let (disk, to) = (SimDisk::new(), SimDisk::new());
+    let bodies = bodies(&open_store(&disk), 0);
+    let store = open_store(&disk);
+    let name = disk.list("segments/000000").unwrap().into_iter().min().unwrap();
+    let path = format!("segments/000000/{name}");
+    disk.damage(&path, 300_000, 1).unwrap();
+    back_up(&store, &to).unwrap();
+    // Only as long as it was copied.
+    disk.damage(&path, 300_000, 1).unwrap();
+    assert_eq!(back_up(&store, &to).unwrap().copied, 0);
+    let found = verify(&folder(&to), None, Some(&key()), &quietly).unwrap();
+    assert_eq!((found.problems, found.moved_aside.len()), (1, 1), "{found:?}");
+    assert_eq!(back_up(&store, &to).unwrap().copied, 1);
+    let found = verify(&folder(&to), None, Some(&key()), &quietly).unwrap();
+    assert_eq!((found.problems, found.moved_aside.len()), (0, 0), "{found:?}");
+    assert_has(&open_store(&restored(&to, None).unwrap()), &bodies);
+    // Of what the store had lost there is no better one.
+    disk.unreadable(&path, 300_000..300_001).unwrap();
+    let to = SimDisk::new();
+    back_up(&store, &to).unwrap();
+    let found = verify(&folder(&to), None, Some(&key()), &quietly).unwrap();
+    assert_eq!((found.problems, found.moved_aside.len()), (1, 0), "{found:?}");
+}
